@@ -1,0 +1,82 @@
+# Two environments: .venv holds the `develop` profile, the checks and the tests; .venv-bench is installed as a user installs
+# it, from wheels of the `release` profile, beside the peers that the benchmarks measure against.
+PYTHON ?= python3
+CASES ?=
+SIZE ?= small
+RUST := Cargo.toml Cargo.lock engine_core/Cargo.toml $(shell find engine_core/src -name '*.rs')
+SERVER := $(shell find server/src -name '*.py')
+OURS := $(shell find clients/python/src tui/src -name '*.py')
+INSTALL := bin/pip install --quiet --disable-pip-version-check
+LOCKED := --require-hashes --only-binary :all:
+SOURCE := --require-hashes --no-deps --no-build-isolation -r requirements-source.txt
+BUILD := --no-deps --no-build-isolation
+LOCK := uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+.PHONY: develop release proto accept check test test-rust test-python bench demo faults fuzz lock clean
+.DEFAULT_GOAL := develop
+
+develop: .make/develop  # everything that development needs, built quickly
+release: .make/release  # the same as shipped, with the benchmarks' peers
+
+proto: .make/tools  # generated messages of every language, from proto/
+	.venv/bin/python .ci/proto.py
+
+accept: .make/tools  # today's contract becomes the one that later ones must not break
+	.venv/bin/python .ci/proto.py --accept
+
+check: .make/develop  # format, lint, types, import contracts, contract, generated code, hygiene
+	.ci/check
+
+test: test-rust test-python  # all tests
+
+test-rust:
+	cargo test --locked --profile develop --workspace
+
+test-python: .make/develop
+	.venv/bin/python -m pytest
+
+bench: .make/release  # answers and speed beside the peers': make bench CASES="GROUP ..." SIZE=small|full
+	.venv-bench/bin/python -m bench --size $(SIZE) $(CASES)
+
+demo: .make/develop  # a server with data in it, and what to ask of it
+	.venv/bin/marigram demo
+
+faults: .make/develop  # storage and processes, broken on purpose
+	.venv/bin/python -m pytest -m fault
+
+fuzz:  # decoders against broken bytes, long: every Rust test with fuzz in its name
+	PROPTEST_CASES=100000 cargo test --locked --profile develop --workspace fuzz -- --include-ignored
+
+lock: .make/tools  # the newest versions that the .in files allow
+	.venv/bin/$(LOCK) $(patsubst %,--no-emit-package %,marigram marigram-client marigram-tui) requirements.in -o requirements.txt
+	.venv/bin/$(LOCK) --no-deps requirements-source.in -o requirements-source.txt
+	.venv/bin/$(LOCK) bench/requirements.in -o bench/requirements.txt
+
+clean:
+	rm -rf .make .venv .venv-bench target
+
+# Stamps: what was installed last. Each is older than what it is made of only when there is something to do.
+.venv/bin/python .venv-bench/bin/python:
+	$(PYTHON) -m venv $(@:/bin/python=)
+
+.make/tools: requirements.txt requirements-source.txt | .venv/bin/python
+	.venv/$(INSTALL) $(LOCKED) -r requirements.txt
+	.venv/$(INSTALL) $(SOURCE)
+	@mkdir -p .make && touch $@
+
+.make/editables: .make/tools clients/python/pyproject.toml tui/pyproject.toml
+	.venv/$(INSTALL) $(BUILD) -e clients/python -e tui
+	@touch $@
+
+.make/develop: .make/editables pyproject.toml $(RUST)
+	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/$(INSTALL) $(BUILD) -e .
+	@touch $@
+
+.make/peers: requirements.txt requirements-source.txt bench/requirements.txt | .venv-bench/bin/python
+	.venv-bench/$(INSTALL) $(LOCKED) -r requirements.txt -r bench/requirements.txt
+	.venv-bench/$(INSTALL) $(SOURCE)
+	@mkdir -p .make && touch $@
+
+.make/release: .make/peers pyproject.toml $(RUST) $(SERVER) clients/python/pyproject.toml tui/pyproject.toml $(OURS)
+	PATH="$(CURDIR)/.venv-bench/bin:$$PATH" .venv-bench/$(INSTALL) $(BUILD) --force-reinstall . ./clients/python ./tui
+	@touch $@

@@ -1,0 +1,326 @@
+//! A stream in memory: schema, dictionaries, tail, watermark and counters. `store` makes it durable.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::tail::{Tail, TailSnapshot};
+use crate::column::schema::{ColumnType, Schema};
+use crate::column::series::{self, SeriesIndex};
+use crate::column::{ColumnId, Dictionary, RejectCounts};
+use crate::error::Result;
+use crate::window::watermark::{Policy, Watermark};
+
+/// The unit of isolation. Every call into the core names one; keys on disk begin with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NamespaceId(pub u32);
+
+impl NamespaceId {
+    /// Where the server keeps what belongs to no namespace.
+    pub const SYSTEM: Self = Self(0);
+}
+
+/// A namespace's commit counter, shared by its streams.
+#[derive(Debug, Default)]
+pub struct CommitCounter(AtomicU64);
+
+impl CommitCounter {
+    /// As it was stored.
+    pub fn at(commit: u64) -> Self {
+        Self(AtomicU64::new(commit))
+    }
+
+    /// The newest commit whose rows are all in their tails.
+    pub fn published(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Publishes a commit; the committer's alone, after the tails have its rows.
+    pub fn publish(&self, commit: u64) {
+        self.0.store(commit, Ordering::Release);
+    }
+}
+
+/// Counters of a stream. `received = stored + rejected.total() + duplicate`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Rows of decoded batches.
+    pub received: u64,
+    /// Rows stored, late ones among them.
+    pub stored: u64,
+    /// Rows quarantined by reason.
+    pub rejected: RejectCounts,
+    /// Rows of batches recognised as sent before.
+    pub duplicate: u64,
+    /// Stored rows that were behind the watermark.
+    pub late: u64,
+}
+
+impl Ledger {
+    /// Whether every row is accounted for.
+    pub fn balances(&self) -> bool {
+        self.received == self.stored + self.rejected.total() + self.duplicate
+    }
+
+    /// Adds another ledger.
+    pub fn merge(&mut self, other: &Self) {
+        self.received += other.received;
+        self.stored += other.stored;
+        self.rejected.merge(&other.rejected);
+        self.duplicate += other.duplicate;
+        self.late += other.late;
+    }
+}
+
+/// The entity dictionary and, for a metric stream, the labels of each series.
+#[derive(Debug, Default)]
+pub struct Entities {
+    /// Users, or canonical texts of series, by code.
+    pub dictionary: Dictionary,
+    /// Label values by series.
+    pub series: SeriesIndex,
+}
+
+/// A dictionary and how much of it is durable.
+#[derive(Debug, Default)]
+pub struct Symbols {
+    /// Texts by code.
+    pub dictionary: RwLock<Dictionary>,
+}
+
+/// A stream in memory. Locks are held for short, never across I/O, and taken in the order of the fields.
+#[derive(Debug)]
+pub struct Stream {
+    /// Number, per store; never used again.
+    pub id: u32,
+    /// Namespace it belongs to.
+    pub namespace: NamespaceId,
+    /// Name without `streams/`.
+    pub name: String,
+    /// When it was made, Unix nanoseconds.
+    pub created_ns: i64,
+    /// Commit counter of its namespace.
+    pub commits: Arc<CommitCounter>,
+    schema: RwLock<Arc<Schema>>,
+    entities: RwLock<Entities>,
+    symbols: RwLock<Vec<(ColumnId, Arc<Symbols>)>>,
+    tail: RwLock<Tail>,
+    watermark: Mutex<Watermark>,
+    ledger: Mutex<Ledger>,
+    deleted: AtomicBool,
+}
+
+impl Stream {
+    /// A stream without rows.
+    pub fn new(
+        id: u32,
+        namespace: NamespaceId,
+        name: &str,
+        created_ns: i64,
+        schema: Schema,
+        commits: Arc<CommitCounter>,
+    ) -> Self {
+        Self {
+            id,
+            namespace,
+            name: name.to_owned(),
+            created_ns,
+            commits,
+            schema: RwLock::new(Arc::new(schema)),
+            entities: RwLock::default(),
+            symbols: RwLock::default(),
+            tail: RwLock::default(),
+            watermark: Mutex::default(),
+            ledger: Mutex::default(),
+            deleted: AtomicBool::new(false),
+        }
+    }
+
+    /// Its schema now.
+    pub fn schema(&self) -> Arc<Schema> {
+        Arc::clone(&read(&self.schema))
+    }
+
+    /// Replaces the schema by a changed one with the next version; an error, or no change, leaves it as it was.
+    /// Durable with the stream's next commit.
+    pub fn change_schema<T>(&self, change: impl FnOnce(&mut Schema) -> Result<T>) -> Result<T> {
+        let mut current = write(&self.schema);
+        let mut next = Schema::clone(&current);
+        let value = change(&mut next)?;
+        if next != **current {
+            next.version = current.version + 1;
+            *current = Arc::new(next);
+        }
+        Ok(value)
+    }
+
+    /// Takes a schema from the disk as it is.
+    pub fn restore_schema(&self, schema: Schema) {
+        *write(&self.schema) = Arc::new(schema);
+    }
+
+    /// Entities for reading.
+    pub fn entities(&self) -> RwLockReadGuard<'_, Entities> {
+        read(&self.entities)
+    }
+
+    /// Codes of users; pending until a commit of the stream.
+    pub fn intern_users<'a>(&self, users: impl Iterator<Item = &'a str>) -> Vec<u32> {
+        intern_all(&self.entities, |entities| &entities.dictionary, |entities| &mut entities.dictionary, users)
+    }
+
+    /// Codes of series by canonical text; pending until a commit of the stream. Their labels must be columns already.
+    pub fn intern_series<'a>(&self, texts: impl Iterator<Item = &'a str>) -> Vec<u32> {
+        let texts: Vec<&str> = texts.collect();
+        let mut codes: Vec<u32> = {
+            let entities = read(&self.entities);
+            texts.iter().map(|text| entities.dictionary.get(text).unwrap_or(0)).collect()
+        };
+        if codes.contains(&0) {
+            let schema = self.schema();
+            let mut entities = write(&self.entities);
+            for (code, text) in codes.iter_mut().zip(&texts).filter(|(code, _)| **code == 0) {
+                *code = add_series(&mut entities, &schema, text);
+            }
+        }
+        codes
+    }
+
+    /// Takes one entity text from the disk; codes come in order.
+    pub fn restore_entity(&self, text: &str) -> u32 {
+        let schema = self.schema();
+        let mut entities = write(&self.entities);
+        match schema.kind {
+            crate::column::StreamKind::Event => entities.dictionary.intern(text),
+            crate::column::StreamKind::Metric => add_series(&mut entities, &schema, text),
+        }
+    }
+
+    /// The dictionary of a symbol column.
+    pub fn symbols(&self, column: ColumnId) -> Arc<Symbols> {
+        if let Some((_, symbols)) = read(&self.symbols).iter().find(|(id, _)| *id == column) {
+            return Arc::clone(symbols);
+        }
+        let mut all = write(&self.symbols);
+        if let Some((_, symbols)) = all.iter().find(|(id, _)| *id == column) {
+            return Arc::clone(symbols);
+        }
+        let symbols = Arc::new(Symbols::default());
+        all.push((column, Arc::clone(&symbols)));
+        symbols
+    }
+
+    /// Every dictionary of a symbol column that has been asked for.
+    pub fn all_symbols(&self) -> Vec<(ColumnId, Arc<Symbols>)> {
+        read(&self.symbols).clone()
+    }
+
+    /// The rows now, with the commit they are as of.
+    pub fn snapshot(&self) -> TailSnapshot {
+        // Read before the tail is: everything up to it is there, and what came later is filtered out.
+        let commit = self.commits.published();
+        read(&self.tail).snapshot(commit)
+    }
+
+    /// The tail for the committer and start-up.
+    pub fn tail_mut(&self) -> RwLockWriteGuard<'_, Tail> {
+        write(&self.tail)
+    }
+
+    /// Rows and bytes in the tail.
+    pub fn tail_size(&self) -> (u64, u64) {
+        let tail = read(&self.tail);
+        (tail.rows(), tail.bytes())
+    }
+
+    /// The watermark at `now`; none without rows.
+    pub fn watermark(&self, now: i64) -> Option<i64> {
+        let policy = self.policy();
+        lock(&self.watermark).advance(now, &policy)
+    }
+
+    /// The watermark's state, to change and to store.
+    pub fn watermark_state(&self) -> MutexGuard<'_, Watermark> {
+        lock(&self.watermark)
+    }
+
+    /// What moves the watermark.
+    pub fn policy(&self) -> Policy {
+        let schema = self.schema();
+        Policy {
+            out_of_orderness_ns: schema.settings.out_of_orderness_ns,
+            allowed_lateness_ns: schema.settings.allowed_lateness_ns,
+            idle_after_ns: schema.settings.idle_after_ns,
+        }
+    }
+
+    /// The counters, to read and, for the committer, to change.
+    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        lock(&self.ledger)
+    }
+
+    /// Whether it has been deleted: a write that still holds it is refused.
+    pub fn is_deleted(&self) -> bool {
+        self.deleted.load(Ordering::Acquire)
+    }
+
+    /// Marks it deleted.
+    pub fn mark_deleted(&self) {
+        self.deleted.store(true, Ordering::Release);
+    }
+}
+
+impl Symbols {
+    /// Codes of texts; pending until a commit of the stream.
+    pub fn intern<'a>(&self, texts: impl Iterator<Item = &'a str>) -> Vec<u32> {
+        intern_all(&self.dictionary, |dictionary| dictionary, |dictionary| dictionary, texts)
+    }
+}
+
+fn add_series(entities: &mut Entities, schema: &Schema, text: &str) -> u32 {
+    let before = entities.dictionary.len();
+    let code = entities.dictionary.intern(text);
+    if code == before {
+        for (name, value) in series::parse(text).unwrap_or_default() {
+            if let Some(column) = schema.column(&name)
+                && column.column_type == ColumnType::Label
+            {
+                entities.series.add(code, column.id, &value);
+            }
+        }
+    }
+    code
+}
+
+/// Looks all texts up under the read lock; takes the write lock only if one is new.
+fn intern_all<'a, T>(
+    shared: &RwLock<T>,
+    get: impl Fn(&T) -> &Dictionary,
+    get_mut: impl Fn(&mut T) -> &mut Dictionary,
+    texts: impl Iterator<Item = &'a str>,
+) -> Vec<u32> {
+    let texts: Vec<&str> = texts.collect();
+    let mut codes: Vec<u32> = {
+        let shared = read(shared);
+        texts.iter().map(|text| get(&shared).get(text).unwrap_or(0)).collect()
+    };
+    if codes.contains(&0) {
+        let mut shared = write(shared);
+        for (code, text) in codes.iter_mut().zip(&texts).filter(|(code, _)| **code == 0) {
+            *code = get_mut(&mut shared).intern(text);
+        }
+    }
+    codes
+}
+
+// A thread that panicked under one of these locks left data that is still sound: every change is a single push or swap.
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn lock<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,3 @@
+//! Windows over event time, and the watermark that says when they are done.
+
+pub mod watermark;

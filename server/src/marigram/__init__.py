@@ -1,0 +1,1 @@
+"""Marigram: an analytics engine for time-stamped rows, spoken to over gRPC."""

@@ -1,0 +1,1 @@
+"""The engine as Python sees it; the compiled part is ``_core``."""

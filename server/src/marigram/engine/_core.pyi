@@ -1,0 +1,3 @@
+"""What the compiled core offers."""
+
+VERSION: str

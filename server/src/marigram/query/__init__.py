@@ -1,0 +1,1 @@
+"""What rooms share of the query language."""

@@ -1,0 +1,1 @@
+"""Python tests of the whole of Marigram."""

@@ -1,0 +1,1 @@
+"""The only importer of the client: what the screens ask of a server."""
