@@ -1,3 +1,101 @@
-"""What the compiled core offers."""
+"""The Rust core as Python sees it. Every call releases the interpreter; errors are the classes of `marigram.errors`.
+
+Namespaces are numbers here (`namespace_id` finds them); times are Unix nanoseconds unless a name says otherwise.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, final
 
 VERSION: str
+
+WRITE: Literal[1]
+WRITE_STREAM: Literal[2]
+TRACK_EVENTS: Literal[3]
+QUERY: Literal[1]
+STREAM_QUERY: Literal[2]
+
+@final
+class WriteSession:
+    """What a WriteStream's first message said: its writer and epoch. One a call."""
+    def __init__(self) -> None: ...
+
+@final
+class Engine:
+    """One data directory, opened. Methods may be called from any thread; `write`, `query`, `cancel` and `completions`
+    take constant time and are made for the event loop, the others may wait for a commit and belong on a pool."""
+
+    def __init__(self, path: str, options: Mapping[str, Any]) -> None:
+        """Opens or makes the directory. Options, all optional: map_size, tail_limit_bytes, quarantine_limit_bytes,
+        reserve_bytes, min_free_bytes, max_writers, allow_network_filesystem, ingest_threads, query_workers,
+        max_query_rows, max_query_groups, max_query_bytes, seed (ints but for the flag)."""
+
+    def close(self) -> None:
+        """Stops taking work, finishes what is queued, commits, closes. A second call does nothing."""
+
+    # Hot calls: bytes in, bytes out.
+    def write(self, namespace: int, method: int, request: bytes, session: WriteSession | None = None) -> int:
+        """Hands an encoded request to the ingest pool; returns its ticket. The answer is one encoded message:
+        WriteResponse, BatchOutcome (for WRITE_STREAM) or TrackEventsResponse."""
+
+    def query(self, namespace: int, method: int, request: bytes, timeout_ns: int | None) -> int:
+        """Hands an encoded request to the query slots; returns its ticket. The answer is one encoded QueryResponse,
+        or the encoded StreamQueryResponse frames in order."""
+
+    def cancel(self, ticket: int) -> None:
+        """Asks a query to stop; it still completes, with Cancelled. Unknown tickets are ignored."""
+
+    def completion_fd(self) -> int:
+        """An eventfd that is readable when completions wait; the event loop watches it."""
+
+    def completions(self) -> list[tuple[int, list[bytes] | Exception]]:
+        """Takes what has completed, and clears the eventfd."""
+
+    def pressure(self) -> tuple[int, int]:
+        """(throttle_percent, advised_window_bytes) for WriteStream acks."""
+
+    def open_writer(self, namespace: int, writer: str) -> tuple[int, int]:
+        """(epoch, next_sequence), durable."""
+
+    # Namespaces.
+    def create_namespace(self, name: str) -> int: ...
+    def namespace_id(self, name: str) -> int | None: ...
+    def namespaces(self) -> list[tuple[str, int]]: ...
+    def set_stream_creation(self, namespace: int, allowed: bool) -> None: ...
+    def stream_creation(self, namespace: int) -> bool: ...
+
+    # Streams. A stream is a dict: name, kind (1 event, 2 metric), columns [{id, name, type (number of ColumnType), description, unit}],
+    # strict, out_of_orderness_ns, allowed_lateness_ns, idle_after_ns, max_age_ns | None, description, created_ns, version,
+    # stats {received, stored, rejected [(reason, rows)], duplicate, late, entities, max_time_ns | None, watermark_ns | None,
+    # log_bytes, commit}.
+    def create_stream(self, namespace: int, spec: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+        """`spec` has name, kind, columns [{name, type, description, unit}] and the settings; absent settings are defaults.
+        Returns the stream and its commit."""
+
+    def stream(self, namespace: int, name: str) -> dict[str, Any]: ...
+    def streams(self, namespace: int, after: str, limit: int) -> list[dict[str, Any]]:
+        """At most `limit` streams with a name greater than `after`, ascending."""
+
+    def update_stream(
+        self, namespace: int, name: str, version: int, changes: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], int]:
+        """`changes` holds the settings to change, and `columns` to add or redescribe. version 0: whatever it is now."""
+
+    def delete_stream(self, namespace: int, name: str) -> tuple[int, int]:
+        """(rows, commit)."""
+
+    # Documents of features: compare-and-set by version. Namespace 0 is the server's own.
+    def get_document(self, namespace: int, room: str, id: str) -> tuple[bytes, int] | None: ...
+    def put_document(self, namespace: int, room: str, id: str, data: bytes, expected: int | None) -> int:
+        """expected 0: must be new; None: whatever is there. Returns the new version."""
+
+    def delete_document(self, namespace: int, room: str, id: str, expected: int | None) -> None: ...
+    def list_documents(self, namespace: int, room: str, after: str, limit: int) -> list[tuple[str, bytes, int]]: ...
+
+    def status(self, namespace: int) -> dict[str, Any]:
+        """accepting (bool), refusal_reason, tail_rows, tail_bytes, tail_limit_bytes, queue_bytes, commits,
+        commit_p50_ns, commit_p99_ns, rows_per_second, bytes_per_second, disk_bytes, disk_free_bytes, queries_running,
+        queries_waiting, ledger {received, stored, rejected [(reason, rows)], duplicate, late} of the namespace,
+        streams [{name, rows, entities, watermark_ns | None, rows_per_second}] (the first 1,000 by name)."""
+
+    def verify(self) -> Sequence[str]:
+        """Checks every header and block; returns what is damaged, empty when all is sound."""
