@@ -71,23 +71,14 @@ impl Error {
     }
 
     /// A field of the request breaks a rule; `field` is its dotted path with indices.
-    pub fn invalid(
-        reason: &'static str,
-        field: impl Into<String>,
-        message: impl Into<String>,
-    ) -> Self {
+    pub fn invalid(reason: &'static str, field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(Kind::InvalidArgument, reason, message).at(field)
     }
 
     /// A field of the contract that is not served yet.
     pub fn unsupported(field: impl Into<String>) -> Self {
         let field = field.into();
-        Self::new(
-            Kind::Unsupported,
-            "NOT_SERVED",
-            format!("{field} is not served yet"),
-        )
-        .at(field)
+        Self::new(Kind::Unsupported, "NOT_SERVED", format!("{field} is not served yet")).at(field)
     }
 
     /// Stored bytes are not what was written; `detail` names table and key for the log.

@@ -18,9 +18,7 @@ macro_rules! bitpack {
             let mut word = [0 as $word; LANES];
             let mut filled = 0u32;
             for row in 0..1024 / LANES {
-                let values: &[$word; LANES] = values[row * LANES..][..LANES]
-                    .try_into()
-                    .expect("a row of lanes");
+                let values: &[$word; LANES] = values[row * LANES..][..LANES].try_into().expect("a row of lanes");
                 for lane in 0..LANES {
                     word[lane] |= (values[lane] & mask) << filled;
                 }

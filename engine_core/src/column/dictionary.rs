@@ -63,11 +63,10 @@ impl Dictionary {
         self.arena.extend_from_slice(text.as_bytes());
         self.ends.push(self.arena.len() as u64);
         let (arena, ends) = (&self.arena, &self.ends);
-        self.index
-            .insert_unique(xxh3_64(text.as_bytes()), code, |&other| {
-                let other = other as usize;
-                xxh3_64(&arena[ends[other - 1] as usize..ends[other] as usize])
-            });
+        self.index.insert_unique(xxh3_64(text.as_bytes()), code, |&other| {
+            let other = other as usize;
+            xxh3_64(&arena[ends[other - 1] as usize..ends[other] as usize])
+        });
         code
     }
 

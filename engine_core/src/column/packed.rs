@@ -208,9 +208,7 @@ pub fn pack(batch: &RowBatch) -> Vec<u8> {
                 ColumnData::I64(values) => encode_i64(&values[range], validity, false, out),
                 ColumnData::Bool(values) => encode_bool(values, start, n, validity, out),
                 ColumnData::Code(values) => encode_codes(&values[range], out),
-                ColumnData::Text(values) => {
-                    encode_text(range.map(|row| values.get(row)), n, validity, out)
-                }
+                ColumnData::Text(values) => encode_text(range.map(|row| values.get(row)), n, validity, out),
             }
         });
     }
@@ -562,10 +560,7 @@ impl PackedBatch {
     }
 
     fn entry_at(&self, column: usize, block: usize) -> usize {
-        HEADER_BYTES
-            + DIRECTORY_FIXED
-            + self.columns * COLUMN_BYTES
-            + (column * self.blocks + block) * ENTRY_BYTES
+        HEADER_BYTES + DIRECTORY_FIXED + self.columns * COLUMN_BYTES + (column * self.blocks + block) * ENTRY_BYTES
     }
 
     fn entry(&self, column: usize, block: usize) -> Entry {
@@ -639,7 +634,9 @@ impl PackedBatch {
             out[..n].fill(entry.min as i64);
             return Ok(validity);
         }
-        let scale = 10u64.checked_pow(entry.scale.into()).ok_or_else(|| Self::wrong_codec(&entry))?;
+        let scale = 10u64
+            .checked_pow(entry.scale.into())
+            .ok_or_else(|| Self::wrong_codec(&entry))?;
         let finish = |difference: u64| entry.min.wrapping_add(difference.wrapping_mul(scale)) as i64;
         let width = usize::from(entry.width);
         match entry.codec {
@@ -728,7 +725,13 @@ impl PackedBatch {
         let (entry, validity, bytes) = self.checked(column, block)?;
         let n = self.block_rows(block);
         if validity == Validity::None {
-            return Ok((TextBlock { ends: Vec::new(), bytes: &[] }, validity));
+            return Ok((
+                TextBlock {
+                    ends: Vec::new(),
+                    bytes: &[],
+                },
+                validity,
+            ));
         }
         if entry.codec != RAW || bytes.len() < n * 4 {
             return Err(Self::wrong_codec(&entry));
@@ -796,7 +799,13 @@ mod tests {
             (0..rows).for_each(|row| bits.push(row / 1024 % 3 != 1 && next() % 3 > 0));
             bits
         });
-        let f64s = (0..rows).map(|_| if next() % 50 == 0 { f64::NAN } else { next() as f64 / 7.0 });
+        let f64s = (0..rows).map(|_| {
+            if next() % 50 == 0 {
+                f64::NAN
+            } else {
+                next() as f64 / 7.0
+            }
+        });
         let data = vec![
             ColumnData::F64(f64s.collect()),
             ColumnData::I64((0..rows).map(|_| next() as i64 >> (next() % 64)).collect()),
@@ -819,7 +828,11 @@ mod tests {
             .enumerate()
             .map(|(i, data)| BatchColumn {
                 id: 2 + i as ColumnId,
-                validity: if matches!(data, ColumnData::Code(_)) { None } else { validity.clone() },
+                validity: if matches!(data, ColumnData::Code(_)) {
+                    None
+                } else {
+                    validity.clone()
+                },
                 data,
             })
             .collect();

@@ -193,7 +193,8 @@ impl Schema {
 
     /// The declared column of this number.
     pub fn column_by_id(&self, id: ColumnId) -> Option<&ColumnSpec> {
-        self.columns.get(usize::from(id).checked_sub(usize::from(FIRST_DECLARED))?)
+        self.columns
+            .get(usize::from(id).checked_sub(usize::from(FIRST_DECLARED))?)
     }
 
     /// Whether the name stands for the entity column: `entity`, and `user` in an event stream.
@@ -245,13 +246,7 @@ impl Schema {
         Ok(self.push(name, column_type, description, unit))
     }
 
-    fn push(
-        &mut self,
-        name: &str,
-        column_type: ColumnType,
-        description: &str,
-        unit: &str,
-    ) -> ColumnId {
+    fn push(&mut self, name: &str, column_type: ColumnType, description: &str, unit: &str) -> ColumnId {
         let id = FIRST_DECLARED + self.columns.len() as ColumnId;
         self.columns.push(ColumnSpec {
             id,
@@ -287,10 +282,7 @@ pub fn check_name(field: &str, name: &str) -> Result<()> {
 pub fn check_stream_id(field: &str, id: &str) -> Result<()> {
     let mut bytes = id.bytes();
     let first = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
-    if !first
-        || id.len() > 128
-        || !bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
-    {
+    if !first || id.len() > 128 || !bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-')) {
         let shown: String = id.chars().take(64).collect();
         return Err(Error::invalid(
             "BAD_STREAM_ID",

@@ -165,7 +165,12 @@ impl Stream {
 
     /// Codes of users; pending until a commit of the stream.
     pub fn intern_users<'a>(&self, users: impl Iterator<Item = &'a str>) -> Vec<u32> {
-        intern_all(&self.entities, |entities| &entities.dictionary, |entities| &mut entities.dictionary, users)
+        intern_all(
+            &self.entities,
+            |entities| &entities.dictionary,
+            |entities| &mut entities.dictionary,
+            users,
+        )
     }
 
     /// Codes of series by canonical text; pending until a commit of the stream. Their labels must be columns already.
@@ -173,7 +178,10 @@ impl Stream {
         let texts: Vec<&str> = texts.collect();
         let mut codes: Vec<u32> = {
             let entities = read(&self.entities);
-            texts.iter().map(|text| entities.dictionary.get(text).unwrap_or(0)).collect()
+            texts
+                .iter()
+                .map(|text| entities.dictionary.get(text).unwrap_or(0))
+                .collect()
         };
         if codes.contains(&0) {
             let schema = self.schema();
@@ -272,7 +280,12 @@ impl Stream {
 impl Symbols {
     /// Codes of texts; pending until a commit of the stream.
     pub fn intern<'a>(&self, texts: impl Iterator<Item = &'a str>) -> Vec<u32> {
-        intern_all(&self.dictionary, |dictionary| dictionary, |dictionary| dictionary, texts)
+        intern_all(
+            &self.dictionary,
+            |dictionary| dictionary,
+            |dictionary| dictionary,
+            texts,
+        )
     }
 }
 

@@ -27,7 +27,11 @@ pub struct Watermark {
 impl Watermark {
     /// As it was stored.
     pub fn restore(max_time: Option<i64>, last_arrival: i64, reached: Option<i64>) -> Self {
-        Self { max_time, last_arrival, reached }
+        Self {
+            max_time,
+            last_arrival,
+            reached,
+        }
     }
 
     /// What it has reached, without a look at the clock.
