@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -66,9 +66,6 @@ def verdict(result: Mapping[str, Any], sent: set[rows.Batch], acked: set[rows.Ba
     return ("wrong", findings) if findings else ("sound", None)
 
 
-def copies(folder: Path, into: Path, count: int) -> Iterator[Path]:
-    """Copy a store ``count`` times, without its locks."""
-    for number in range(count):
-        target = into / str(number)
-        shutil.copytree(folder, target, ignore=lambda _, names: [name for name in names if is_lock(name)])
-        yield target
+def copy(folder: Path, to: Path) -> None:
+    """Copy a store without its locks."""
+    shutil.copytree(folder, to, ignore=lambda _, names: [name for name in names if is_lock(name)])

@@ -1,8 +1,8 @@
 """Which disks a power cut could leave, from a trace of writes and syncs.
 
 The model: a write is durable once a sync of its file came back. Until then each of its 512-byte sectors may or may not
-be on the disk, in any order. A write through an O_DSYNC descriptor makes itself durable, and nothing else; one under way
-may also be torn between any two aligned words. The size of a file follows its last durable or surviving sector.
+be on the disk, in any order. A write through an O_DSYNC descriptor makes itself durable, and nothing else; one under
+way may also be torn between any two aligned words. A file reaches to its last durable or surviving sector.
 """
 
 import random

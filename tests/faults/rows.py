@@ -1,7 +1,7 @@
 """The rows that fault tests send, what a store shows of them, and the one judgement over both.
 
 Batch b of a producer holds ``ROWS`` rows numbered from b * ROWS on, all inside second b of the stream's time. So a
-query by one-second windows and producer shows for each batch its count, distinct numbers and sum: only it can have them.
+query by one-second windows and producer shows of each batch its count, distinct numbers and sum, which are its own.
 """
 
 import struct

@@ -27,7 +27,8 @@ def killed(folder: Path, library: Path, call: int, torn: bool) -> tuple[bool, se
             child.command("write", producer="one", first=0, count=BATCHES)
             child.command("close")
         except process.DiedError as death:
-            assert death.code == -signal.SIGKILL, death
+            if death.code != -signal.SIGKILL:
+                raise
         return control["hits"] == 1, child.sent, child.acked
 
 

@@ -20,7 +20,7 @@ def traced(tmp_path: Path, library: Path, commits: int) -> tuple[list[Record], P
         child.command("open", path=str(store), options=disk.OPTIONS)
         child.command("write", producer=PRODUCER, first=0, count=commits)
         assert len(child.acked) == commits
-    records = [record for record in shim.read_trace(trace)]
+    records = list(shim.read_trace(trace))
     locks = {record.file for record in records if record.kind is Kind.OPEN and disk.is_lock(record.data.decode())}
     return [record for record in records if record.file not in locks], store, child.sent
 
