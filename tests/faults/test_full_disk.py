@@ -5,13 +5,20 @@ import resource
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import grpc
+import grpc.aio
 import pytest
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
+from marigram.v1 import ingest_pb2_grpc
 from tests.faults import disk, process, rows
-from tests.faults.test_io_error import write_until_taken
+from tests.faults.server import running
+from tests.faults.test_io_error import PATIENCE_S, write_until_taken
 from tests.needs import need
 
 pytestmark = pytest.mark.fault
@@ -63,6 +70,55 @@ def test_a_full_disk_still_lets_a_stream_be_deleted(tmp_path: Path) -> None:
         fill(child, 5)
         assert child.command("delete")["rows"] == len(child.acked) * rows.ROWS
         assert child.visible() == {}
+
+
+async def test_a_server_on_a_full_disk_says_so_and_answers_queries(tmp_path: Path) -> None:
+    acked: set[rows.Batch] = set()
+    async with running(tmp_path / "data") as server, server.channel() as channel:
+        stub = ingest_pb2_grpc.IngestServiceStub(channel)
+
+        async def write(index: int) -> None:
+            await stub.Write(rows.write_request(("one", index)), metadata=server.metadata, timeout=30)
+            acked.add(("one", index))
+
+        await write(0)
+        # The reserve keeps its size; the environment may grow no more than a little.
+        server.limit(max(disk.environment_file(server.folder).stat().st_size, 1 << 20))
+        refused = None
+        for index in range(1, MOST):
+            try:
+                await write(index)
+            except grpc.aio.AioRpcError as error:
+                refused = error
+                break
+        assert refused is not None
+        assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED, refused
+        assert reason(refused) == "STORE_FULL"
+        sent = {("one", number) for number in range(index + 1)}
+        assert not rows.judge(sent, acked, await server.visible())
+        status = await server.status()
+        assert (status.accepting_writes, status.refusal_reason) == (False, "STORE_FULL")
+        server.limit(-1)
+        index += 1
+        began = time.monotonic()
+        while True:
+            try:
+                await write(index)
+                break
+            except grpc.aio.AioRpcError:
+                assert time.monotonic() - began < PATIENCE_S, "still refusing although there is room"
+        assert not rows.judge(sent | acked, acked, await server.visible())
+
+
+def reason(error: grpc.aio.AioRpcError) -> str:
+    """Read the reason of the error's ErrorInfo."""
+    found: Any = error_details_pb2.ErrorInfo()
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-status-details-bin":
+            assert isinstance(value, bytes)
+            for detail in status_pb2.Status.FromString(value).details:
+                detail.Unpack(found)
+    return str(found.reason)
 
 
 @pytest.fixture
