@@ -1,8 +1,10 @@
-"""Which disks a power cut could leave, from a trace of writes and syncs.
+"""Which disks a power cut could leave, from a trace of writes, syncs and renames.
 
 The model: a write is durable once a sync of its file came back. Until then each of its 512-byte sectors may or may not
 be on the disk, in any order. A write through an O_DSYNC descriptor makes itself durable, and nothing else; one under
-way may also be torn between any two aligned words. A file reaches to its last durable or surviving sector.
+way may also be torn between any two aligned words. A file reaches to its last durable or surviving sector. Names made,
+changed and removed are durable once their directory was synced; until then some first part of them is there, as a
+journal would have it.
 """
 
 import random
@@ -32,7 +34,7 @@ class State:
 
 
 @dataclass
-class Disk:
+class File:
     """One file: what is surely on the disk, and what may be."""
 
     image: bytearray = field(default_factory=bytearray)
@@ -42,6 +44,30 @@ class Disk:
         for record in self.pending:
             apply(self.image, record)
         self.pending.clear()
+
+    def step(self, record: Record, lose_synced: int) -> None:
+        """Let one call happen to it."""
+        if record.kind is Kind.SYNC:
+            if not lose_synced:
+                self.sync()
+            return
+        if record.kind is Kind.SYNC_WRITE and not lose_synced:
+            if self.pending:  # later than they are, but durable before them
+                self.pending.append(record)
+            apply(self.image, record)
+            return
+        self.pending.append(record)
+        while lose_synced and len(self.pending) > lose_synced:
+            apply(self.image, self.pending.pop(0))
+
+    def survivor(self, keep: float, dice: random.Random) -> bytearray:
+        """What is left of it when each unsynced sector reaches the disk with probability ``keep``."""
+        image = bytearray(self.image)
+        for record in self.pending:
+            for sector in sectors(record):
+                if dice.random() < keep:
+                    apply(image, sector)
+        return image
 
 
 def apply(image: bytearray, record: Record) -> None:
@@ -68,14 +94,70 @@ def sectors(record: Record) -> Iterator[Record]:
         at = stop
 
 
-def survivors(disk: Disk, keep: float, dice: random.Random) -> bytes:
-    """What is left of a file when each unsynced sector reaches the disk with probability ``keep``."""
-    image = bytearray(disk.image)
-    for record in disk.pending:
-        for sector in sectors(record):
-            if dice.random() < keep:
-                apply(image, sector)
-    return bytes(image)
+class Disk:
+    """All files below a root, their names, and what the power cut may do to either."""
+
+    def __init__(self, root: PurePath) -> None:
+        self.root = root
+        self.files: dict[int, File] = {}
+        self.folders: set[int] = set()
+        self.names: dict[str, int] = {}
+        self.pending: list[Record] = []  # openings of new files, renames, unlinks
+
+    def step(self, record: Record, lose_synced: int) -> bool:
+        """Let one call happen; say whether it could change anything."""
+        if record.kind is Kind.OPEN:
+            name = self._name(record.data)
+            if name is None or record.file in self.files or record.file in self.folders:
+                return False
+            if record.data.endswith(b"/"):
+                self.folders.add(record.file)
+                return False
+            self.files[record.file] = File()
+            self.pending.append(record)
+        elif record.kind in {Kind.RENAME, Kind.UNLINK}:
+            if self._name(record.data.split(b"\0")[0]) is None:
+                return False
+            self.pending.append(record)
+        elif record.file in self.folders:
+            if not lose_synced:
+                self.names = self._names(len(self.pending))
+                self.pending.clear()
+        elif record.file in self.files:
+            self.files[record.file].step(record, lose_synced)
+        else:
+            return False
+        return True
+
+    @property
+    def uncertain(self) -> bool:
+        return bool(self.pending) or any(file.pending for file in self.files.values())
+
+    def survivors(self, keep: float, dice: random.Random, torn: Record | None = None) -> dict[str, bytes]:
+        """Choose what is there after the cut; ``torn`` is a write that was under way."""
+        many = {0.0: 0, 1.0: len(self.pending)}.get(keep, dice.randint(0, len(self.pending)))
+        left: dict[str, bytes] = {}
+        for name, number in self._names(many).items():
+            image = self.files[number].survivor(keep, dice)
+            if torn and torn.file == number:
+                apply(image, torn)
+            left[name] = bytes(image)
+        return left
+
+    def _names(self, many: int) -> dict[str, int]:
+        """The names once so many of the pending changes are done."""
+        names = dict(self.names)
+        for record in self.pending[:many]:
+            paths = [self._name(path) or "" for path in record.data.split(b"\0")]
+            if record.kind is Kind.OPEN:
+                names[paths[0]] = record.file
+            elif (number := names.pop(paths[0], None)) is not None and record.kind is Kind.RENAME:
+                names[paths[1]] = number
+        return names
+
+    def _name(self, path: bytes) -> str | None:
+        pure = PurePath(path.decode())
+        return str(pure.relative_to(self.root)) if pure.is_relative_to(self.root) else None
 
 
 def states(
@@ -92,52 +174,22 @@ def states(
     ``root``: the folder that names are relative to; files outside are left out. ``lose_synced``: the control. So many
     writes of a file stay uncertain whatever was synced, as if syncs did nothing.
     """
-    disks: dict[int, Disk] = {}
-    names: dict[int, str] = {}
+    disk = Disk(root)
     marks: list[bytes] = []
     for number, record in enumerate(trace):
         if record.kind is Kind.MARK:
             marks.append(record.data)
             continue
-        if record.kind is Kind.OPEN:
-            path = PurePath(record.data.decode())
-            if path.is_relative_to(root):
-                names[record.file] = str(path.relative_to(root))
-                disks.setdefault(record.file, Disk())
+        if not disk.step(record, lose_synced) or number < first:
             continue
-        if record.file not in names:
-            continue
-        disk = disks[record.file]
-        step(disk, record, lose_synced)
-        if number < first:
-            continue
-        uncertain = any(each.pending for each in disks.values())
-        choices = [0.0, 1.0, *(dice.choice((0.1, 0.5, 0.9)) for _ in range(per_cut - 2))] if uncertain else [1.0]
+        choices = [0.0, 1.0, *(dice.choice((0.1, 0.5, 0.9)) for _ in range(per_cut - 2))] if disk.uncertain else [1.0]
         for keep in choices:
-            files = {names[file]: survivors(each, keep, dice) for file, each in disks.items()}
+            files = disk.survivors(keep, dice)
             yield State(files, list(marks), f"call {number} ({record.kind.name}), sectors kept {keep}")
         following = next((each for each in trace[number + 1 :] if each.kind is not Kind.MARK), None)
-        if following and following.kind is Kind.SYNC_WRITE and following.file in names:
+        if following and following.kind is Kind.SYNC_WRITE and following.file in disk.files:
             for _ in range(max(1, per_cut // 2)):
-                files = {names[file]: bytes(each.image) for file, each in disks.items()}
                 length = dice.randrange(WORD, max(2 * WORD, len(following.data)), WORD)
-                image = bytearray(survivors(disks[following.file], 1.0, dice))
-                apply(image, Record(following.kind, following.file, following.offset, following.data[:length]))
-                files[names[following.file]] = bytes(image)
-                yield State(files, list(marks), f"call {number + 1} torn after {length} of {len(following.data)} bytes")
-
-
-def step(disk: Disk, record: Record, lose_synced: int) -> None:
-    """Let one call happen to a file."""
-    if record.kind is Kind.SYNC:
-        if not lose_synced:
-            disk.sync()
-        return
-    if record.kind is Kind.SYNC_WRITE and not lose_synced:
-        if disk.pending:  # later than they are, but durable before them
-            disk.pending.append(record)
-        apply(disk.image, record)
-        return
-    disk.pending.append(record)
-    while lose_synced and len(disk.pending) > lose_synced:
-        apply(disk.image, disk.pending.pop(0))
+                torn = Record(following.kind, following.file, following.offset, following.data[:length])
+                story = f"call {number + 1} torn after {length} of {len(following.data)} bytes"
+                yield State(disk.survivors(1.0, dice, torn), list(marks), story)

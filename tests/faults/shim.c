@@ -1,15 +1,16 @@
-/* Sees the writes and syncs of one process and breaks them on purpose. Loaded with LD_PRELOAD, 64-bit Linux only.
+/* Sees the writes, syncs and renames of one process and breaks them on purpose. Loaded with LD_PRELOAD, 64-bit Linux only.
  *
  *   cc -O2 -shared -fPIC -pthread -o shim.so shim.c
  *
  * Watched are files that are opened through libc while loaded, and whose path holds MARIGRAM_SHIM_PATH ("/" is every
- * file). A write through an O_DSYNC or O_SYNC descriptor is a kind of its own: it is a write and a sync, and it is how
+ * file); a directory's path is taken with a slash at its end, and only its sync is of interest. A write through an O_DSYNC or O_SYNC descriptor is a kind of its own: it is a write and a sync, and it is how
  * LMDB writes its meta page. Not seen: stdio, io_uring, copy_file_range, stores through a writable map, static programs.
  *
  * Settings, all of them optional environment variables; numbers are decimal:
  *   MARIGRAM_SHIM_PATH           what a watched path holds; unset: nothing is watched
  *   MARIGRAM_SHIM_SYNC_DELAY_US  waits so long after each sync, in microseconds
- *   MARIGRAM_SHIM_MASK           which calls count: 1 write, 2 sync, 4 synchronous write, 8 truncate, 16 open; unset: 15
+ *   MARIGRAM_SHIM_MASK           which calls count: 1 write, 2 sync, 4 synchronous write, 8 truncate, 16 open,
+ *                                64 rename, 128 unlink; unset: 15
  *   MARIGRAM_SHIM_KILL_AT        SIGKILL to itself instead of the n-th counted call
  *   MARIGRAM_SHIM_TORN           1: the killed write is done by half first
  *   MARIGRAM_SHIM_FAIL_AT        the n-th counted call fails ...
@@ -37,17 +38,18 @@
 #include <time.h>
 #include <unistd.h>
 
-enum kind { WRITE = 1, SYNC = 2, SYNC_WRITE = 4, TRUNCATE = 8, OPEN = 16, MARK = 32 };
+enum kind { WRITE = 1, SYNC = 2, SYNC_WRITE = 4, TRUNCATE = 8, OPEN = 16, MARK = 32, RENAME = 64, UNLINK = 128 };
 
 /* Shared with the test, all little-endian u64 in this order: `Control` in shim.py. */
 struct control {
-    _Atomic uint64_t writes, syncs, sync_writes, truncates, opens; /* calls seen, by kind */
-    _Atomic uint64_t counted;                                      /* calls seen that the mask counts */
-    _Atomic uint64_t hits;                                         /* faults made */
+    _Atomic uint64_t writes, syncs, sync_writes, truncates, opens, names; /* calls seen, by kind; names: the last two */
+    _Atomic uint64_t counted;                                             /* calls seen that the mask counts */
+    _Atomic uint64_t hits;                                                /* faults made */
     _Atomic uint64_t mask, kill_at, torn, fail_at, fail_count, fail_errno, sync_delay_us;
 };
 
-/* One call in the trace: `Record` in shim.py. Followed by `size` bytes: data written, path opened, or the mark. */
+/* One call in the trace: `Record` in shim.py. Followed by `size` bytes: data written, path opened or
+ * unlinked, the two paths of a rename with a NUL between, or the mark. */
 struct record {
     uint32_t kind, file; /* file: number of the inode in order of first opening, from 1 */
     uint64_t offset;     /* of the write; new length of the file for a truncate, length found for an open */
@@ -121,7 +123,8 @@ static int fault(enum kind kind) {
     case SYNC: control->syncs++; break;
     case SYNC_WRITE: control->sync_writes++; break;
     case TRUNCATE: control->truncates++; break;
-    default: control->opens++; break;
+    case OPEN: control->opens++; break;
+    default: control->names++; break;
     }
     if (!(control->mask & kind)) return 0;
     uint64_t n = ++control->counted, from = control->fail_at, many = control->fail_count;
@@ -156,11 +159,12 @@ static int opened(int fd, int flags) {
     if (!path_part) return fd;
     int before = errno;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t length = readlink(link, path, sizeof path - 1);
+    ssize_t length = readlink(link, path, sizeof path - 2);
     errno = before;
-    if (length < 0) return fd;
+    if (length < 0 || fstat(fd, &info) || !(S_ISREG(info.st_mode) || S_ISDIR(info.st_mode))) return fd;
+    if (S_ISDIR(info.st_mode)) path[length++] = '/';
     path[length] = 0;
-    if (!strstr(path, path_part) || fstat(fd, &info) || !S_ISREG(info.st_mode)) return fd;
+    if (!strstr(path, path_part)) return fd;
     int error = fault(OPEN);
     if (error) {
         syscall(SYS_close, fd);
@@ -273,6 +277,29 @@ static int resize(int fd, int (*act)(int, int, off_t, off_t), int mode, off_t of
     return done;
 }
 
+/* A rename, or with no second path an unlink. Paths that are relative to a descriptor are left alone. */
+static int rename_by(int dir, const char *from, int to_dir, const char *to, int flags) {
+    enum kind kind = to ? RENAME : UNLINK;
+    char text[2 * 4096];
+    int here = path_part && dir == AT_FDCWD && (!to || to_dir == AT_FDCWD);
+    int seen = here && (strstr(from, path_part) || (to && strstr(to, path_part)));
+    int error = seen ? fault(kind) : 0;
+    if (error) {
+        errno = error;
+        return -1;
+    }
+    if (seen && trace >= 0) pthread_mutex_lock(&lock);
+    int done = (int)(to ? syscall(SYS_renameat2, dir, from, to_dir, to, flags) : syscall(SYS_unlinkat, dir, from, flags));
+    if (seen && trace >= 0) {
+        int result = errno, length = snprintf(text, sizeof text, to ? "%s%c%s" : "%s", from, 0, to);
+        struct iovec part = {text, (size_t)length};
+        if (done == 0) append(kind, 0, 0, &part, 1, (uint64_t)length);
+        pthread_mutex_unlock(&lock);
+        errno = result;
+    }
+    return done;
+}
+
 static int do_truncate(int fd, int mode, off_t offset, off_t length) {
     (void)mode, (void)offset;
     return (int)syscall(SYS_ftruncate, fd, length);
@@ -356,6 +383,11 @@ int msync(void *address, size_t length, int flags) {
     if (file_count && done == 0 && (flags & MS_SYNC)) delay();
     return done;
 }
+
+int rename(const char *from, const char *to) { return rename_by(AT_FDCWD, from, AT_FDCWD, to, 0); }
+int renameat(int dir, const char *from, int to_dir, const char *to) { return rename_by(dir, from, to_dir, to, 0); }
+int unlink(const char *path) { return rename_by(AT_FDCWD, path, 0, NULL, 0); }
+int unlinkat(int dir, const char *path, int flags) { return rename_by(dir, path, 0, NULL, flags); }
 
 int ftruncate(int fd, off_t length) { return resize(fd, do_truncate, 0, 0, length); }
 int fallocate(int fd, int mode, off_t offset, off_t length) { return resize(fd, do_allocate, mode, offset, length); }

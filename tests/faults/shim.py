@@ -17,6 +17,7 @@ FIELDS = (
     "sync_writes",
     "truncates",
     "opens",
+    "names",
     "counted",
     "hits",
     "mask",
@@ -39,11 +40,13 @@ class Kind(enum.IntFlag):
     TRUNCATE = 8
     OPEN = 16
     MARK = 32
+    RENAME = 64
+    UNLINK = 128
 
 
 @dataclass(frozen=True)
 class Record:
-    """One call of the trace; ``data`` is what was written, the path opened, or the mark."""
+    """One call of the trace; ``data``: what was written, the path opened or unlinked, both of a rename, or the mark."""
 
     kind: Kind
     file: int

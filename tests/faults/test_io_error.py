@@ -33,7 +33,7 @@ def test_one_io_error_fails_one_commit(
     tmp_path: Path, shim_library: Path, control: shim.Control, kind: Kind, number: int
 ) -> None:
     store = tmp_path / "store"
-    settings = shim.environment(shim_library, "/data.mdb", control=control.path, mask=kind)
+    settings = shim.environment(shim_library, "/hot.mdb", control=control.path, mask=kind)
     with process.Child(settings) as child:
         child.command("open", path=str(store), options=disk.OPTIONS)
         child.command("write", producer="one", first=0, count=5)

@@ -126,7 +126,7 @@ async def test_control_a_broken_producer_is_seen(
 ) -> None:
     # Slow syncs, so that there surely is a batch that was sent and is not durable.
     control["sync_delay_us"] = 20_000
-    settings = shim.environment(shim_library, "/data.mdb", control=control.path)
+    settings = shim.environment(shim_library, "/hot.mdb", control=control.path)
     async with running(tmp_path / "data", settings) as server, loaded(server, fault) as load:
         await load.until(2 * FLOOR)
         load.kill()
