@@ -67,13 +67,13 @@ class Child:
     def write(self, producer: str, first: int, count: int) -> Iterator[dict[str, Any]]:
         """Write batches one after another; each ack goes into the trace and out at once. Stops at the first error."""
         for index in range(first, first + count):
-            say({"sent": index})
+            say({"sent": [producer, index]})
             request = rows.write_request((producer, index)).SerializeToString()
             (data,) = self.answer(self.opened.write(self.namespace, _core.WRITE, request))
             response = ingest_pb2.WriteResponse.FromString(data)
             assert response.stored == rows.ROWS, response
             mark(f"{producer} {index}")
-            yield {"acked": index}
+            yield {"acked": [producer, index]}
 
     def query(self) -> dict[str, Any]:
         """Show every batch: rows of [producer, number, count, distinct, total]."""

@@ -83,10 +83,9 @@ class Child:
             for text in self.process.stdout:
                 line = json.loads(text)
                 lines.append(line)
-                if "sent" in line:
-                    self.sent.add((arguments["producer"], line["sent"]))
-                if "acked" in line:
-                    self.acked.add((arguments["producer"], line["acked"]))
+                for name, batches in (("sent", self.sent), ("acked", self.acked)):
+                    if name in line:
+                        batches.add((str(line[name][0]), int(line[name][1])))
                 if "done" in line:
                     return lines
             code = self.process.wait()
