@@ -66,7 +66,7 @@ class Producer:
                 await asyncio.sleep(RETRY_S)
 
     async def _session(
-        self, stub: ingest_pb2_grpc.IngestServiceAsyncStub, up: asyncio.Event, stop: asyncio.Event
+        self, stub: "ingest_pb2_grpc.IngestServiceAsyncStub", up: asyncio.Event, stop: asyncio.Event
     ) -> None:
         opening = ingest_pb2.OpenWriterRequest(writer=self.name)
         opened = await stub.OpenWriter(opening, metadata=self.server.metadata, timeout=30)
@@ -112,7 +112,7 @@ class Producer:
 
     async def _calls(
         self,
-        stub: ingest_pb2_grpc.IngestServiceAsyncStub,
+        stub: "ingest_pb2_grpc.IngestServiceAsyncStub",
         epoch: int,
         shift: int,
         up: asyncio.Event,
@@ -125,7 +125,7 @@ class Producer:
 
     async def _stream(
         self,
-        stub: ingest_pb2_grpc.IngestServiceAsyncStub,
+        stub: "ingest_pb2_grpc.IngestServiceAsyncStub",
         epoch: int,
         shift: int,
         up: asyncio.Event,
