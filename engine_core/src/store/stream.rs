@@ -242,6 +242,11 @@ impl Stream {
         (tail.rows(), tail.bytes())
     }
 
+    /// Commit of the newest rows; 0 without any.
+    pub fn last_commit(&self) -> u64 {
+        read(&self.tail).newest_commit()
+    }
+
     /// The watermark at `now`; none without rows.
     pub fn watermark(&self, now: i64) -> Option<i64> {
         let policy = self.policy();

@@ -51,6 +51,12 @@ impl Tail {
         self.bytes
     }
 
+    /// Commit of the newest batch; 0 without one.
+    pub fn newest_commit(&self) -> u64 {
+        let last_full = || self.full.last().and_then(|segment| segment.last());
+        self.open.last().or_else(last_full).map_or(0, |batch| batch.commit)
+    }
+
     /// What is in it up to and with `commit`.
     pub fn snapshot(&self, commit: u64) -> TailSnapshot {
         TailSnapshot {
