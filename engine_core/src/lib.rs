@@ -3,6 +3,7 @@
 pub mod codec;
 pub mod column;
 pub mod error;
+pub mod ingest;
 pub mod store;
 pub mod time;
 pub mod window;

@@ -316,3 +316,6 @@ fn forget_if_idle(lanes: &mut HashMap<WriterKey, Lane>, key: &WriterKey) {
         lanes.remove(key);
     }
 }
+
+#[cfg(test)]
+mod tests;

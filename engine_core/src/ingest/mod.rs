@@ -13,12 +13,14 @@ mod intern;
 mod job;
 mod lane;
 mod pool;
-mod prepare;
+pub mod prepare;
 mod quarantine;
 mod series;
 mod session;
+#[cfg(test)]
+mod testing;
 mod track;
-mod validate;
+pub mod validate;
 
 use std::sync::Arc;
 

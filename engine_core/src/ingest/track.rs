@@ -469,3 +469,6 @@ fn build_strings(
         validity: validity(texts.iter().map(Option::is_some)),
     })
 }
+
+#[cfg(test)]
+mod tests;

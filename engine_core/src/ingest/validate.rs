@@ -29,7 +29,7 @@ struct Resolved<'a> {
 }
 
 /// Decodes and validates a batch. `kind` is what the request says the stream's is.
-pub(super) fn write(name: &str, view: &BatchView<'_>, kind: Option<StreamKind>, terms: &Terms<'_>) -> Result<Prepared> {
+pub fn write(name: &str, view: &BatchView<'_>, kind: Option<StreamKind>, terms: &Terms<'_>) -> Result<Prepared> {
     check_shape(view)?;
     loop {
         // Another writer may change the schema meanwhile; then everything is judged again by the new one.
@@ -284,3 +284,6 @@ fn build_field(field: &FieldColumn<'_>, stream: &Stream, keep: Keep<'_>) -> Resu
     }
     Ok(build::field(id, field, keep))
 }
+
+#[cfg(test)]
+mod tests;
