@@ -1,5 +1,7 @@
 //! The visitors against prost's decoders on random, rearranged and mutated bytes: the same bytes mean the same.
 
+use std::fmt::Debug;
+
 use marigram_core::error::Error;
 use marigram_core::wire::batch::describe_write;
 use marigram_core::wire::cursor::{Fields, Wire};
@@ -154,7 +156,7 @@ fn mutate(mut bytes: Vec<u8>, changes: &[Change]) -> Vec<u8> {
 /// What both take must mean the same. By design the visitors take and refuse what upb does, and prost differs from it in three
 /// things: it refuses a known field of another wire type and surplus bits of an integer, and it reads map entries that have
 /// unknown fields, which upb takes as unknown.
-fn compare<M: Message + Default + PartialEq>(bytes: &[u8], seen: Result<M, Error>) {
+fn compare<M: Message + Default + PartialEq + Debug>(bytes: &[u8], seen: Result<M, Error>) {
     if let (Ok(seen), Ok(theirs)) = (seen, M::decode(bytes))
         && seen != theirs
     {

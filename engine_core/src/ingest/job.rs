@@ -12,7 +12,7 @@ use super::prepare::{Prepared, Streams, Terms};
 use super::{Request, WriteMethod, track, validate};
 use crate::column::StreamKind;
 use crate::error::{Error, Kind, Result};
-use crate::store::{CommitItem, Committed, NamespaceId, Store, Stream, WriterAdvance, WriterState};
+use crate::store::{CommitItem, Committed, NamespaceId, Store, Stream, WriterAdvance};
 use crate::wire::answers::rejection_counts;
 use crate::wire::batch::{BatchView, require};
 use crate::wire::events::EventsView;
@@ -27,14 +27,13 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// A writer as it is stored.
-    pub(super) fn writer(&self, key: &WriterKey) -> Result<WriterState> {
-        self.store.writer(key.namespace, &key.name).map_err(|error| {
-            if error.reason() != "WRITER_NOT_OPEN" {
-                return error;
-            }
-            let message = format!("writer {:?} is not open; open it first", key.name);
-            Error::new(Kind::FailedPrecondition, "WRITER_NOT_OPEN", message).at("writer")
+    /// Epoch and next sequence of a writer, as they are stored.
+    pub(super) fn writer_head(&self, key: &WriterKey) -> Result<(u64, u64)> {
+        let head = self.store.writer_head(key.namespace, &key.name);
+        head.map_err(|error| match error.reason() {
+            // Not a thing to be looked up, to those who write: a step that was left out.
+            "WRITER_NOT_OPEN" => Error::new(Kind::FailedPrecondition, "WRITER_NOT_OPEN", error.message()).at("writer"),
+            _ => error,
         })
     }
 }
@@ -164,7 +163,7 @@ impl Shared {
             .as_ref()
             .ok_or_else(|| Error::internal("a repeat without a writer"))?;
         let envelope = envelope(ask.method, bytes)?;
-        let state = self.writer(key)?;
+        let state = self.store.writer(key.namespace, &key.name)?;
         let kept = state.outcomes.iter().find(|outcome| outcome.sequence == ask.sequence);
         let mut outcome = v1::WriteResponse {
             duplicate: true,

@@ -152,11 +152,7 @@ impl Ingest {
             admits()?;
             return Ok((ask, permit, None));
         };
-        let durable = || {
-            self.shared
-                .writer(writer)
-                .map(|state| (state.epoch, state.next_sequence))
-        };
+        let durable = || self.shared.writer_head(writer);
         let place = self
             .shared
             .lanes

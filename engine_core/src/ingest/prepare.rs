@@ -12,7 +12,7 @@ use crate::time::SECOND_NS;
 use crate::wire::v1;
 
 /// How far ahead of the clock a row may lie.
-pub const MAX_AHEAD_NS: i64 = 600 * SECOND_NS;
+pub(super) const MAX_AHEAD_NS: i64 = 600 * SECOND_NS;
 
 /// Where the stream of a write comes from.
 pub trait Streams: Sync {
@@ -58,7 +58,7 @@ pub struct Prepared {
 
 impl Prepared {
     /// Of rows and faults.
-    pub fn new(
+    pub(super) fn new(
         stream: Arc<Stream>,
         rows: Option<&RowBatch>,
         received: usize,
@@ -89,7 +89,7 @@ fn count_late(times: &[i64], watermark: Option<i64>) -> u64 {
 
 /// Times a stream takes, both ends inclusive.
 #[derive(Clone, Copy, Debug)]
-pub struct TimeBounds {
+pub(super) struct TimeBounds {
     oldest: i64,
     newest: i64,
     now: i64,
@@ -97,7 +97,7 @@ pub struct TimeBounds {
 
 impl TimeBounds {
     /// By the clock and the stream's settings.
-    pub fn new(now: i64, schema: &Schema) -> Self {
+    pub(super) fn new(now: i64, schema: &Schema) -> Self {
         Self {
             oldest: schema
                 .settings
@@ -109,13 +109,13 @@ impl TimeBounds {
     }
 
     /// Whether all of them are taken.
-    pub fn hold(&self, times: impl Iterator<Item = i64>) -> bool {
+    pub(super) fn hold(&self, times: impl Iterator<Item = i64>) -> bool {
         let (min, max) = times.fold((i64::MAX, i64::MIN), |(min, max), time| (min.min(time), max.max(time)));
         min >= self.oldest && max <= self.newest
     }
 
     /// The rule a time breaks, and what was found.
-    pub fn check(&self, time: i64) -> Option<(Reject, String)> {
+    pub(super) fn check(&self, time: i64) -> Option<(Reject, String)> {
         let seconds = |from: i64, to: i64| (i128::from(to) - i128::from(from)) as f64 / SECOND_NS as f64;
         if time > self.newest {
             Some((
@@ -131,7 +131,7 @@ impl TimeBounds {
 }
 
 /// The rows to keep, as the builders take them.
-pub fn keep(kept: Option<&Vec<u32>>, rows: usize) -> Keep<'_> {
+pub(super) fn keep(kept: Option<&Vec<u32>>, rows: usize) -> Keep<'_> {
     kept.map_or(Keep::All(rows), |kept| Keep::Some(kept))
 }
 

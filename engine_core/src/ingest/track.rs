@@ -46,38 +46,45 @@ pub(super) fn track(name: &str, view: &EventsView<'_>, terms: &Terms<'_>) -> Res
         let message = format!("a request has 1 to {MAX_EVENTS} events, got {}", view.len());
         return Err(Error::invalid("ROWS_OUT_OF_RANGE", "events", message));
     }
+    let mut found = terms.streams.find()?;
     loop {
-        // Another writer may change the schema meanwhile; then everything is judged again by the new one.
-        if let Some(prepared) = attempt(name, view, terms)? {
+        // Another writer may change the schema, or make the stream, meanwhile; then all is judged again by what it is now.
+        if let Some(prepared) = attempt(name, view, terms, &mut found)? {
             return Ok(prepared);
         }
     }
 }
 
-fn attempt(name: &str, view: &EventsView<'_>, terms: &Terms<'_>) -> Result<Option<Prepared>> {
-    let found = terms.streams.find()?;
-    let schema = match &found {
+fn attempt(
+    name: &str,
+    view: &EventsView<'_>,
+    terms: &Terms<'_>,
+    found: &mut Option<Arc<Stream>>,
+) -> Result<Option<Prepared>> {
+    let schema = match found {
         Some(stream) => stream.schema(),
         None => Arc::new(Schema::new(StreamKind::Event, StreamSettings::default())),
     };
     if schema.kind != StreamKind::Event {
         return Err(kind_mismatch(name, schema.kind, StreamKind::Event).at("stream"));
     }
-    let version = schema.version;
     let (mut resolved, mut faults) = Resolved::check(view, schema, terms.now);
     resolved.resolve(&mut faults);
     let (faults, kept) = faults.finish();
     if terms.atomic {
         faults::refuse_any(&faults, view.len())?;
     }
-    let made = found.is_none();
     let stream = match found {
-        Some(stream) => stream,
-        None => terms.streams.make(StreamKind::Event)?,
+        Some(stream) => Arc::clone(stream),
+        None => {
+            let stream = terms.streams.make(StreamKind::Event)?;
+            *found = Some(Arc::clone(&stream));
+            if *stream.schema() != *resolved.schema {
+                return Ok(None);
+            }
+            stream
+        }
     };
-    if made && (stream.schema().version != version || stream.schema().kind != StreamKind::Event) {
-        return Ok(None);
-    }
     let keep = keep(kept.as_ref(), view.len());
     let rows = if keep.len() == 0 {
         None

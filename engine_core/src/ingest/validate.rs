@@ -31,17 +31,23 @@ struct Resolved<'a> {
 /// Decodes and validates a batch. `kind` is what the request says the stream's is.
 pub fn write(name: &str, view: &BatchView<'_>, kind: Option<StreamKind>, terms: &Terms<'_>) -> Result<Prepared> {
     check_shape(view)?;
+    let mut found = terms.streams.find()?;
     loop {
-        // Another writer may change the schema meanwhile; then everything is judged again by the new one.
-        if let Some(prepared) = attempt(name, view, kind, terms)? {
+        // Another writer may change the schema, or make the stream, meanwhile; then all is judged again by what it is now.
+        if let Some(prepared) = attempt(name, view, kind, terms, &mut found)? {
             return Ok(prepared);
         }
     }
 }
 
-fn attempt(name: &str, view: &BatchView<'_>, kind: Option<StreamKind>, terms: &Terms<'_>) -> Result<Option<Prepared>> {
-    let found = terms.streams.find()?;
-    let schema = match &found {
+fn attempt(
+    name: &str,
+    view: &BatchView<'_>,
+    kind: Option<StreamKind>,
+    terms: &Terms<'_>,
+    found: &mut Option<Arc<Stream>>,
+) -> Result<Option<Prepared>> {
+    let schema = match found {
         Some(stream) => stream.schema(),
         None => {
             let kind = kind.unwrap_or(StreamKind::Metric);
@@ -58,18 +64,17 @@ fn attempt(name: &str, view: &BatchView<'_>, kind: Option<StreamKind>, terms: &T
     }
     let keep = keep(kept.as_ref(), resolved.rows());
     resolved.check_text_bytes(keep)?;
-    let made = found.is_none();
     let stream = match found {
-        Some(stream) => stream,
-        None => terms.streams.make(resolved.schema.kind)?,
+        Some(stream) => Arc::clone(stream),
+        None => {
+            let stream = terms.streams.make(resolved.schema.kind)?;
+            *found = Some(Arc::clone(&stream));
+            if *stream.schema() != *resolved.schema {
+                return Ok(None);
+            }
+            stream
+        }
     };
-    let stale = |stream: &Stream| {
-        let now = stream.schema();
-        now.version != resolved.schema.version || now.kind != resolved.schema.kind
-    };
-    if made && stale(&stream) {
-        return Ok(None);
-    }
     let rows = if keep.len() == 0 {
         None
     } else if resolved.declare(&stream, keep)? {
