@@ -3,8 +3,10 @@
 pub mod aggregate;
 pub mod codec;
 pub mod column;
+pub mod engine;
 pub mod error;
 pub mod group;
+pub mod ingest;
 pub mod query;
 pub mod scan;
 pub mod sketch;

@@ -261,7 +261,7 @@ impl Walk<'_> {
                     self.leaf(&bytes, &visit, keys, kinds, &mut counted, tables)?;
                 } else {
                     counted.branch += 1;
-                    self.branch(&bytes, visit, keys, kinds, &mut open)?;
+                    branch(&bytes, visit, keys, kinds, &mut open)?;
                 }
             }
         }
@@ -306,52 +306,6 @@ impl Walk<'_> {
             return Err(damaged(format!("page {page} says it is {}", u64_at(out, 0))));
         }
         Ok(())
-    }
-
-    fn branch(&self, bytes: &[u8], visit: Visit, keys: usize, kinds: Kinds, open: &mut Vec<Visit>) -> Result<()> {
-        if u16_at(bytes, 10) != P_BRANCH || keys == 0 {
-            return Err(damaged(format!("page {} is not a branch", visit.page)));
-        }
-        let mut extents = Vec::with_capacity(keys);
-        // The first key of a branch is never compared: it stands for everything below the second.
-        let mut low = visit.low;
-        let mut pending: Option<u64> = None;
-        for index in 0..keys {
-            let (at, node) = node(bytes, index, visit.page)?;
-            let (key_len, child) = (
-                usize::from(u16_at(node, 6)),
-                u64::from(u32_at(node, 0)) | u64::from(u16_at(node, 4)) << 32,
-            );
-            let key = key(node, key_len, visit.page)?;
-            extents.push((at, NODE_HEADER + key_len));
-            if let Some(child) = pending {
-                let key = key.to_vec();
-                check_order(
-                    kinds,
-                    low.as_deref(),
-                    &key,
-                    visit.high.as_deref(),
-                    low.is_some(),
-                    visit.page,
-                )?;
-                open.push(Visit {
-                    page: child,
-                    depth: visit.depth + 1,
-                    low: low.replace(key.clone()),
-                    high: Some(key),
-                });
-            }
-            pending = Some(child);
-        }
-        if let Some(child) = pending {
-            open.push(Visit {
-                page: child,
-                depth: visit.depth + 1,
-                low,
-                high: visit.high,
-            });
-        }
-        check_extents(bytes, &mut extents, visit.page)
     }
 
     fn leaf(
@@ -451,6 +405,54 @@ impl Walk<'_> {
     }
 }
 
+/// Checks a branch and adds its children to what is to be visited.
+fn branch(bytes: &[u8], visit: Visit, keys: usize, kinds: Kinds, open: &mut Vec<Visit>) -> Result<()> {
+    if u16_at(bytes, 10) != P_BRANCH || keys == 0 {
+        return Err(damaged(format!("page {} is not a branch", visit.page)));
+    }
+    let mut extents = Vec::with_capacity(keys);
+    // The first key of a branch is never compared: it stands for everything below the second.
+    let mut low = visit.low;
+    let mut pending: Option<u64> = None;
+    for index in 0..keys {
+        let (at, node) = node(bytes, index, visit.page)?;
+        let (key_len, child) = (
+            usize::from(u16_at(node, 6)),
+            u64::from(u32_at(node, 0)) | u64::from(u16_at(node, 4)) << 32,
+        );
+        let key = key(node, key_len, visit.page)?;
+        extents.push((at, NODE_HEADER + key_len));
+        if let Some(child) = pending {
+            let key = key.to_vec();
+            check_order(
+                kinds,
+                low.as_deref(),
+                &key,
+                visit.high.as_deref(),
+                low.is_some(),
+                visit.page,
+            )?;
+            open.push(Visit {
+                page: child,
+                depth: visit.depth + 1,
+                low: low.replace(key.clone()),
+                high: Some(key),
+            });
+        }
+        pending = Some(child);
+    }
+    if let Some(child) = pending {
+        open.push(Visit {
+            page: child,
+            depth: visit.depth + 1,
+            low,
+            high: visit.high,
+        });
+    }
+    check_extents(bytes, &mut extents, visit.page)
+}
+
+#[derive(Clone, Copy)]
 enum Value<'a> {
     Here(&'a [u8]),
     Pages(u64, usize),

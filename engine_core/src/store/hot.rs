@@ -64,8 +64,7 @@ impl Hot {
         let hot = Self::open_at(&file, map_size)?;
         hot.env.clear_stale_readers().or_fault()?;
         let txn = hot.read()?;
-        let format = hot.table(Table::Meta).get(&txn, FORMAT_KEY).or_fault()?;
-        let format = FormatRecord::decode(format.ok_or_else(|| missing("format"))?)?;
+        let format = hot.format(&txn)?;
         if format.version > FORMAT_VERSION {
             return Err(Error::new(
                 Kind::FailedPrecondition,
@@ -108,13 +107,19 @@ impl Hot {
         self.env.write_txn()
     }
 
+    /// What the store is.
+    pub(super) fn format(&self, txn: &RoTxn<'_>) -> Result<FormatRecord> {
+        let format = self.table(Table::Meta).get(txn, FORMAT_KEY).or_fault()?;
+        FormatRecord::decode(format.ok_or_else(|| missing("format"))?)
+    }
+
     /// What the last transaction said of itself.
     pub(super) fn stamp(&self, txn: &RoTxn<'_>) -> Result<Stamp> {
         let stamp = self.table(Table::Meta).get(txn, STAMP_KEY).or_fault()?;
         Stamp::decode(stamp.ok_or_else(|| missing("stamp"))?)
     }
 
-    /// What the store is.
+    /// Bytes of the file.
     pub(super) fn disk_bytes(&self) -> u64 {
         self.env.real_disk_size().unwrap_or(0)
     }

@@ -29,6 +29,7 @@ mod tables;
 pub mod tail;
 mod writers;
 
+use std::hash::Hasher;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -44,6 +45,8 @@ pub use tables::FORMAT_VERSION;
 pub use tail::{Tail, TailBatch, TailSnapshot};
 pub use writers::{Outcome, WriterAdvance, WriterState};
 
+use siphasher::sip128::{Hasher128, SipHasher13};
+
 use crate::error::{Error, Result};
 use crate::time::Clock;
 use hot::Hot;
@@ -55,6 +58,8 @@ use shared::Shared;
 /// A store: one data directory, held by one process.
 pub struct Store {
     shared: Arc<Shared>,
+    /// Known to this store alone; the namespaces' secrets come from it.
+    store_id: u128,
     committer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -93,6 +98,10 @@ impl Store {
             directory.mark()?;
         }
         let loaded = replay::read_back(&hot, true)?;
+        let store_id = {
+            let txn = hot.read()?;
+            hot.format(&txn)?.store_id
+        };
         directory.make_reserve(options.min_free_bytes);
         let shared = Arc::new(Shared::new(
             options,
@@ -111,6 +120,7 @@ impl Store {
         };
         Ok(Arc::new(Self {
             shared,
+            store_id,
             committer: Mutex::new(Some(committer)),
         }))
     }
@@ -136,6 +146,14 @@ impl Store {
     /// What it was opened with.
     pub fn options(&self) -> &StoreOptions {
         &self.shared.options
+    }
+
+    /// A key that is the namespace's own and lasts as long as the store: SipHash-1-3-128 of its number under the store's id.
+    pub fn namespace_secret(&self, namespace: NamespaceId) -> [u8; 16] {
+        let mut hasher = SipHasher13::new_with_key(&self.store_id.to_le_bytes());
+        hasher.write(b"namespace secret");
+        hasher.write(&namespace.0.to_le_bytes());
+        hasher.finish128().as_bytes()
     }
 
     /// Queues a batch. Never waits: `done` is told on the committer's thread, or at once if the item is refused.

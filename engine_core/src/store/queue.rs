@@ -7,10 +7,13 @@ use super::change::Change;
 use super::item::Queued;
 use crate::error::Result;
 
+/// Makes a change within a transaction.
+pub(super) type Run = Box<dyn FnMut(&mut Change<'_>) -> Result<()> + Send>;
+
 /// A change of something other than rows, run by the committer in a transaction of its own.
 pub(super) struct Control {
     /// Makes the change; run again if a full disk had to give its reserve back.
-    pub(super) run: Box<dyn FnMut(&mut Change<'_>) -> Result<()> + Send>,
+    pub(super) run: Run,
     /// Told the outcome.
     pub(super) answer: Box<dyn FnOnce(Result<()>) + Send>,
     /// Whether it frees room, and may use the reserve to do so.
