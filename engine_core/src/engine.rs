@@ -39,7 +39,7 @@ impl Engine {
         let store = Store::open(dir, options.store)?;
         Ok(Self {
             ingest: Ingest::new(Arc::clone(&store), or_cores(options.ingest_threads)),
-            queries: Queries::new(Arc::clone(&store), or_cores(options.query_workers), options.limits),
+            queries: Queries::new(store.clone(), or_cores(options.query_workers), options.limits),
             store,
         })
     }

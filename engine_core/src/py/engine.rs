@@ -265,7 +265,7 @@ impl PyEngine {
         data: &[u8],
         expected: Option<u64>,
     ) -> PyResult<u64> {
-        let (namespace, data) = (NamespaceId(namespace), data.to_vec());
+        let namespace = NamespaceId(namespace);
         Ok(py.detach(|| self.engine.store.documents().put(namespace, room, id, data, expected))?)
     }
 

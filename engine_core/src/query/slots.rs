@@ -13,7 +13,7 @@ use super::spec::{Spec, check_format};
 use crate::error::{Error, Kind, Result};
 use crate::scan::Scan;
 use crate::scan::pool::Pool;
-use crate::store::{NamespaceId, Stream};
+use crate::store::{NamespaceId, Store, Stream};
 use crate::time::Clock;
 use crate::wire::v1;
 
@@ -34,6 +34,16 @@ pub trait Streams: Send + Sync {
     fn stream(&self, namespace: NamespaceId, name: &str) -> Result<Arc<Stream>>;
     /// The clock.
     fn clock(&self) -> Arc<dyn Clock>;
+}
+
+impl Streams for Store {
+    fn stream(&self, namespace: NamespaceId, name: &str) -> Result<Arc<Stream>> {
+        Self::stream(self, namespace, name)
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(Self::clock(self))
+    }
 }
 
 /// Which call a request is of.
