@@ -18,7 +18,7 @@ from marigram.call import Call, enter
 from marigram.call.budget import Budget
 from marigram.errors import DeadlineExceeded, InvalidArgument, MarigramError
 from marigram.rpc.drain import Drain
-from marigram.rpc.interceptors import REQUEST_ID_KEY, admitted
+from marigram.rpc.interceptors import REQUEST_ID_KEY, Handler, admitted
 from marigram.rpc.metrics import MethodMetrics
 from marigram.rpc.status import status_of
 
@@ -168,7 +168,7 @@ class ServerDuplex:
             undo()
 
 
-def unary(rules: Rules, behaviour: Callable[[bytes], Awaitable[bytes]]) -> grpc.RpcMethodHandler[Any, Any]:
+def unary(rules: Rules, behaviour: Callable[[bytes], Awaitable[bytes]]) -> Handler:
     """A method of one message each way."""
 
     async def handle(request: bytes, context: Context) -> bytes:
@@ -179,7 +179,7 @@ def unary(rules: Rules, behaviour: Callable[[bytes], Awaitable[bytes]]) -> grpc.
     return grpc.unary_unary_rpc_method_handler(handle)
 
 
-def stream_out(rules: Rules, behaviour: Callable[[bytes], Any]) -> grpc.RpcMethodHandler[Any, Any]:
+def stream_out(rules: Rules, behaviour: Callable[[bytes], Any]) -> Handler:
     """A method of one message in and several out."""
 
     async def handle(request: bytes, context: Context) -> None:
@@ -190,7 +190,7 @@ def stream_out(rules: Rules, behaviour: Callable[[bytes], Any]) -> grpc.RpcMetho
     return grpc.unary_stream_rpc_method_handler(handle)
 
 
-def duplex(rules: Rules, behaviour: Callable[[Any], Awaitable[None]], drain: Drain) -> grpc.RpcMethodHandler[Any, Any]:
+def duplex(rules: Rules, behaviour: Callable[[Any], Awaitable[None]], drain: Drain) -> Handler:
     """A method of messages both ways."""
 
     async def handle(_: object, context: Context) -> None:
@@ -204,7 +204,7 @@ def duplex(rules: Rules, behaviour: Callable[[Any], Awaitable[None]], drain: Dra
     return grpc.stream_stream_rpc_method_handler(handle)
 
 
-def refusal(error: Exception, request_id: str) -> grpc.RpcMethodHandler[Any, Any]:
+def refusal(error: Exception, request_id: str) -> Handler:
     """Answers with the error, whatever the method. Its shape lets gRPC call it before it reads a message."""
     status = status_of(error)
     trailers = (*status.trailers, (REQUEST_ID_KEY, request_id))

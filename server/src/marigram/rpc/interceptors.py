@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import grpc
 import structlog
@@ -20,6 +20,8 @@ from marigram.call.tokens import parse_token
 from marigram.errors import MarigramError, Overloaded, PermissionDenied, Unauthenticated, Unsupported
 from marigram.rpc.drain import Drain
 from marigram.rpc.scopes import OPEN
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic for its stub alone
 
 log = structlog.get_logger()
 
@@ -39,7 +41,7 @@ class Admission(NamedTuple):
 class Served(NamedTuple):
     """A method that is served: its handler, the scope it needs, and what its calls count against."""
 
-    handler: grpc.RpcMethodHandler[Any, Any]
+    handler: Handler
     scope: str
     budget: Budget | None
 
@@ -60,14 +62,14 @@ class Gate(grpc.GenericRpcHandler):
         served: Mapping[str, Served],
         keys: KeyRing,
         drain: Drain,
-        refusal: Callable[[Exception, str], grpc.RpcMethodHandler[Any, Any]],
+        refusal: Callable[[Exception, str], Handler],
     ) -> None:
         self._served = {f"/{method}": rules for method, rules in served.items()}
         self._keys = keys
         self._drain = drain
         self._refusal = refusal
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
         """The handler of the call; never None, since gRPC's own answer to that carries no reason."""
         method: str = handler_call_details.method
         authorization, request_id = read_metadata(handler_call_details.invocation_metadata or ())

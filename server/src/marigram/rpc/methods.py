@@ -5,7 +5,6 @@ import contextvars
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor
 
-import grpc
 from google.protobuf.message import DecodeError, Message
 
 from marigram.call.budget import Budget
@@ -13,7 +12,7 @@ from marigram.errors import Internal, InvalidArgument
 from marigram.feature import CONTROL_BYTES, Duplex, Request, Response
 from marigram.rpc import calls
 from marigram.rpc.drain import Drain
-from marigram.rpc.interceptors import Served
+from marigram.rpc.interceptors import Handler, Served
 from marigram.rpc.metrics import Metrics
 from marigram.rpc.scopes import OPEN, SCOPE_OF
 
@@ -95,7 +94,7 @@ class ServedMethods:
         counted = None if SCOPE_OF[method] == OPEN else budget
         return calls.Rules(method, self._metrics.of(method), counted, max_bytes, seconds)
 
-    def _add(self, rules: calls.Rules, handler: grpc.RpcMethodHandler[bytes, bytes]) -> None:
+    def _add(self, rules: calls.Rules, handler: Handler) -> None:
         self.served[rules.method] = Served(handler, SCOPE_OF[rules.method], rules.budget)
 
 
