@@ -1,4 +1,5 @@
-"""A core in memory that answers when a test says so: for order, failures and pressure, which the real one has no lever for."""
+"""A core in memory that answers when a test says so: for order, failures and pressure, which the real one has no lever
+for."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,8 @@ Answer = list[bytes] | Exception
 
 
 class FakeCore:
-    """As `marigram.engine._core.Engine`. Hot calls wait in ``asked`` until ``answer`` is called, unless ``reply`` is set."""
+    """As `marigram.engine._core.Engine`. Hot calls wait in ``asked`` until ``answer`` is called, unless ``reply`` is
+    set."""
 
     def __init__(self, path: str = "", options: Mapping[str, Any] | None = None) -> None:
         self.asked: dict[int, bytes] = {}
@@ -26,7 +28,7 @@ class FakeCore:
         self._documents: dict[tuple[int, str, str], tuple[bytes, int]] = {}
 
     def close(self) -> None:
-        self.closed = True
+        self.closed = True  # a second time changes nothing
 
     # Hot calls.
 
@@ -102,7 +104,9 @@ class FakeCore:
 
     def list_documents(self, namespace: int, room: str, after: str, limit: int) -> list[tuple[str, bytes, int]]:
         found = sorted(
-            (key[2], *value) for key, value in self._documents.items() if key[:2] == (namespace, room) and key[2] > after
+            (key[2], *value)
+            for key, value in self._documents.items()
+            if key[:2] == (namespace, room) and key[2] > after
         )
         return found[:limit]
 

@@ -95,7 +95,8 @@ class Budget:
 
 
 class Rate:
-    """A token bucket a namespace, that holds one second's worth. Debt is allowed: a charge may come after the fact."""
+    """A token bucket a namespace, that holds one second's worth and at least one. Debt is allowed: who has one token left
+    may spend more, and pays by waiting."""
 
     def __init__(self, what: str, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._what = what
@@ -112,11 +113,11 @@ class Rate:
         if self._per_second <= 0:
             return
         left = self._now(namespace)
-        if left <= 0:
+        if left < 1:
             raise LimitExceeded(
                 f"a namespace may have {self._per_second:g} {self._what} a second",
                 reason="RATE_EXCEEDED",
-                retry_after=max(0.001, (1 - left) / self._per_second),
+                retry_after=(1 - left) / self._per_second,
             )
 
     def charge(self, namespace: int, amount: float) -> None:
@@ -130,8 +131,9 @@ class Rate:
         return self._per_second > 0
 
     def _now(self, namespace: int) -> float:
-        left, since = self._left.get(namespace, (self._per_second, 0.0))
-        return min(self._per_second, left + (self._clock() - since) * self._per_second)
+        full = max(1.0, self._per_second)
+        left, since = self._left.get(namespace, (full, 0.0))
+        return min(full, left + (self._clock() - since) * self._per_second)
 
 
 @dataclass(frozen=True, slots=True)

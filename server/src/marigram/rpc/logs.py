@@ -25,7 +25,11 @@ def mask_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
 def configure(level: str, form: str) -> None:
     """Sends every event of at least ``level`` to standard error; ``form`` is json, console, or auto."""
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
-    renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if console
+        else structlog.processors.JSONRenderer()
+    )
     trace: list[Any] = [] if console else [structlog.processors.format_exc_info]
     structlog.configure(
         processors=[
