@@ -1,6 +1,6 @@
 """A server of its own for each test, on a free loopback port and a new directory."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -23,8 +23,8 @@ async def client(server: tuple[Server, Client]) -> Client:
 
 
 @pytest.fixture
-def core(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCore]:
+def core(monkeypatch: pytest.MonkeyPatch) -> FakeCore:
     """Servers started in this test run on a fake core."""
     fake = FakeCore()
     monkeypatch.setattr(engine._core, "Engine", lambda path, options: fake)
-    yield fake
+    return fake

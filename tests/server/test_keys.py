@@ -38,12 +38,10 @@ def test_a_key_is_256_random_bits_with_a_checksum_at_its_end() -> None:
     assert parse_token(text) is not None
 
 
-@pytest.mark.parametrize(
-    "change", [lambda text: text[:-1] + ("0" if text[-1] != "0" else "1"), str.upper, lambda text: text + "0"]
-)
-def test_a_mistyped_key_is_known_as_such(change: object) -> None:
-    assert callable(change)
-    assert parse_token(change(new_token().text())) is None
+def test_a_mistyped_key_is_known_as_such() -> None:
+    text = new_token().text()
+    other = "0" if text[-1] != "0" else "1"
+    assert [parse_token(typed) for typed in (text[:-1] + other, text.upper(), text + "0", text[:-1])] == [None] * 4
 
 
 def test_a_key_holds_and_says_whose_it_is() -> None:

@@ -128,7 +128,4 @@ async def test_a_key_of_another_namespace_sees_streams_as_if_they_were_not_there
     }.items():
         refusal = await refused(other.raw(f"{STREAMS}/{method}", request.SerializeToString()))
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "STREAM_NOT_FOUND"), method
-    listed = await other.unary(
-        f"{STREAMS}/ListStreams", streams_pb2.ListStreamsRequest(), streams_pb2.ListStreamsResponse
-    )
-    assert list(listed.streams) == []
+    assert await other.raw(f"{STREAMS}/ListStreams") == b""

@@ -95,8 +95,8 @@ class Budget:
 
 
 class Rate:
-    """A token bucket a namespace, that holds one second's worth and at least one. Debt is allowed: who has one token left
-    may spend more, and pays by waiting."""
+    """A token bucket a namespace, that holds one second's worth and at least one. Debt is allowed: who has one token
+    left may spend more, and pays by waiting."""
 
     def __init__(self, what: str, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._what = what

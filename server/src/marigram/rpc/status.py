@@ -39,6 +39,7 @@ CODES: dict[type[errors.MarigramError], grpc.StatusCode] = {
     errors.Unsupported: grpc.StatusCode.UNIMPLEMENTED,
     errors.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.Cancelled: grpc.StatusCode.CANCELLED,
+    errors.Internal: grpc.StatusCode.INTERNAL,
     errors.MarigramError: grpc.StatusCode.INTERNAL,
 }
 
