@@ -111,7 +111,8 @@ class Client:
 
     def raw(self, method: str, request: bytes = b"", **options: Any) -> Call:
         """A unary call of bytes."""
-        return self.channel.unary_unary(f"/{method}")(request, metadata=self.metadata, **options)
+        call: Call = self.channel.unary_unary(f"/{method}")
+        return call(request, **{"metadata": self.metadata} | options)
 
     async def unary(self, method: str, request: Message, answer: type[Answer], **options: Any) -> Answer:
         """A unary call of messages."""
@@ -119,7 +120,8 @@ class Client:
 
     def out(self, method: str, request: bytes = b"", **options: Any) -> Call:
         """A call that answers several messages."""
-        return self.channel.unary_stream(f"/{method}")(request, metadata=self.metadata, **options)
+        call: Call = self.channel.unary_stream(f"/{method}")
+        return call(request, metadata=self.metadata, **options)
 
     def both(self, method: str, **options: Any) -> Call:
         """A call of messages both ways."""
@@ -129,7 +131,8 @@ class Client:
         """A call of whatever shape the contract gives the method, until its first answer."""
         descriptor = described()[method]
         if not descriptor.server_streaming:
-            return self.raw(method, request, **options)
+            unary: Awaitable[object] = self.raw(method, request, **options)
+            return unary
 
         async def first() -> object:
             call = self.both(method, **options) if descriptor.client_streaming else self.out(method, request, **options)

@@ -120,9 +120,9 @@ async def test_a_revoked_key_is_refused_from_the_answer_on(client: Client) -> No
 
 
 async def test_the_scheme_of_the_header_may_be_written_in_any_case(client: Client) -> None:
-    call = client.channel.unary_unary(f"/{STREAMS}/ListStreams")
-    await call(b"", metadata=(("authorization", f"bEARER {client.key}"),))
-    refusal = await refused(call(b"", metadata=(("authorization", f"Basic {client.key}"),)))
+    method = f"{STREAMS}/ListStreams"
+    await client.raw(method, metadata=(("authorization", f"bEARER {client.key}"),))
+    refusal = await refused(client.raw(method, metadata=(("authorization", f"Basic {client.key}"),)))
     assert refusal.reason == "KEY_INVALID"
 
 

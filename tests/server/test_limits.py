@@ -9,7 +9,7 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
 from marigram.call.budget import Bounds, Budget, Rate
 from marigram.errors import LimitExceeded, Overloaded
-from marigram.v1 import ingest_pb2
+from marigram.v1 import common_pb2, ingest_pb2
 from tests.server.fake_core import FakeCore
 from tests.server.support import INGEST, QUERIES, STREAMS, Client, refused, serving, settings
 
@@ -103,7 +103,9 @@ async def test_a_namespace_beyond_its_rate_is_refused_with_a_quota(core: FakeCor
 
 async def test_rows_are_charged_when_the_core_has_counted_them(core: FakeCore, tmp_path: Path) -> None:
     async with serving(settings(tmp_path / "data", rows_per_second=10)) as (_, client):
-        outcome = ingest_pb2.WriteResponse(stored=5, rejected=[{"reason": "TYPE_MISMATCH", "rows": 6}])
+        outcome = ingest_pb2.WriteResponse(
+            stored=5, rejected=[common_pb2.RejectionCount(reason="TYPE_MISMATCH", rows=6)]
+        )
         results = [ingest_pb2.EventResult(stored=True)] * 200
         core.reply = [ingest_pb2.TrackEventsResponse(outcome=outcome, results=results).SerializeToString()]
         await client.raw(f"{INGEST}/TrackEvents")

@@ -96,18 +96,14 @@ async def test_no_answer_holds_a_path_a_key_or_a_traceback(client: Client, tmp_p
 
 
 async def test_each_answer_names_the_request(client: Client) -> None:
-    call = client.channel.unary_unary(f"/{STREAMS}/ListStreams")(
-        b"", metadata=(*client.metadata, ("x-request-id", "my-request.1"))
-    )
+    call = client.raw(f"{STREAMS}/ListStreams", metadata=(*client.metadata, ("x-request-id", "my-request.1")))
     await call
     assert ("x-request-id", "my-request.1") in tuple(await call.trailing_metadata() or ())
 
 
 @pytest.mark.parametrize("odd", ["", "a b", "x" * 65, "a\\nb"])
 async def test_an_odd_request_id_is_replaced(client: Client, odd: str) -> None:
-    refusal = await refused(
-        client.channel.unary_unary(f"/{STREAMS}/ListStreams")(b"", metadata=(("x-request-id", odd),))
-    )
+    refusal = await refused(client.raw(f"{STREAMS}/ListStreams", metadata=(("x-request-id", odd),)))
     assert re.fullmatch(r"[0-9a-f]{16}", str(refusal.trailers["x-request-id"]))
 
 

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from marigram.call.scopes import ROLES, SCOPES, expand
 from marigram.errors import Internal, InvalidArgument
 from marigram.feature import Methods
+from marigram.features import FEATURES
 from marigram.rpc import scopes, server
 from marigram.rpc.scopes import OPEN, SCOPE_OF
 from marigram.v1 import streams_pb2
@@ -49,9 +51,9 @@ async def test_a_room_that_serves_something_unknown_keeps_the_server_from_starti
     def register(methods: Methods) -> None:
         methods.unary("marigram.v1.SecretService/Echo", echo)
 
-    first = server.FEATURES[0]
+    first = FEATURES[0]
     monkeypatch.setattr(
-        server, "FEATURES", (lambda tools: dataclasses.replace(first(tools), register=register), *server.FEATURES)
+        server, "FEATURES", (lambda tools: dataclasses.replace(first(tools), register=register), *FEATURES)
     )
     with pytest.raises(Internal):
         await server.Server.start(settings(tmp_path / "data"))
@@ -123,7 +125,7 @@ async def test_a_key_of_another_namespace_sees_streams_as_if_they_were_not_there
         "GetStream": streams_pb2.GetStreamRequest(name="streams/mine"),
         "DeleteStream": streams_pb2.DeleteStreamRequest(name="streams/mine"),
         "UpdateStream": streams_pb2.UpdateStreamRequest(
-            stream=streams_pb2.Stream(name="streams/mine", strict=True), update_mask={"paths": ["strict"]}
+            stream=streams_pb2.Stream(name="streams/mine", strict=True), update_mask=FieldMask(paths=["strict"])
         ),
     }.items():
         refusal = await refused(other.raw(f"{STREAMS}/{method}", request.SerializeToString()))

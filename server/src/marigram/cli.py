@@ -60,3 +60,7 @@ def serve(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     raise typer.Exit(server.run(found))
+
+
+if __name__ == "__main__":
+    app()

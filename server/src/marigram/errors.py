@@ -11,9 +11,9 @@ from typing import ClassVar
 class MarigramError(Exception):
     """What went wrong: the rule and what was found.
 
-    ``reason`` is UPPER_SNAKE and listed in docs/errors.md; ``field`` is the dotted path of the field concerned, or empty;
-    ``retry_after`` is seconds after which a retry makes sense, or None; ``resource`` names what was not there or was there
-    already, or is empty; ``detail`` is for the log alone and never sent.
+    ``reason`` is UPPER_SNAKE and listed in docs/errors.md; ``field`` is the dotted path of the field concerned, or
+    empty; ``retry_after`` is seconds after which a retry makes sense, or None; ``resource`` names what was not there or
+    was there already, or is empty; ``detail`` is for the log alone and never sent.
     """
 
     default_reason: ClassVar[str] = "INTERNAL"
