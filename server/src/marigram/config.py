@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 PREFIX = "MARIGRAM_"
 MIB = 2**20
+# How words begin that tests and benchmarks set for what they load into the server's process.
+OF_TESTS = ("shim_", "faults", "fuzz_")
 # Words of the environment that belong to clients and to the command line, not to the server's settings.
 OF_OTHERS = frozenset({"ADDRESS", "CONFIG", "KEY", "KEY_FILE", "PROFILE"})
 
@@ -110,6 +112,7 @@ def load(flags: Mapping[str, Any], file: Path | None = None, environment: Mappin
     environment = os.environ if environment is None else environment
     said = {name: value for name, value in flags.items() if value is not None}
     heard = {name.removeprefix(PREFIX).lower() for name in environment if name.startswith(PREFIX)}
+    heard -= {name for name in heard if name.startswith(OF_TESTS)}
     known = set(Settings.model_fields)
     for name in sorted(heard - known - {word.lower() for word in OF_OTHERS}):
         raise ValueError(f"{PREFIX}{name.upper()} is no setting")
