@@ -100,7 +100,7 @@ TOKENS = [
 
 
 def damaged(data: bytes, dice: random.Random) -> bytes:
-    """Change 1 to 4 places, mostly one: a bit, a byte, a token put in or over, a piece cut, doubled or moved, the end cut."""
+    """Change 1 to 4 places, mostly one: a bit, a byte, a token put in or over, a piece cut or doubled, the end cut."""
     made = bytearray(data)
     for _ in range(dice.choice((1, 1, 1, 1, 2, 4))):
         at = dice.randrange(len(made) + 1)
