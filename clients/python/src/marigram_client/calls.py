@@ -19,6 +19,8 @@ A = TypeVar("A", bound=Message)
 T = TypeVar("T")
 
 MEBIBYTE = 1 << 20
+_SHORTEST = 0.001
+"""Seconds; gRPC takes a timeout of 0 for none."""
 _OPTIONS = (
     ("grpc.enable_retries", 0),  # policy.py says why
     ("grpc.max_send_message_length", 64 * MEBIBYTE),
@@ -95,7 +97,7 @@ class Calls:
         tried = 0
         while True:
             tried += 1
-            left = None if deadline is None else max(0.0, deadline - clock())
+            left = None if deadline is None else max(_SHORTEST, deadline - clock())
             try:
                 response = await attempt(left, wanted.wait_for_ready)
             except grpc.aio.AioRpcError as error:

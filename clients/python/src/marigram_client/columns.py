@@ -20,6 +20,8 @@ ColumnType = Literal["f64", "i64", "bool", "timestamp", "symbol", "text", "label
 Codes = NDArray[np.uint32]
 
 _EXACT = 1 << 53
+_SMALL = 4_096
+"""Characters of a dictionary that travels whole with each batch."""
 _NAT = np.iinfo(np.int64).min
 
 
@@ -239,7 +241,7 @@ def _is_string(kind: Any) -> bool:
 
 def _only_used(values: list[str], codes: Codes) -> Strings:
     """The part of a dictionary that these codes name."""
-    if len(values) <= 256:
+    if len(values) <= 256 and sum(map(len, values)) <= _SMALL:
         return Strings(values, codes)
     used = np.zeros(len(values), np.bool_)
     used[codes] = True

@@ -1,6 +1,7 @@
 """Times and durations as callers say them."""
 
 from datetime import UTC, datetime, timedelta
+from operator import index
 from typing import TYPE_CHECKING, cast
 
 from google.protobuf.duration_pb2 import Duration
@@ -22,8 +23,8 @@ def nanoseconds(time: "Time") -> int:
     Raises:
         InvalidArgument: it is no time, or outside of 1677 to 2262.
     """
-    if isinstance(time, int) and not isinstance(time, bool):
-        return time
+    if hasattr(time, "__index__") and not isinstance(time, bool):  # numpy's integers too
+        return bounded(index(time))
     if isinstance(time, datetime):
         since = (time if time.tzinfo else time.replace(tzinfo=UTC)) - _EPOCH
         return bounded((since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1_000)
