@@ -56,25 +56,25 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one and says which.")] = None,
     config: Annotated[Path | None, typer.Option(envvar="MARIGRAM_CONFIG", help="TOML file of settings.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
-    setting: Annotated[
-        list[str] | None, typer.Option("--set", help="NAME=VALUE of any other setting; may be repeated.")
-    ] = None,
+    log_format: Annotated[str | None, typer.Option(help="auto, json or console.")] = None,
+    reflection: Annotated[bool | None, typer.Option("--reflection/--no-reflection", help="Serve reflection.")] = None,
+    more: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting.")] = None,
     until_stdin_ends: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
-    """Serve a data directory until a signal comes.
+    """Serve a data directory until SIGTERM or SIGINT; a second signal ends it at once.
 
-    A flag beats the environment (MARIGRAM_…), which beats the file, which beats the default.
+    A flag beats the environment (MARIGRAM_PORT and so on), which beats the settings file. The first start on an empty
+    directory makes the namespace `default` and writes an admin key to the file admin.key in it.
 
-    Example: marigram serve --data-dir /var/lib/marigram --port 4774
+    Example: marigram serve --data-dir ./marigram-data --port 4774 --set query_seconds=60
     """
     from marigram import config as settings
     from marigram.cli import lifeline
     from marigram.rpc import server
 
-    flags: dict[str, object] = {"data_dir": data_dir, "host": host, "port": port, "log_level": log_level}
-    for text in setting or ():
-        name, value = words.setting(text)
-        flags[name] = value
+    flags: dict[str, object] = dict(words.setting(text) for text in more or ())
+    named = {"data_dir": data_dir, "host": host, "port": port, "log_level": log_level, "log_format": log_format}
+    flags |= {name: value for name, value in (*named.items(), ("reflection", reflection)) if value is not None}
     loaded = settings.load(flags, config)
     if until_stdin_ends:
         lifeline.hold()

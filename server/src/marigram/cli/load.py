@@ -17,9 +17,12 @@ async def run(file: str, plan: Plan, bar: Bar, *, address: str | None, profile: 
         talk.print(f"{plan.kind} stream {plan.stream}:")
         for name, part in parts.items():
             talk.print(f"  {output.printable(name)}: {part}", markup=False)
-        async with Client(address, profile=profile) as client, client.writer(
-            files.writer_name(file, plan), on_rejected=lambda one: reasons.update(one.rejected)
-        ) as writer:
+        async with (
+            Client(address, profile=profile) as client,
+            client.writer(
+                files.writer_name(file, plan), on_rejected=lambda one: reasons.update(one.rejected)
+            ) as writer,
+        ):
             rows = 0
             for piece in source.pieces:
                 if len(piece):
@@ -36,5 +39,3 @@ async def run(file: str, plan: Plan, bar: Bar, *, address: str | None, profile: 
     talk.print(f"{totals.stored:,} rows stored, {totals.late:,} of them late, as of commit {totals.commit}")
     for reason, count in sorted(reasons.items()):
         talk.print(f"{count:,} rows quarantined: {reason}")
-
-
