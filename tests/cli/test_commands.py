@@ -40,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 async def marigram(*arguments: str, stdin: bytes = b"") -> click.testing.Result:
-    return await asyncio.to_thread(CliRunner().invoke, app, list(arguments), stdin)
+    return await asyncio.to_thread(lambda: CliRunner().invoke(app, list(arguments), stdin))
 
 
 def answering(server: FakeServer, table: pa.Table) -> None:

@@ -13,8 +13,8 @@ from marigram.cli import failures, words
 from marigram.cli.output import Format
 
 EXIT_CODES = (
-    "Exit codes: 0 done · 1 failed · 2 the command line or the data is wrong · 3 the server cannot be reached or takes no "
-    "more · 4 the key is missing or not allowed · 5 not found · 130 interrupted"
+    "Exit codes: 0 done · 1 failed · 2 the command line or the data is wrong · 3 the server cannot be reached or takes "
+    "no more · 4 the key is missing or not allowed · 5 not found · 130 interrupted"
 )
 
 app = typer.Typer(

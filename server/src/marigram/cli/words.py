@@ -56,7 +56,7 @@ def conditions(texts: Iterable[str]) -> Condition | None:
 
 
 def condition(text: str) -> Condition:
-    """A condition from ``'value > 3'``, ``'host == \"a\"'`` or ``'carrier in UA,AA'``. Quotes make a text of a number."""
+    """A condition from ``'value > 3'``, ``'host == a'`` or ``'carrier in UA,AA'``. Quotes make a text of a number."""
     match = _CONDITION.fullmatch(text)
     if match is None:
         raise _wrong("where", f"must be COLUMN OP VALUE with OP one of == != < <= > >= in, got {text!r}")

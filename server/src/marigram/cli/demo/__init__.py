@@ -42,15 +42,16 @@ async def _demonstrate() -> None:
     async with server.running() as (address, key):
         talk.print(f"server on {address}")
         async with Client(address, key) as client:
-            await _load(client, "flights", flights, "event", ())
-            await _load(client, "weather", weather, "metric", ("origin",))
+            await load(client, "flights", flights, "event", ())
+            await load(client, "weather", weather, "metric", ("origin",))
             for title, ask in tables.ALL.items():
                 output.show(await ask(client), title)
                 sys.stdout.write("\n")
     talk.print("server stopped")
 
 
-async def _load(client: Client, stream: str, rows: object, kind: Kind, labels: Sequence[str]) -> None:
+async def load(client: Client, stream: str, rows: object, kind: Kind, labels: Sequence[str]) -> None:
+    """Write rows to a stream and tell how long it took until they were on disk."""
     clock = asyncio.get_running_loop().time
     started = clock()
     async with client.writer(f"demo-{stream}") as writer:

@@ -15,24 +15,22 @@ import pyarrow.csv as csv
 
 from marigram_client.errors import FailedPrecondition
 
-_NULL = csv.ConvertOptions(
+_OF_WEATHER = ("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib")
+_OF_FLIGHTS = ("dep_delay", "arr_delay", "air_time", "distance")
+_READING = csv.ConvertOptions(
     null_values=["NA", ""],
     strings_can_be_null=True,
-    column_types=dict.fromkeys(
-        ("dep_delay", "arr_delay", "air_time", "distance", "temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust")
-        + ("precip", "pressure", "visib"),
-        pa.float64(),
-    ),
-)  # fmt: skip
+    column_types=dict.fromkeys((*_OF_FLIGHTS, *_OF_WEATHER), pa.float64()),
+)
 
 
 def flights() -> pa.Table:
     """336,776 departures: the entity is the tail number, null for some; delays in minutes, distance in miles."""
     with zipfile.ZipFile(_folder() / "flights.csv.zip") as archive, archive.open("flights.csv") as file:
-        read = csv.read_csv(file, convert_options=_NULL)
+        read = csv.read_csv(file, convert_options=_READING)
     minutes = read["minute"].cast(pa.int64())
     time = pc.add(_utc(read["time_hour"]), pc.multiply(minutes, 60).cast(pa.duration("s")))
-    kept = ("carrier", "flight", "origin", "dest", "dep_delay", "arr_delay", "air_time", "distance")
+    kept = ("carrier", "flight", "origin", "dest", *_OF_FLIGHTS)
     return pa.table(
         {
             "time": time,
@@ -45,9 +43,8 @@ def flights() -> pa.Table:
 
 def weather() -> pa.Table:
     """26,115 hourly readings, a series for each airport: °F, mph, inches, mbar and miles, as published."""
-    read = csv.read_csv(_folder() / "weather.csv", convert_options=_NULL)
-    kept = ("origin", "temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib")
-    return pa.table({"time": _utc(read["time_hour"]), **{name: read[name] for name in kept}})
+    read = csv.read_csv(_folder() / "weather.csv", convert_options=_READING)
+    return pa.table({"time": _utc(read["time_hour"]), **{name: read[name] for name in ("origin", *_OF_WEATHER)}})
 
 
 def _utc(hours: Any) -> Any:
