@@ -8,13 +8,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import click.testing
 import grpc
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from marigram.cli import app
 from marigram_client._pb.marigram.v1 import common_pb2, ingest_pb2, queries_pb2
@@ -39,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-async def marigram(*arguments: str, stdin: bytes = b"") -> click.testing.Result:
+async def marigram(*arguments: str, stdin: bytes = b"") -> Result:
     return await asyncio.to_thread(lambda: CliRunner().invoke(app, list(arguments), stdin))
 
 

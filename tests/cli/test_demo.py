@@ -15,8 +15,8 @@ import psutil
 import pyarrow as pa
 import pytest
 
-from marigram.cli import demo
-from marigram.cli.demo import data, server, tables
+from marigram.cli import demonstration
+from marigram.cli.demonstration import data, server, tables
 from marigram_client.aio import Client
 
 BOUND = 0.00542
@@ -41,8 +41,8 @@ def answers() -> dict[str, pa.Table]:
 
     async def ask() -> dict[str, pa.Table]:
         async with server.running() as (address, key), Client(address, key) as client:
-            await demo.load(client, "flights", data.flights(), "event", ())
-            await demo.load(client, "weather", data.weather(), "metric", ("origin",))
+            await demonstration.load(client, "flights", data.flights(), "event", ())
+            await demonstration.load(client, "weather", data.weather(), "metric", ("origin",))
             found = {table.__name__: await table(client) for table in tables.ALL.values()}
             found["every_delay"] = await tables.delays_by_carrier_and_day(client, limit=0)
             return found
@@ -128,7 +128,7 @@ def test_the_worst_routes_are_those_of_pandas(flights: pd.DataFrame, answers: di
 
 
 @pytest.fixture
-async def demonstration(tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def running(tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """The command, running with temporary folders of its own; whatever it started is ended after the test."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -158,48 +158,46 @@ async def ended(processes: list[psutil.Process]) -> bool:
     return bool(gone) and not left
 
 
-async def test_it_prints_five_tables_and_leaves_nothing(
-    demonstration: asyncio.subprocess.Process, tmp_path: Path
-) -> None:
-    printed, told = await demonstration.communicate()
-    assert demonstration.returncode == 0, told.decode()
+async def test_it_prints_five_tables_and_leaves_nothing(running: asyncio.subprocess.Process, tmp_path: Path) -> None:
+    printed, told = await running.communicate()
+    assert running.returncode == 0, told.decode()
     assert printed.decode().count("┏") == 5
     for title in tables.ALL:
         assert title in printed.decode()
     assert "336,776 rows on disk" in told.decode()
     assert "26,115 rows on disk" in told.decode()
     assert children(tmp_path) == []
-    assert list(tmp_path.iterdir()) == []
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 async def test_a_signal_stops_the_server_and_removes_its_directory(
-    demonstration: asyncio.subprocess.Process, tmp_path: Path, number: signal.Signals, code: int
+    running: asyncio.subprocess.Process, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    assert demonstration.stderr is not None
-    assert re.match(rb"server on 127\.0\.0\.1:\d+", await demonstration.stderr.readline())
+    assert running.stderr is not None
+    assert re.match(rb"server on 127\.0\.0\.1:\d+", await running.stderr.readline())
     started = children(tmp_path)
     assert len(started) == 1
-    demonstration.send_signal(number)
-    await demonstration.communicate()
-    assert demonstration.returncode == code
+    running.send_signal(number)
+    await running.communicate()
+    assert running.returncode == code
     assert children(tmp_path) == []
-    assert list(tmp_path.iterdir()) == []
+    assert os.listdir(tmp_path) == []
 
 
 async def test_the_server_ends_even_if_the_demonstration_is_killed(
-    demonstration: asyncio.subprocess.Process, tmp_path: Path
+    running: asyncio.subprocess.Process, tmp_path: Path
 ) -> None:
-    assert demonstration.stderr is not None
-    await demonstration.stderr.readline()
+    assert running.stderr is not None
+    await running.stderr.readline()
     started = children(tmp_path)
-    demonstration.kill()
-    await demonstration.communicate()
+    running.kill()
+    await running.communicate()
     assert await ended(started)
 
 
 async def test_a_server_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MARIGRAM_COLOUR", "blue")
-    with pytest.raises(Exception, match="the server must start: exit code 2.*MARIGRAM_COLOUR"):
+    with pytest.raises(Exception, match=r"the server must start: exit code 2.*MARIGRAM_COLOUR"):
         async with server.running():
             pass

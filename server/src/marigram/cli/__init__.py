@@ -183,6 +183,6 @@ def demo() -> None:
 
     Example: marigram demo
     """
-    from marigram.cli import demo as demonstration
+    from marigram.cli import demonstration
 
     raise typer.Exit(demonstration.run())

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from marigram.cli import output
-from marigram.cli.demo import data, server, tables
+from marigram.cli.demonstration import data, server, tables
 from marigram_client.aio import Client
 from marigram_client.ingest import Kind
 
