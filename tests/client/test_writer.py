@@ -13,7 +13,7 @@ from marigram_client import errors
 from marigram_client._pb.marigram.v1 import common_pb2, ingest_pb2
 from marigram_client.aio import Client
 from marigram_client.writer import Rejection
-from tests.client.fake import Context, FakeServer, Messages, refusal, running
+from tests.client.fake import Context, FakeServer, Messages, polite, refusal, running
 
 Ack = ingest_pb2.WriteStreamResponse
 
@@ -88,6 +88,28 @@ async def test_single_rows_leave_by_themselves_after_a_while(client: Client, ser
         await writer.append("cpu", {"time": 1, "value": 0.5})
         await asyncio.wait_for(arrived.wait(), 5)
         await writer._stop()
+
+
+async def test_rows_that_leave_by_themselves_while_others_wait_for_room_leave_once(
+    client: Client, server: FakeServer
+) -> None:
+    release = asyncio.Event()
+
+    async def late(server: FakeServer, messages: Messages, context: Context) -> None:
+        await release.wait()
+        await polite(server, messages, context)
+
+    server.talks.append(late)
+    async with client.writer("importer", in_flight_bytes=1, linger=timedelta(0)) as writer:
+        await writer.write("cpu", columns(1))
+        for number in range(1, 8_192):
+            await writer.append("cpu", {"time": number, "value": 0.5})
+        last = asyncio.create_task(writer.append("cpu", {"time": 8_192, "value": 0.5}))
+        done, _ = await asyncio.wait([last], timeout=0.02)
+        assert not done
+        release.set()
+        await last
+    assert times(server) == list(range(8_193))
 
 
 async def test_rows_and_columns_keep_their_order(client: Client, server: FakeServer) -> None:

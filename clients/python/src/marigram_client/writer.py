@@ -258,7 +258,7 @@ class Writer:
     def _cut(self, shape: _Shape) -> None:
         """Make batches of the single rows of a shape. Rows that do not fit together are parted; one that fits nowhere
         is rejected here, as the server would."""
-        parts = [self._buffers.pop(shape)]
+        parts = [self._buffers.pop(shape)] if shape in self._buffers else []  # the timer may have been here
         kind = stream_kind(shape.kind, shape.labels, None)
         while parts:
             rows = parts.pop()
