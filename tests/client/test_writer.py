@@ -12,7 +12,7 @@ import pytest
 from marigram_client import errors
 from marigram_client._pb.marigram.v1 import common_pb2, ingest_pb2
 from marigram_client.aio import Client
-from marigram_client.writer import Rejection
+from marigram_client.delivery import Rejection
 from tests.client.fake import Context, FakeServer, Messages, polite, refusal, running
 
 Ack = ingest_pb2.WriteStreamResponse
@@ -201,7 +201,7 @@ async def test_a_slow_server_holds_the_writer_to_its_bound(client: Client, serve
         writing = asyncio.create_task(writer.write("cpu", columns(100_000)))
         done, _ = await asyncio.wait([writing], timeout=0.05)
         assert not done
-        assert writer._pending_bytes <= 40_000
+        assert writer._delivery.pending_bytes <= 40_000
         release.set()
         await writing
     assert times(server) == list(range(100_000))
@@ -346,6 +346,26 @@ async def test_a_server_that_acknowledges_nothing_is_given_up_after_a_while(clie
     with pytest.raises(errors.Overloaded) as raised:
         await writer.close()
     assert raised.value.reason == "NO_ACKNOWLEDGEMENT"
+
+
+async def test_what_the_caller_s_own_function_raises_is_raised_to_the_caller(
+    client: Client, server: FakeServer
+) -> None:
+    async def strict(server: FakeServer, messages: Messages, context: Context) -> None:
+        async for message in messages:
+            outcome = ingest_pb2.WriteResponse()
+            outcome.rejected.add(reason="TIME_OUT_OF_RANGE", rows=1)
+            told = ingest_pb2.BatchOutcome(sequence=message.sequence, outcome=outcome)
+            await context.write(Ack(acked_sequence=message.sequence, outcomes=[told]))
+
+    def fail(rejection: Rejection) -> None:
+        raise ZeroDivisionError
+
+    server.talks.append(strict)
+    writer = await client.writer("importer", on_rejected=fail).open()
+    await writer.write("cpu", columns(1))
+    with pytest.raises(ZeroDivisionError):
+        await writer.close()
 
 
 async def test_an_exception_inside_leaves_without_waiting(client: Client, server: FakeServer) -> None:

@@ -16,7 +16,8 @@ from marigram_client.outcomes import EventResult, TrackResult, WriteResult
 if TYPE_CHECKING:
     from marigram_client.batches import Labels, SeriesOfRows
     from marigram_client.columns import ColumnType
-    from marigram_client.writer import Rejection, Writer
+    from marigram_client.delivery import Rejection
+    from marigram_client.writer import Writer
 
 Kind = Literal["event", "metric"]
 
