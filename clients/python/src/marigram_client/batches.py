@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from marigram_client import columns as packing
 from marigram_client._pb.marigram.v1 import ingest_pb2 as pb
-from marigram_client.columns import Column, ColumnType
+from marigram_client.columns import Column
 from marigram_client.errors import InvalidArgument
+from marigram_client.kinds import ColumnType
 
 MOST_ROWS = 1 << 20
 """Rows a batch may have, by the contract."""

@@ -8,15 +8,15 @@ without a zone are UTC.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from marigram_client._pb.marigram.v1 import ingest_pb2 as pb
 from marigram_client.errors import InvalidArgument
+from marigram_client.kinds import ColumnType
 
-ColumnType = Literal["f64", "i64", "bool", "timestamp", "symbol", "text", "label"]
 Codes = NDArray[np.uint32]
 
 _EXACT = 1 << 53

@@ -120,9 +120,7 @@ _BY_STATUS: dict[grpc.StatusCode, type[MarigramError]] = {
 # Two classes may share a status; the reason then tells them apart.
 _BY_REASON: dict[str, type[MarigramError]] = {
     "WRITER_FENCED": Fenced,
-    "FENCED": Fenced,
     "STORE_FULL": StoreFull,
-    "DISK_FULL": StoreFull,
 }
 
 

@@ -4,25 +4,21 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from marigram_client import outcomes, times, values
-from marigram_client._pb.marigram.v1 import common_pb2
 from marigram_client._pb.marigram.v1 import ingest_pb2 as pb
 from marigram_client.calls import MEBIBYTE, Calls
 from marigram_client.errors import InvalidArgument
+from marigram_client.kinds import ColumnType, Kind, stream_kind
 from marigram_client.outcomes import EventResult, TrackResult, WriteResult
 
 if TYPE_CHECKING:
     from marigram_client.batches import Labels, SeriesOfRows
-    from marigram_client.columns import ColumnType
     from marigram_client.delivery import Rejection
     from marigram_client.writer import Writer
 
-Kind = Literal["event", "metric"]
-
 _MESSAGE_BYTES = 4 * MEBIBYTE
-_KINDS = {"event": common_pb2.STREAM_KIND_EVENT, "metric": common_pb2.STREAM_KIND_METRIC}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +59,7 @@ class Ingest:
         kind: Kind | None = None,
         labels: "Labels | None" = None,
         series: "SeriesOfRows | None" = None,
-        types: "Mapping[str, ColumnType] | None" = None,
+        types: Mapping[str, ColumnType] | None = None,
         atomic: bool = False,
         timeout: timedelta | None = None,
     ) -> WriteResult:
@@ -163,13 +159,3 @@ class Ingest:
         request = pb.TrackEventsRequest(stream=stream, events=[event.message() for event in events], atomic=atomic)
         answer = await self._calls.unary(request, pb.TrackEventsResponse, timeout)
         return TrackResult(outcomes.read(answer.outcome), tuple(map(outcomes.read_event, answer.results)))
-
-
-def stream_kind(kind: Kind | None, labels: object, series: object) -> common_pb2.StreamKind.ValueType:
-    """The kind as the contract has it; labels and series belong to metrics."""
-    if kind is None:
-        metric = bool(labels) or series is not None
-        return common_pb2.STREAM_KIND_METRIC if metric else common_pb2.STREAM_KIND_UNSPECIFIED
-    if kind not in _KINDS:
-        raise InvalidArgument(f"kind must be event or metric, got {kind}", reason="INVALID_KIND", field="kind")
-    return _KINDS[kind]

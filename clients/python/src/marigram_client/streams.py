@@ -4,17 +4,13 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from marigram_client import times
 from marigram_client._pb.marigram.v1 import common_pb2
 from marigram_client._pb.marigram.v1 import streams_pb2 as pb
 from marigram_client.calls import Calls
 from marigram_client.errors import InvalidArgument
-from marigram_client.ingest import Kind, stream_kind
-
-if TYPE_CHECKING:
-    from marigram_client.columns import ColumnType
+from marigram_client.kinds import ColumnType, Kind, stream_kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +18,7 @@ class Column:
     """A column of a stream; ``unit`` such as "s", "By" or "1" (UCUM)."""
 
     name: str
-    type: "ColumnType"
+    type: ColumnType
     description: str = ""
     unit: str = ""
 
@@ -235,5 +231,5 @@ def _type(name: str) -> common_pb2.ColumnType.ValueType:
         ) from None
 
 
-def _type_name(number: common_pb2.ColumnType.ValueType) -> "ColumnType":
+def _type_name(number: common_pb2.ColumnType.ValueType) -> ColumnType:
     return common_pb2.ColumnType.Name(number).removeprefix("COLUMN_TYPE_").lower()  # type: ignore[return-value]

@@ -12,11 +12,10 @@ from marigram_client import batches
 from marigram_client.calls import Calls
 from marigram_client.delivery import Delivery, Rejection, Totals
 from marigram_client.errors import InvalidArgument
-from marigram_client.ingest import Kind, stream_kind
+from marigram_client.kinds import ColumnType, Kind, stream_kind
 
 if TYPE_CHECKING:
     from marigram_client.batches import Labels, SeriesOfRows
-    from marigram_client.columns import ColumnType
 
 _ROWS = 8_192
 """Single rows that make a batch."""
@@ -31,7 +30,7 @@ class _Shape:
     stream: str
     kind: Kind | None
     labels: tuple[str, ...]
-    types: "tuple[tuple[str, ColumnType], ...]"
+    types: tuple[tuple[str, ColumnType], ...]
 
 
 class Writer:
@@ -104,7 +103,7 @@ class Writer:
         kind: Kind | None = None,
         labels: "Labels | None" = None,
         series: "SeriesOfRows | None" = None,
-        types: "Mapping[str, ColumnType] | None" = None,
+        types: Mapping[str, ColumnType] | None = None,
         atomic: bool = False,
     ) -> None:
         """Take rows given as columns, as ``Client.write`` does; waits while too much is in flight.
@@ -127,7 +126,7 @@ class Writer:
         *,
         kind: Kind | None = None,
         labels: Iterable[str] = (),
-        types: "Mapping[str, ColumnType] | None" = None,
+        types: Mapping[str, ColumnType] | None = None,
     ) -> None:
         """Take one row, values by column with ``time`` among them; it is sent with others, after ``linger`` at the
         latest."""

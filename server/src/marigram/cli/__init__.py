@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from marigram.cli import failures, words
-from marigram.cli.output import Format
+from marigram.cli.words import Format
 
 EXIT_CODES = (
     "Exit codes: 0 done · 1 failed · 2 the command line or the data is wrong · 3 the server cannot be reached or takes "

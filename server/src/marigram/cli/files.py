@@ -11,8 +11,8 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.csv as csv
 
-from marigram_client.columns import ColumnType
 from marigram_client.errors import InvalidArgument
+from marigram_client.kinds import ColumnType
 
 _BLOCK_BYTES = 8 << 20
 _PIECE_ROWS = 262_144

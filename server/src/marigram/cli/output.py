@@ -3,7 +3,6 @@
 import json
 import math
 import sys
-from enum import StrEnum
 from typing import Any
 
 import pyarrow as pa
@@ -11,18 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from marigram.cli.words import Format
+
 WIDE = 10_000
 """Characters of a line that goes to a file or a pipe: nothing is cut there."""
-
-
-class Format(StrEnum):
-    """How an answer is printed."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
-    ARROW = "arrow"
-    PARQUET = "parquet"
 
 
 def talk() -> Console:

@@ -3,15 +3,16 @@
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from functools import reduce
 from operator import and_
 from pathlib import PurePath
 from typing import Literal, cast, get_args
 
 import marigram_client as mc
-from marigram_client.columns import ColumnType
 from marigram_client.errors import InvalidArgument
 from marigram_client.filters import Condition
+from marigram_client.kinds import ColumnType
 from marigram_client.measures import Measure, Order, Window
 
 _PLAIN = {
@@ -26,6 +27,16 @@ _PLAIN = {
 }
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _CONDITION = re.compile(r"\s*(?P<column>\S+?)\s*(?P<operator>==|!=|<=|>=|=|<|>|\sin\s)\s*(?P<value>.*?)\s*", re.DOTALL)
+
+
+class Format(StrEnum):
+    """How an answer is printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    ARROW = "arrow"
+    PARQUET = "parquet"
 
 
 def measure(text: str) -> Measure:

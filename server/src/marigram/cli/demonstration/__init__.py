@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from marigram.cli import output
 from marigram.cli.demonstration import data, server, tables
 from marigram_client.aio import Client
-from marigram_client.ingest import Kind
+from marigram_client.kinds import Kind
 
 
 def run() -> int:
