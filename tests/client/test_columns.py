@@ -95,6 +95,30 @@ def test_values_keep_their_type_and_nulls(data: object, expected: tuple[str, lis
     assert packed(data) == expected
 
 
+class Foreign:
+    """A column of another library: all it offers is the Arrow interface, as a polars series does."""
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return self._array.__arrow_c_stream__(requested_schema)
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (pa.chunked_array([["a"], ["b", None]], pa.string_view()), ("symbol", ["a", "b", NULL])),
+        (pa.chunked_array([[1.5], [None]]), ("f64", [1.5, NULL])),
+    ],
+)
+def test_columns_of_other_libraries_come_by_the_arrow_interface(array: Any, expected: tuple[str, list[Any]]) -> None:
+    assert packed(Foreign(array)) == expected
+
+
 def test_nan_and_infinities_are_values_unless_pandas_calls_them_missing() -> None:
     kind, values = packed(np.array([math.nan, math.inf, -math.inf]))
     assert kind == "f64"
