@@ -368,6 +368,23 @@ async def test_what_the_caller_s_own_function_raises_is_raised_to_the_caller(
         await writer.close()
 
 
+async def test_a_writer_whose_client_was_closed_says_so(server: FakeServer) -> None:
+    started = asyncio.Event()
+
+    async def deaf(server: FakeServer, messages: Messages, context: Context) -> None:
+        async for _ in messages:
+            started.set()
+
+    server.talks.append(deaf)
+    client = Client(server.address, "secret")
+    writer = await client.writer("importer").open()
+    await writer.write("cpu", columns(1))
+    await started.wait()
+    await client.close()
+    with pytest.raises(errors.Cancelled):
+        await writer.close()
+
+
 async def test_an_exception_inside_leaves_without_waiting(client: Client, server: FakeServer) -> None:
     async def deaf(server: FakeServer, messages: Messages, context: Context) -> None:
         await asyncio.Event().wait()

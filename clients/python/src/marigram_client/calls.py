@@ -26,6 +26,8 @@ _OPTIONS = (
     ("grpc.max_send_message_length", 64 * MEBIBYTE),
     ("grpc.max_receive_message_length", 16 * MEBIBYTE),
     ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.initial_reconnect_backoff_ms", 100),  # as the retries of the service config
+    ("grpc.max_reconnect_backoff_ms", 5_000),
 )
 
 

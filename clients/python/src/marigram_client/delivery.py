@@ -17,7 +17,15 @@ from marigram_client import outcomes, policy
 from marigram_client._pb.marigram.v1 import common_pb2
 from marigram_client._pb.marigram.v1 import ingest_pb2 as pb
 from marigram_client.calls import Calls
-from marigram_client.errors import FailedPrecondition, Internal, InvalidArgument, MarigramError, Overloaded, from_status
+from marigram_client.errors import (
+    Cancelled,
+    FailedPrecondition,
+    Internal,
+    InvalidArgument,
+    MarigramError,
+    Overloaded,
+    from_status,
+)
 from marigram_client.outcomes import RowError, WriteResult
 
 _SERVICE = "marigram.v1.IngestService"
@@ -245,7 +253,10 @@ class Delivery:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """No task may end in silence: what it raised (or ``on_rejected`` in it), the next call raises."""
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            if task is self._task and self._failure is None:  # not by us, so gRPC gave up its calls
+                self._fail(Cancelled("the client was closed before its writer"))
+        elif (error := task.exception()) is not None:
             self._fail(error if isinstance(error, Exception) else Internal(repr(error)))
 
     def _acknowledge(self, answer: pb.WriteStreamResponse) -> None:
