@@ -158,7 +158,7 @@ def import_file(
 
     Example: marigram import weather.csv --time time_hour --labels origin --null NA
     """
-    from marigram.cli import load, progress
+    from marigram.cli import load
     from marigram.cli.files import Plan
 
     plan = Plan(
@@ -172,8 +172,7 @@ def import_file(
         types=words.types(types or ()),
         nulls=tuple(null or ("",)),
     )
-    with progress.shown() as bar:
-        asyncio.run(load.run(file, plan, bar, address=address, profile=profile))
+    asyncio.run(load.run(file, plan, address=address, profile=profile))
 
 
 @app.command(epilog=EXIT_CODES)
