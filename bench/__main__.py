@@ -10,11 +10,13 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 from bench.cases import CASES
-from bench.harness import Result, log, measure
-from bench.report import write_report
+from bench.harness import Case, Result, Size, log, measure
+from bench.report import describe_machine, write_report
+from bench.workspace import run_directory
 
 CORES = 2  # for everything: ours, the client that drives it, and each peer
 
@@ -32,26 +34,32 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])  # inherited: by the server and the peers
+    wanted = [case for case in CASES if not options.names or {case.name, case.group} & set(options.names)]
+    with run_directory() as directory:
+        machine = describe_machine(directory)
+        results, broken = run(wanted, options.size)
+    write_report(results, broken, options.size, sys.argv[1:], machine)
+    return 0 if not broken and all(result.ok for result in results) else 1
+
+
+def run(cases: Sequence[Case], size: Size) -> tuple[list[Result], list[str]]:
+    """Measures the cases and prints their lines; returns what was measured, and which cases broke."""
     results: list[Result] = []
-    failed = False
-    for case in CASES:
-        if options.names and case.name not in options.names and case.group not in options.names:
-            continue
+    broken: list[str] = []
+    for case in cases:
         line: dict[str, Any]
         try:
-            result = measure(case, options.size)
+            result = measure(case, size)
         except Exception as failure:
             log(traceback.format_exc())
-            failed = True
+            broken.append(case.name)
             line = {"case": case.name, "ours": None, "peers": {}, "unit": case.unit, "ratio": None}
             line |= {"target": case.target, "ok": False, "wrong": [f"{type(failure).__name__}: {failure}"]}
         else:
             results.append(result)
-            failed = failed or not result.ok
             line = result.to_json()
         print(json.dumps(line), flush=True)
-    write_report(results, options.size, sys.argv[1:])
-    return 1 if failed else 0
+    return results, broken
 
 
 if __name__ == "__main__":

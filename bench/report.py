@@ -9,19 +9,28 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bench.harness import OURS, Result, Size
-from bench.workspace import file_system_of, new_directory
+from bench.workspace import file_system_of
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 PACKAGES = ("marigram", "duckdb", "grpcio", "protobuf", "pyarrow", "numpy")
 
 
-def write_report(results: Sequence[Result], size: Size, arguments: Sequence[str], path: Path = RESULTS) -> None:
-    """Writes the results of a run anew. ``arguments`` are those of ``python -m bench``."""
-    path.write_text(report(results, size, arguments), encoding="utf-8")
+def write_report(
+    results: Sequence[Result], broken: Sequence[str], size: Size, arguments: Sequence[str], machine: str
+) -> None:
+    """Writes the results of a run anew.
+
+    Args:
+        broken: cases that could not be measured.
+        arguments: those of ``python -m bench``.
+        machine: as ``describe_machine`` found it.
+    """
+    RESULTS.write_text(_report(results, broken, size, arguments, machine), encoding="utf-8")
 
 
-def report(results: Sequence[Result], size: Size, arguments: Sequence[str]) -> str:
-    """The text of the results."""
+def _report(
+    results: Sequence[Result], broken: Sequence[str], size: Size, arguments: Sequence[str], machine: str
+) -> str:
     now = dt.datetime.now(dt.UTC)
     lines = [
         "# Results of the last run",
@@ -30,12 +39,13 @@ def report(results: Sequence[Result], size: Size, arguments: Sequence[str]) -> s
         "",
         f"- Command: `python -m bench {' '.join(arguments)}`".rstrip(),
         f"- Date: {now:%Y-%m-%d %H:%M} UTC; revision {_revision()}",
-        f"- Machine: {_machine()}",
+        f"- Machine: {machine}",
         f"- Versions: Python {platform.python_version()}; {_versions()}",
         "",
     ]
     if size == "small":
         lines += ["At this size only the answers count: the ratios below are printed, not judged.", ""]
+    lines += [f"**{name} could not be measured.**\n" for name in broken]
     lines += [
         "| case | unit | ours | peers | ratio (of medians) | target | answers | met |",
         "|---|---|---|---|---|---|---|---|",
@@ -78,9 +88,12 @@ def _figure(result: Result, name: str) -> str:
     return f"{result.best[name]:.3g}{also}"
 
 
-def _machine() -> str:
+def describe_machine(directory: Path) -> str:
+    """The machine as it is before a run whose data will lie in ``directory``; its load is what others put on it."""
     threads = f"{len(os.sched_getaffinity(0))} threads used of {os.cpu_count()}"
-    return f"{_processor()}, {threads}; {_memory()}; {_disk()}; {platform.system()} {platform.release()}"
+    disk = f"{file_system_of(directory) or 'unknown'} file system"
+    load = f"load {os.getloadavg()[0]:.2f} before the run"
+    return f"{_processor()}, {threads}; {_memory()}; {disk}; {platform.system()} {platform.release()}; {load}"
 
 
 def _revision() -> str:
@@ -102,14 +115,6 @@ def _processor() -> str:
 
 def _memory() -> str:
     return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB of memory"
-
-
-def _disk() -> str:
-    directory = new_directory("disk")
-    try:
-        return f"{file_system_of(directory) or 'unknown'} file system"
-    finally:
-        directory.rmdir()
 
 
 def _versions() -> str:

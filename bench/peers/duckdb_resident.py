@@ -21,7 +21,7 @@ class Peer:
         """A hundred commits of 1,000 rows and three questions, as our side does them."""
         for number in range(100):
             self._connection.execute(
-                "INSERT INTO points SELECT make_timestamp_ns((1700000000 + ?) * 1000000000), i, i / 100.0"
+                "INSERT INTO points SELECT make_timestamp_ns((1700000000 + ?)::BIGINT * 1000000000), i, i / 100.0"
                 " FROM range(1000) AS t(i)",
                 [number],
             )
