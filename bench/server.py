@@ -21,6 +21,15 @@ from bench.workspace import new_directory
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 KEY_FILE = "admin.key"
+# The command `marigram serve`. It refuses variables it does not know, and the shim has read its own when it was loaded.
+SERVE = """
+import os, sys
+for name in [name for name in os.environ if name.startswith("MARIGRAM_SHIM_")]:
+    del os.environ[name]
+sys.argv = ["marigram", "serve"]
+from marigram.cli import app
+app()
+"""
 
 
 class Server:
@@ -71,7 +80,7 @@ class Server:
         Raises:
             RuntimeError: it ended, or did not serve within ``START_SECONDS``; the end of its log is in the text.
         """
-        command = [str(Path(sys.executable).with_name("marigram")), "serve"]
+        command = [sys.executable, "-P", "-c", SERVE]
         try:
             with self._log.open("wb") as log:
                 self._process = subprocess.Popen(
