@@ -95,33 +95,35 @@ async def _write_streams(
         async with asyncio.timeout(SECONDS):
             await asyncio.gather(*(channel.channel_ready() for channel in opened))
             began = time.perf_counter()
-            waits = await asyncio.gather(
+            taken = await asyncio.gather(
                 *(_write_stream(opened[k % channels], metadata, stream, in_flight) for k, stream in enumerate(streams))
             )
-            seconds = time.perf_counter() - began
     finally:
         for channel in opened:
             await channel.close()
-    return Run(seconds, [wait for stream in waits for wait in stream])
+    return Run(max(ended for ended, _ in taken) - began, [wait for _, waits in taken for wait in waits])
 
 
 async def _write_stream(
     channel: grpc.aio.Channel, metadata: Metadata, requests: Sequence[bytes], in_flight: int
-) -> list[float]:
+) -> tuple[float, list[float]]:
+    """When the last ack came, and the wait of each batch."""
     method: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(INGEST + "WriteStream")
     call = method(metadata=metadata)
     sent: list[float] = []
     waits: list[float] = []
+    ended = 0.0
     room = asyncio.Semaphore(in_flight)
 
     async def read() -> None:
+        nonlocal ended
         while len(waits) < len(requests):
             answer = await call.read()
             if not isinstance(answer, bytes):
                 raise RuntimeError(f"WriteStream ended: {await call.code()}: {await call.details()}")
-            now = time.perf_counter()
+            ended = time.perf_counter()
             for number in range(len(waits), ingest_pb2.WriteStreamResponse.FromString(answer).acked_sequence):
-                waits.append(now - sent[number])
+                waits.append(ended - sent[number])
                 room.release()
 
     async def write() -> None:
@@ -134,7 +136,9 @@ async def _write_stream(
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(read())
         tasks.create_task(write())
-    return waits
+    if await call.read() is not grpc.aio.EOF or await call.code() is not grpc.StatusCode.OK:
+        raise RuntimeError(f"WriteStream did not end well: {await call.code()}: {await call.details()}")
+    return ended, waits
 
 
 def ask(address: str, metadata: Metadata) -> Answers:
