@@ -81,7 +81,7 @@ def _case(detail: str, target: float) -> Case:
         bigger_is_better=True,
         target=target,
         contenders=partial(make, detail, DELAY_US if detail.endswith("-2ms") else 0),
-        rounds={"small": 1, "full": 3},
+        rounds={"small": 1, "full": 3 if detail.endswith("-2ms") else 5},
     )
 
 
