@@ -1,0 +1,265 @@
+//! The series of a metric batch: from its series table, from its label columns, or the one without labels.
+
+use std::borrow::Cow;
+
+use hashbrown::HashTable;
+
+use super::codes::Codes;
+use super::columns::LabelColumn;
+use super::faults::{Faults, Keep, excerpt};
+use crate::column::schema::{MAX_COLUMNS, MAX_SYMBOL_BYTES, check_name};
+use crate::column::series::canonical;
+use crate::column::{ColumnType, Reject, Schema};
+use crate::error::{Error, Result};
+use crate::wire::batch::SeriesView;
+
+/// Most series of a table.
+const MAX_SERIES: usize = 1 << 20;
+/// Code of a label that a row lacks.
+const ABSENT: u32 = u32::MAX;
+
+/// Series of a batch and the one of each row.
+#[derive(Debug)]
+pub(super) struct SeriesRows<'a> {
+    view: Cow<'a, SeriesView<'a>>,
+    index: Codes<'a>,
+}
+
+/// Why a series is refused.
+struct Verdict<'a> {
+    reason: Reject,
+    label: &'a str,
+    found: String,
+}
+
+impl<'a> SeriesRows<'a> {
+    /// Series as the batch's table says.
+    pub(super) fn of_table(view: &'a SeriesView<'a>, rows: usize) -> Result<Self> {
+        const INDEX: &str = "batch.series.index";
+        if view.len() > MAX_SERIES {
+            let message = format!("a batch has at most {MAX_SERIES} series, got {}", view.len());
+            return Err(Error::invalid("TOO_MANY_VALUES", "batch.series.series", message));
+        }
+        let bytes = Cow::Borrowed(&*view.index);
+        let index = Codes::new(bytes, view.index_width, rows, INDEX, "batch.series.index_width")?;
+        index.check_range(view.len(), None, INDEX)?;
+        Ok(Self {
+            view: Cow::Borrowed(view),
+            index,
+        })
+    }
+
+    /// Series by the distinct tuples of the label columns' codes; without columns, the one without labels.
+    pub(super) fn of_columns(columns: &[LabelColumn<'a>], rows: usize) -> Result<Self> {
+        let mut view = SeriesView::default();
+        if columns.is_empty() {
+            view.push_series();
+            return Self::owned(view, vec![0; rows], 1, rows);
+        }
+        // The tuples seen so far, end to end; the table finds one by its codes.
+        let (width, mut tuples) = (columns.len(), Vec::<u32>::new());
+        let mut table = HashTable::<u32>::new();
+        let mut index = Vec::with_capacity(rows * 4);
+        let mut tuple = vec![ABSENT; width];
+        let mut last = 0u32;
+        for row in 0..rows {
+            for (code, column) in tuple.iter_mut().zip(columns) {
+                *code = match &column.validity {
+                    Some(bits) if !bits.get(row) => ABSENT,
+                    _ => match column.codes.get(row) {
+                        code if column.strings.values[code as usize].is_empty() => ABSENT,
+                        code => code,
+                    },
+                };
+            }
+            let of = |series: u32| &tuples[series as usize * width..][..width];
+            // Rows often come in runs of one series.
+            if row == 0 || of(last) != tuple {
+                let hash = hash_tuple(&tuple);
+                last = match table.find(hash, |&series| of(series) == tuple) {
+                    Some(&series) => series,
+                    None => {
+                        let series = (tuples.len() / width) as u32;
+                        tuples.extend_from_slice(&tuple);
+                        table.insert_unique(hash, series, |&other| {
+                            hash_tuple(&tuples[other as usize * width..][..width])
+                        });
+                        series
+                    }
+                };
+            }
+            index.extend_from_slice(&last.to_le_bytes());
+        }
+        for tuple in tuples.chunks_exact(width) {
+            for (&code, column) in tuple.iter().zip(columns) {
+                if code != ABSENT {
+                    view.push_label(column.name, column.strings.values[code as usize]);
+                }
+            }
+            view.push_series();
+        }
+        Self::owned(view, index, 4, rows)
+    }
+
+    fn owned(view: SeriesView<'a>, index: Vec<u8>, width: u32, rows: usize) -> Result<Self> {
+        Ok(Self {
+            index: Codes::new(Cow::Owned(index), width, rows, "", "")?,
+            view: Cow::Owned(view),
+        })
+    }
+
+    /// Labels of a row's series.
+    pub(super) fn labels(&self, row: usize) -> &[(&'a str, &'a str)] {
+        self.view.labels(self.index.get(row) as usize)
+    }
+
+    /// Rejects the rows of series that break a rule. `fields` are the batch's columns that are no labels, `new` of them new.
+    pub(super) fn check(&self, schema: &Schema, fields: &[&str], new: usize, rows: usize, faults: &mut Faults<'a>) {
+        let used = self.index.used(self.view.len(), None, Keep::All(rows));
+        let mut names = Names {
+            schema,
+            fields,
+            seen: Vec::new(),
+            room: MAX_COLUMNS.saturating_sub(schema.columns.len() + new),
+        };
+        let mut refused: Vec<Option<Verdict<'a>>> = Vec::new();
+        for series in (0..used.len()).filter(|&series| used[series]) {
+            if let Some(verdict) = names.check_series(self.view.labels(series)) {
+                refused.resize_with(used.len(), || None);
+                refused[series] = Some(verdict);
+            }
+        }
+        if refused.is_empty() {
+            return;
+        }
+        for row in 0..rows {
+            if let Some(verdict) = &refused[self.index.get(row) as usize] {
+                faults.add(row, verdict.reason, verdict.label, || verdict.found.clone());
+            }
+        }
+    }
+
+    /// Names of labels that the kept rows' series carry and the schema lacks, in order of first sight.
+    pub(super) fn new_labels(&self, schema: &Schema, keep: Keep<'_>) -> Vec<&'a str> {
+        let used = self.index.used(self.view.len(), None, keep);
+        let mut seen: Vec<&str> = Vec::new();
+        let mut new = Vec::new();
+        for series in (0..used.len()).filter(|&series| used[series]) {
+            for (at, &(name, value)) in self.view.labels(series).iter().enumerate() {
+                if value.is_empty() || seen.get(at) == Some(&name) || seen.contains(&name) {
+                    continue;
+                }
+                seen.push(name);
+                if schema.column(name).is_none() {
+                    new.push(name);
+                }
+            }
+        }
+        new
+    }
+
+    /// Entity codes of the kept rows, by `intern`, which is given the canonical text of every series they use.
+    pub(super) fn entities(&self, keep: Keep<'_>, intern: impl FnOnce(&[String]) -> Vec<u32>) -> Result<Vec<u32>> {
+        let used = self.index.used(self.view.len(), None, keep);
+        let mut texts = Vec::new();
+        let mut labels = Vec::new();
+        for series in (0..used.len()).filter(|&series| used[series]) {
+            labels.clear();
+            labels.extend_from_slice(self.view.labels(series));
+            texts.push(canonical(&mut labels).ok_or_else(|| Error::internal("a checked series names a label twice"))?);
+        }
+        let mut codes = intern(&texts).into_iter();
+        let table: Vec<u32> = used
+            .iter()
+            .map(|&used| if used { codes.next().unwrap_or_default() } else { 0 })
+            .collect();
+        Ok(self.index.map(&table, None, keep))
+    }
+}
+
+fn hash_tuple(tuple: &[u32]) -> u64 {
+    let mix = |hash: u64, code: &u32| (hash.rotate_left(5) ^ u64::from(*code)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    // The table takes its tag from the upper bits and its place from the lower: fold them together.
+    let hash = tuple.iter().fold(0, mix);
+    hash ^ (hash >> 32)
+}
+
+/// What has been found out about label names, which series after series repeats.
+struct Names<'s, 'a> {
+    schema: &'s Schema,
+    fields: &'s [&'s str],
+    seen: Vec<(&'a str, Option<(Reject, String)>)>,
+    /// Columns that may still be added.
+    room: usize,
+}
+
+impl<'a> Names<'_, 'a> {
+    fn check_series(&mut self, labels: &[(&'a str, &'a str)]) -> Option<Verdict<'a>> {
+        let mut at_once: Vec<&str> = Vec::with_capacity(labels.len());
+        for (at, &(name, value)) in labels.iter().enumerate().filter(|(_, (_, value))| !value.is_empty()) {
+            if let Some((reason, found)) = self.check_label(at, name) {
+                return Some(Verdict {
+                    reason: *reason,
+                    label: name,
+                    found: found.clone(),
+                });
+            }
+            if value.len() > MAX_SYMBOL_BYTES {
+                return Some(Verdict {
+                    reason: Reject::SymbolTooLong,
+                    label: name,
+                    found: format!("{} bytes", value.len()),
+                });
+            }
+            at_once.push(name);
+        }
+        at_once.sort_unstable();
+        let twice = at_once.windows(2).find(|pair| pair[0] == pair[1])?[0];
+        let label = labels.iter().find(|(name, _)| *name == twice)?.0;
+        Some(Verdict {
+            reason: Reject::BadLabels,
+            label,
+            found: format!("{label:?} twice"),
+        })
+    }
+
+    fn check_label(&mut self, guess: usize, name: &'a str) -> Option<&(Reject, String)> {
+        let at = match self.seen.get(guess) {
+            Some((seen, _)) if *seen == name => guess,
+            _ => match self.seen.iter().position(|(seen, _)| *seen == name) {
+                Some(at) => at,
+                None => {
+                    let verdict = self.judge(name);
+                    self.seen.push((name, verdict));
+                    self.seen.len() - 1
+                }
+            },
+        };
+        self.seen[at].1.as_ref()
+    }
+
+    fn judge(&mut self, name: &str) -> Option<(Reject, String)> {
+        if check_name("", name).is_err() {
+            return Some((Reject::BadName, excerpt(name)));
+        }
+        if name == "time" || self.schema.is_entity(name) {
+            return Some((Reject::ReservedName, excerpt(name)));
+        }
+        if self.fields.contains(&name) {
+            return Some((Reject::BadLabels, format!("label {name:?}, a column of the batch")));
+        }
+        match self.schema.column(name) {
+            Some(column) if column.column_type == ColumnType::Label => None,
+            Some(column) => Some((
+                Reject::BadLabels,
+                format!("label {name:?}, a {} column", column.column_type.name()),
+            )),
+            None if self.schema.settings.strict => Some((Reject::UnknownColumn, format!("label {name:?}"))),
+            None if self.room == 0 => Some((Reject::TooManyColumns, format!("label {name:?}, one more"))),
+            None => {
+                self.room -= 1;
+                None
+            }
+        }
+    }
+}
