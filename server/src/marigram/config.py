@@ -13,8 +13,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 PREFIX = "MARIGRAM_"
 MIB = 2**20
-# Words of the environment that belong to clients and to the command line, not to the server's settings; those of the shim
-# that breaks disks in tests begin with SHIM_.
+# Words of the environment that belong to clients and to the command line, not to the server's settings; those of the
+# shim that breaks disks in tests begin with SHIM_.
 OF_OTHERS = frozenset({"address", "config", "key", "profile"})
 OF_THE_SHIM = "shim_"
 
