@@ -1,4 +1,12 @@
-//! The Python module `marigram.engine._core`, the only place that names pyo3.
+//! The Python module `marigram.engine._core`, the only place that names pyo3. Each call releases the interpreter for its
+//! whole length and does no arithmetic of its own.
+
+mod completions;
+mod engine;
+mod error;
+mod reencode;
+mod status;
+mod streams;
 
 use pyo3::prelude::*;
 
@@ -6,5 +14,12 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("VERSION", env!("CARGO_PKG_VERSION"))?;
-    Ok(())
+    module.add("WRITE", engine::WRITE)?;
+    module.add("WRITE_STREAM", engine::WRITE_STREAM)?;
+    module.add("TRACK_EVENTS", engine::TRACK_EVENTS)?;
+    module.add("QUERY", engine::QUERY)?;
+    module.add("STREAM_QUERY", engine::STREAM_QUERY)?;
+    module.add_class::<engine::PyEngine>()?;
+    module.add_class::<engine::PyWriteSession>()?;
+    reencode::register(module)
 }

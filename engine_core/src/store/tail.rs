@@ -36,6 +36,11 @@ impl Tail {
         }
     }
 
+    /// Drops every batch; who holds a snapshot keeps them. Returns their bytes.
+    pub(super) fn clear(&mut self) -> u64 {
+        std::mem::take(self).bytes
+    }
+
     /// Rows in it.
     pub fn rows(&self) -> u64 {
         self.rows
@@ -44,6 +49,12 @@ impl Tail {
     /// Bytes in it.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Commit of the newest batch; 0 without one.
+    pub fn newest_commit(&self) -> u64 {
+        let last_full = || self.full.last().and_then(|segment| segment.last());
+        self.open.last().or_else(last_full).map_or(0, |batch| batch.commit)
     }
 
     /// What is in it up to and with `commit`.

@@ -90,7 +90,6 @@ class Engine:
 
     def delete_document(self, namespace: int, room: str, id: str, expected: int | None) -> None: ...
     def list_documents(self, namespace: int, room: str, after: str, limit: int) -> list[tuple[str, bytes, int]]: ...
-
     def status(self, namespace: int) -> dict[str, Any]:
         """accepting (bool), refusal_reason, tail_rows, tail_bytes, tail_limit_bytes, queue_bytes, commits,
         commit_p50_ns, commit_p99_ns, rows_per_second, bytes_per_second, disk_bytes, disk_free_bytes, queries_running,

@@ -1,0 +1,313 @@
+//! `Engine` and `WriteSession`: documented in `_core.pyi`, where their users read.
+
+use std::collections::HashMap;
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyBytes, PyDict, PyList, PyMapping};
+
+use super::completions::Completions;
+use super::{error, status, streams};
+use crate::engine::{Engine, EngineOptions};
+use crate::error::{Error, Kind, Result};
+use crate::ingest::{WriteMethod, WriteSession};
+use crate::query::{QueryHandle, QueryMethod};
+use crate::store::NamespaceId;
+
+pub(super) const WRITE: u8 = 1;
+pub(super) const WRITE_STREAM: u8 = 2;
+pub(super) const TRACK_EVENTS: u8 = 3;
+pub(super) const QUERY: u8 = 1;
+pub(super) const STREAM_QUERY: u8 = 2;
+
+/// Exit code of a process whose committer panicked: what is on disk is sound, what is in memory may not be.
+const COMMITTER_PANICKED: i32 = 70;
+
+#[pyclass(name = "WriteSession", module = "marigram.engine._core", frozen)]
+pub(super) struct PyWriteSession(WriteSession);
+
+#[pymethods]
+impl PyWriteSession {
+    #[new]
+    fn new() -> Self {
+        Self(WriteSession::default())
+    }
+}
+
+#[pyclass(name = "Engine", module = "marigram.engine._core", frozen)]
+pub(super) struct PyEngine {
+    engine: Engine,
+    completions: Arc<Completions>,
+    handles: Arc<Mutex<HashMap<u64, QueryHandle>>>,
+    tickets: AtomicU64,
+}
+
+impl PyEngine {
+    fn ticket(&self) -> u64 {
+        self.tickets.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn stream_dict<'py>(&self, py: Python<'py>, namespace: u32, name: &str) -> PyResult<Bound<'py, PyDict>> {
+        let stream = self.engine.store.stream(NamespaceId(namespace), name)?;
+        streams::to_dict(py, &stream, self.engine.store.clock().now())
+    }
+}
+
+/// Options by name; one that is not known is an error.
+fn options(given: &Bound<'_, PyMapping>) -> PyResult<EngineOptions> {
+    let mut options = EngineOptions::default();
+    for item in given.items()?.iter() {
+        let (key, value): (String, Bound<'_, PyAny>) = item.extract()?;
+        match key.as_str() {
+            "map_size" => options.store.map_size = value.extract()?,
+            "tail_limit_bytes" => options.store.tail_limit_bytes = value.extract()?,
+            "quarantine_limit_bytes" => options.store.quarantine_limit_bytes = value.extract()?,
+            "reserve_bytes" => options.store.reserve_bytes = value.extract()?,
+            "min_free_bytes" => options.store.min_free_bytes = value.extract()?,
+            "max_writers" => options.store.max_writers = value.extract()?,
+            "allow_network_filesystem" => options.store.allow_network_filesystem = value.extract()?,
+            "seed" => options.store.seed = value.extract()?,
+            "ingest_threads" => options.ingest_threads = value.extract()?,
+            "query_workers" => options.query_workers = value.extract()?,
+            "max_query_rows" => options.limits.max_rows = value.extract()?,
+            "max_query_groups" => options.limits.max_groups = value.extract()?,
+            "max_query_bytes" => options.limits.max_result_bytes = value.extract()?,
+            _ => {
+                let message = format!("{key:?} is no option of the engine");
+                return Err(Error::invalid("UNKNOWN_OPTION", key, message).into());
+            }
+        }
+    }
+    Ok(options)
+}
+
+#[pymethods]
+impl PyEngine {
+    #[new]
+    fn new(py: Python<'_>, path: PathBuf, options: &Bound<'_, PyMapping>) -> PyResult<Self> {
+        let options = self::options(options)?;
+        let engine = py.detach(|| Engine::open(&path, options))?;
+        engine.store.set_committer_panic_hook(Box::new(|| std::process::exit(COMMITTER_PANICKED)));
+        Ok(Self {
+            engine,
+            completions: Arc::new(Completions::new()?),
+            handles: Arc::default(),
+            tickets: AtomicU64::new(1),
+        })
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        Ok(py.detach(|| self.engine.close())?)
+    }
+
+    #[pyo3(signature = (namespace, method, request, session = None))]
+    fn write(
+        &self,
+        namespace: u32,
+        method: u8,
+        request: PyBackedBytes,
+        session: Option<&Bound<'_, PyWriteSession>>,
+    ) -> PyResult<u64> {
+        let ticket = self.ticket();
+        let completions = Arc::clone(&self.completions);
+        let done = Box::new(move |answer: Result<Vec<u8>>| completions.post(ticket, answer.map(|bytes| vec![bytes])));
+        let (namespace, request) = (NamespaceId(namespace), Box::new(request));
+        let ingest = &self.engine.ingest;
+        match (method, session) {
+            (WRITE, None) => ingest.submit(namespace, WriteMethod::Write, request, done),
+            (TRACK_EVENTS, None) => ingest.submit(namespace, WriteMethod::TrackEvents, request, done),
+            (WRITE_STREAM, Some(session)) => ingest.submit_in(&session.get().0, namespace, request, done),
+            _ => return Err(Error::internal(format!("write method {method}, or its session")).into()),
+        }
+        Ok(ticket)
+    }
+
+    fn query(&self, namespace: u32, method: u8, request: PyBackedBytes, timeout_ns: Option<i64>) -> PyResult<u64> {
+        let method = match method {
+            QUERY => QueryMethod::Query,
+            STREAM_QUERY => QueryMethod::StreamQuery,
+            _ => return Err(Error::internal(format!("query method {method}")).into()),
+        };
+        let ticket = self.ticket();
+        let (completions, handles) = (Arc::clone(&self.completions), Arc::clone(&self.handles));
+        let done = Box::new(move |answer: Result<Vec<Vec<u8>>>| {
+            handles.lock().unwrap_or_else(PoisonError::into_inner).remove(&ticket);
+            completions.post(ticket, answer);
+        });
+        let deadline = timeout_ns.map(|left| self.engine.store.clock().monotonic_ns().saturating_add(left));
+        // Held over the submission, so that an answer cannot come before its handle is there.
+        let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
+        let handle = self.engine.queries.submit(NamespaceId(namespace), method, Box::new(request), deadline, done);
+        handles.insert(ticket, handle);
+        Ok(ticket)
+    }
+
+    fn cancel(&self, ticket: u64) {
+        if let Some(handle) = self.handles.lock().unwrap_or_else(PoisonError::into_inner).get(&ticket) {
+            handle.cancel();
+        }
+    }
+
+    fn completion_fd(&self) -> RawFd {
+        self.completions.descriptor()
+    }
+
+    fn completions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let list = PyList::empty(py);
+        for (ticket, answer) in self.completions.take() {
+            let answer = match answer {
+                Ok(messages) => PyList::new(py, messages.iter().map(|bytes| PyBytes::new(py, bytes)))?.into_any(),
+                Err(failure) => error::exception(py, &failure)?,
+            };
+            list.append((ticket, answer))?;
+        }
+        Ok(list)
+    }
+
+    fn pressure(&self) -> (u32, u64) {
+        let pressure = self.engine.store.pressure();
+        (pressure.throttle_percent, pressure.advised_window_bytes)
+    }
+
+    fn open_writer(&self, py: Python<'_>, namespace: u32, writer: &str) -> PyResult<(u64, u64)> {
+        Ok(py.detach(|| self.engine.store.open_writer(NamespaceId(namespace), writer))?)
+    }
+
+    fn create_namespace(&self, py: Python<'_>, name: &str) -> PyResult<u32> {
+        Ok(py.detach(|| self.engine.store.create_namespace(name))?.0)
+    }
+
+    fn namespace_id(&self, name: &str) -> Option<u32> {
+        self.engine.store.namespace(name).map(|id| id.0)
+    }
+
+    fn namespaces(&self) -> Vec<(String, u32)> {
+        let all = self.engine.store.namespaces();
+        all.into_iter().map(|(name, id)| (name, id.0)).collect()
+    }
+
+    fn set_stream_creation(&self, py: Python<'_>, namespace: u32, allowed: bool) -> PyResult<()> {
+        let namespace = NamespaceId(namespace);
+        Ok(py.detach(|| self.engine.store.set_namespace_creates_streams(namespace, allowed))?)
+    }
+
+    fn stream_creation(&self, namespace: u32) -> bool {
+        self.engine.store.namespace_creates_streams(NamespaceId(namespace))
+    }
+
+    fn create_stream<'py>(
+        &self,
+        py: Python<'py>,
+        namespace: u32,
+        spec: &Bound<'py, PyMapping>,
+    ) -> PyResult<(Bound<'py, PyDict>, u64)> {
+        let (name, kind) = streams::name_and_kind(spec)?;
+        let schema = streams::Changes::from_mapping(spec)?.into_schema(kind)?;
+        let namespace = NamespaceId(namespace);
+        let (stream, commit) = py.detach(|| self.engine.store.create_stream(namespace, &name, schema))?;
+        Ok((streams::to_dict(py, &stream, self.engine.store.clock().now())?, commit))
+    }
+
+    fn stream<'py>(&self, py: Python<'py>, namespace: u32, name: &str) -> PyResult<Bound<'py, PyDict>> {
+        self.stream_dict(py, namespace, name)
+    }
+
+    fn streams<'py>(&self, py: Python<'py>, namespace: u32, after: &str, limit: usize) -> PyResult<Bound<'py, PyList>> {
+        let list = PyList::empty(py);
+        let now = self.engine.store.clock().now();
+        let all = self.engine.store.streams(NamespaceId(namespace));
+        for stream in all.iter().filter(|stream| stream.name.as_str() > after).take(limit) {
+            list.append(streams::to_dict(py, stream, now)?)?;
+        }
+        Ok(list)
+    }
+
+    fn update_stream<'py>(
+        &self,
+        py: Python<'py>,
+        namespace: u32,
+        name: &str,
+        version: u64,
+        changes: &Bound<'py, PyMapping>,
+    ) -> PyResult<(Bound<'py, PyDict>, u64)> {
+        let changes = streams::Changes::from_mapping(changes)?;
+        let id = NamespaceId(namespace);
+        let change = |schema: &mut _| changes.apply(schema);
+        let (stream, commit) = py.detach(|| self.engine.store.update_stream(id, name, version, change))?;
+        Ok((streams::to_dict(py, &stream, self.engine.store.clock().now())?, commit))
+    }
+
+    fn delete_stream(&self, py: Python<'_>, namespace: u32, name: &str) -> PyResult<(u64, u64)> {
+        Ok(py.detach(|| self.engine.store.delete_stream(NamespaceId(namespace), name))?)
+    }
+
+    fn get_document<'py>(
+        &self,
+        py: Python<'py>,
+        namespace: u32,
+        room: &str,
+        id: &str,
+    ) -> PyResult<Option<(Bound<'py, PyBytes>, u64)>> {
+        let found = py.detach(|| self.engine.store.documents().get(NamespaceId(namespace), room, id))?;
+        Ok(found.map(|(data, version)| (PyBytes::new(py, &data), version)))
+    }
+
+    fn put_document(
+        &self,
+        py: Python<'_>,
+        namespace: u32,
+        room: &str,
+        id: &str,
+        data: &[u8],
+        expected: Option<u64>,
+    ) -> PyResult<u64> {
+        let namespace = NamespaceId(namespace);
+        Ok(py.detach(|| self.engine.store.documents().put(namespace, room, id, data, expected))?)
+    }
+
+    fn delete_document(
+        &self,
+        py: Python<'_>,
+        namespace: u32,
+        room: &str,
+        id: &str,
+        expected: Option<u64>,
+    ) -> PyResult<()> {
+        let namespace = NamespaceId(namespace);
+        Ok(py.detach(|| self.engine.store.documents().delete(namespace, room, id, expected))?)
+    }
+
+    fn list_documents<'py>(
+        &self,
+        py: Python<'py>,
+        namespace: u32,
+        room: &str,
+        after: &str,
+        limit: usize,
+    ) -> PyResult<Vec<(String, Bound<'py, PyBytes>, u64)>> {
+        let namespace = NamespaceId(namespace);
+        let found = py.detach(|| self.engine.store.documents().list(namespace, room, after, limit))?;
+        Ok(found
+            .into_iter()
+            .map(|(id, data, version)| (id, PyBytes::new(py, &data), version))
+            .collect())
+    }
+
+    fn status<'py>(&self, py: Python<'py>, namespace: u32) -> PyResult<Bound<'py, PyDict>> {
+        let store = &self.engine.store;
+        let found = py.detach(|| store.status());
+        status::to_dict(py, store, &found, self.engine.queries.running(), NamespaceId(namespace))
+    }
+
+    fn verify(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        match py.detach(|| self.engine.store.verify()) {
+            Ok(_) => Ok(Vec::new()),
+            Err(error) if error.kind() == Kind::Corrupt => Ok(vec![format!("{error} ({})", error.detail())]),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Figures of the running engine as a dict; `_core.pyi` lists the keys.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+
+use super::streams;
+use crate::store::{Ledger, NamespaceId, Store, StoreStatus};
+
+/// Streams that are listed at most.
+const LISTED: usize = 1_000;
+
+/// The store's figures, with the ledger and the streams of one namespace.
+pub(super) fn to_dict<'py>(
+    py: Python<'py>,
+    store: &Store,
+    status: &StoreStatus,
+    (running, waiting): (u32, u32),
+    namespace: NamespaceId,
+) -> PyResult<Bound<'py, PyDict>> {
+    let now = store.clock().now();
+    let listed = PyList::empty(py);
+    let mut ledger = Ledger::default();
+    for (i, stream) in store.streams(namespace).iter().enumerate() {
+        ledger.merge(&stream.ledger());
+        if i < LISTED {
+            let rate = status
+                .streams
+                .iter()
+                .find(|rate| rate.namespace == namespace && rate.stream == stream.id);
+            let item = PyDict::new(py);
+            item.set_item("name", &stream.name)?;
+            item.set_item("rows", stream.tail_size().0)?;
+            item.set_item("entities", stream.entities().dictionary.len() - 1)?;
+            item.set_item("watermark_ns", stream.watermark(now))?;
+            item.set_item("rows_per_second", rate.map_or(0.0, |rate| rate.rows_per_second))?;
+            listed.append(item)?;
+        }
+    }
+    let dict = PyDict::new(py);
+    dict.set_item("accepting", status.accepting.is_ok())?;
+    dict.set_item(
+        "refusal_reason",
+        status.accepting.as_ref().err().map_or("", |error| error.reason()),
+    )?;
+    dict.set_item("tail_rows", status.tail_rows)?;
+    dict.set_item("tail_bytes", status.tail_bytes)?;
+    dict.set_item("tail_limit_bytes", status.tail_limit_bytes)?;
+    dict.set_item("queue_bytes", status.queue_bytes)?;
+    dict.set_item("commits", status.commits)?;
+    dict.set_item("commit_p50_ns", status.commit_p50_ns)?;
+    dict.set_item("commit_p99_ns", status.commit_p99_ns)?;
+    dict.set_item("rows_per_second", status.rows_per_second)?;
+    dict.set_item("bytes_per_second", status.bytes_per_second)?;
+    dict.set_item("disk_bytes", status.disk_bytes)?;
+    dict.set_item("disk_free_bytes", status.free_bytes)?;
+    dict.set_item("queries_running", running)?;
+    dict.set_item("queries_waiting", waiting)?;
+    dict.set_item("ledger", streams::ledger_dict(py, &ledger)?)?;
+    dict.set_item("streams", listed)?;
+    Ok(dict)
+}

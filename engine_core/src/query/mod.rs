@@ -1,0 +1,14 @@
+//! Queries: a checked specification, a plan over one snapshot, lanes run and merged, columns out with their provenance.
+
+pub mod answer;
+pub mod plan;
+pub mod resolve;
+pub mod run;
+pub mod slots;
+pub mod spec;
+pub mod state;
+
+pub use answer::Answer;
+pub use run::{Context, QueryLimits, run};
+pub use slots::{Queries, QueryHandle, QueryMethod, Streams};
+pub use spec::Spec;

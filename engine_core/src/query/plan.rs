@@ -1,0 +1,252 @@
+//! What a query does to one snapshot: columns, condition, windows, keys, states, lanes. It fixes the answer's bits.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::resolve::Columns;
+use super::spec::{MeasureKind, MeasureSpec, Spec};
+use super::state::Keep;
+use crate::column::Schema;
+use crate::error::{Error, Result};
+use crate::group::{MAX_DENSE, Shape};
+use crate::scan::filter::Condition;
+use crate::scan::{Column, LANE_ROWS, Scan, Type};
+use crate::store::Stream;
+use crate::window::tumbling::Tumbling;
+
+/// Windows of a plan.
+#[derive(Clone, Copy, Debug)]
+pub struct Windows {
+    /// Their width.
+    pub tumbling: Tumbling,
+    /// Number of the first that may have rows.
+    pub first: i64,
+    /// From the first to the last that may have rows.
+    pub count: u64,
+}
+
+/// One state a measure, or several, are read from. Without a column it counts rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// What it keeps.
+    pub keep: Keep,
+    /// Of which column, by place.
+    pub column: Option<usize>,
+}
+
+/// A measure and where it is read from.
+#[derive(Clone, Debug)]
+pub struct PlannedMeasure {
+    /// What was asked.
+    pub spec: MeasureSpec,
+    /// Its state, by place.
+    pub slot: usize,
+}
+
+/// How a key column takes part in keys of groups: its part, and for numbers the bit that says null in the last part.
+#[derive(Clone, Debug)]
+pub struct PlannedKey {
+    /// Name in the answer.
+    pub name: String,
+    /// Column, by place.
+    pub column: usize,
+    /// Bit of the null word; none where the part itself can say null.
+    pub null_bit: Option<u32>,
+}
+
+/// A plan over one snapshot.
+#[derive(Debug)]
+pub struct Plan {
+    /// The blocks.
+    pub scan: Scan,
+    /// Columns read.
+    pub columns: Vec<Column>,
+    /// Rows to take.
+    pub condition: Option<Condition>,
+    /// Windows; none: the whole range.
+    pub windows: Option<Windows>,
+    /// Keys of groups.
+    pub keys: Vec<PlannedKey>,
+    /// Whether keys end in a null word.
+    pub null_word: bool,
+    /// States.
+    pub slots: Vec<Slot>,
+    /// Measures.
+    pub measures: Vec<PlannedMeasure>,
+    /// Order keys: place among the answer's columns, and whether the greatest comes first.
+    pub order: Vec<(usize, bool)>,
+    /// Layout of keys.
+    pub shape: Shape,
+    /// Runs of blocks accumulated in order and merged in order.
+    pub lanes: Vec<Range<usize>>,
+    /// Places of time and entity, where first and last need them.
+    pub timed: Option<(usize, usize)>,
+}
+
+/// Radix of a part that is false, true or null.
+const BOOL_RADIX: u64 = 3;
+
+impl Plan {
+    /// Plans a query over what a snapshot holds.
+    pub fn new(stream: &Arc<Stream>, schema: &Schema, spec: &Spec, scan: Scan) -> Result<Self> {
+        let mut columns = Columns::new(stream, schema, &scan);
+        let condition = spec.filter.as_ref().map(|filter| columns.condition(filter)).transpose()?;
+        let (keys, null_word) = plan_keys(&mut columns, &spec.group_by)?;
+        let (slots, measures) = plan_measures(&mut columns, &spec.measures)?;
+        let timed = if slots.iter().any(|slot| slot.keep.is_timed()) {
+            Some((columns.place("time", "")?, columns.place("entity", "")?))
+        } else {
+            None
+        };
+        let order = plan_order(spec)?;
+        let columns = columns.columns;
+        let windows = spec.window.map(|tumbling| {
+            let (first, last) = scan.times.map_or((0, 0), |(min, max)| (tumbling.index(min), tumbling.index(max)));
+            Windows {
+                tumbling,
+                first,
+                count: last.abs_diff(first).saturating_add(1),
+            }
+        });
+        let mut radices: Vec<Option<u64>> = Vec::new();
+        radices.extend(windows.map(|windows| Some(windows.count)));
+        for key in &keys {
+            let column = &columns[key.column];
+            radices.push(match (&column.strings, column.data_type) {
+                (Some(strings), _) => strings.bound().map(u64::from),
+                (None, Type::Bool) => Some(BOOL_RADIX),
+                (None, _) => None,
+            });
+        }
+        if null_word {
+            radices.push(None);
+        }
+        let shape = Shape::of(&radices, scan.rows);
+        // Where states multiply, merging them must stay small beside scanning: longer lanes, up to 16 M rows.
+        let likely_groups = match &shape {
+            Shape::Hashed(_) => MAX_DENSE / 4,
+            other => other.slots(),
+        };
+        let lanes = scan.lanes(LANE_ROWS.max(likely_groups.saturating_mul(4)).min(LANE_ROWS * 16));
+        Ok(Self {
+            scan,
+            columns,
+            condition,
+            windows,
+            keys,
+            null_word,
+            slots,
+            measures,
+            order,
+            shape,
+            lanes,
+            timed,
+        })
+    }
+
+    /// Type of the values of a slot's column.
+    pub fn slot_type(&self, slot: &Slot) -> Type {
+        slot.column.map_or(Type::I64, |column| self.columns[column].data_type)
+    }
+}
+
+fn plan_keys(columns: &mut Columns<'_>, names: &[String]) -> Result<(Vec<PlannedKey>, bool)> {
+    let (mut keys, mut null_bits) = (Vec::<PlannedKey>::new(), 0);
+    for (at, name) in names.iter().enumerate() {
+        let field = format!("spec.group_by[{at}].column");
+        if name == "time" {
+            let message = "rows are grouped by time through a window, not by the column \"time\"";
+            return Err(Error::invalid("GROUP_BY_TIME", field, message));
+        }
+        let column = columns.place(name, &field)?;
+        if let Some(other) = keys.iter().find(|other| other.column == column) {
+            let message = format!("each column is grouped by once, {name:?} is {:?}", other.name);
+            return Err(Error::invalid("DUPLICATE_GROUP_KEY", field, message));
+        }
+        let null_bit = match columns.columns[column].data_type {
+            Type::F64 | Type::I64 | Type::Timestamp => {
+                null_bits += 1;
+                Some(null_bits - 1)
+            }
+            Type::Bool | Type::Text => None,
+        };
+        keys.push(PlannedKey {
+            name: name.clone(),
+            column,
+            null_bit,
+        });
+    }
+    Ok((keys, null_bits > 0))
+}
+
+fn plan_measures(columns: &mut Columns<'_>, specs: &[MeasureSpec]) -> Result<(Vec<Slot>, Vec<PlannedMeasure>)> {
+    let mut wanted = Vec::new();
+    for (at, spec) in specs.iter().enumerate() {
+        let field = format!("spec.measures[{at}].column");
+        let column = spec.column.as_deref().map(|name| columns.place(name, &field)).transpose()?;
+        let data_type = column.map(|column| columns.columns[column].data_type);
+        let numeric = matches!(spec.kind, MeasureKind::Sum | MeasureKind::Mean | MeasureKind::Quantile(_));
+        if numeric && !matches!(data_type, Some(Type::F64 | Type::I64)) {
+            let message = format!(
+                "{} is of an f64 or i64 column, {:?} is neither",
+                spec.kind.name(),
+                spec.column.as_deref().unwrap_or_default()
+            );
+            return Err(Error::invalid("NOT_NUMERIC", field, message));
+        }
+        wanted.push(Slot {
+            keep: Keep::for_measure(spec.kind),
+            column,
+        });
+    }
+    let all = wanted.clone();
+    for slot in &mut wanted {
+        // A sum knows its count.
+        let mean = Slot {
+            keep: Keep::Mean,
+            ..*slot
+        };
+        if slot.keep == Keep::Count && slot.column.is_some() && all.contains(&mean) {
+            *slot = mean;
+        }
+    }
+    let mut slots: Vec<Slot> = Vec::new();
+    let measures = wanted.into_iter().zip(specs).map(|(slot, spec)| PlannedMeasure {
+        spec: spec.clone(),
+        slot: slots.iter().position(|other| *other == slot).unwrap_or_else(|| {
+            slots.push(slot);
+            slots.len() - 1
+        }),
+    });
+    let measures = measures.collect();
+    Ok((slots, measures))
+}
+
+/// Names of the answer's columns are distinct; order keys are among them.
+fn plan_order(spec: &Spec) -> Result<Vec<(usize, bool)>> {
+    let mut names: Vec<&str> = Vec::new();
+    names.extend(spec.window.map(|_| "start"));
+    for (at, name) in spec.group_by.iter().enumerate() {
+        if names.contains(&name.as_str()) {
+            let message = format!("columns of the answer have distinct names, {name:?} is also the window's");
+            return Err(Error::invalid("DUPLICATE_NAME", format!("spec.group_by[{at}].column"), message));
+        }
+        names.push(name);
+    }
+    for (at, measure) in spec.measures.iter().enumerate() {
+        if names.contains(&measure.name.as_str()) {
+            let message = format!("columns of the answer have distinct names, {:?} is also a key's", measure.name);
+            return Err(Error::invalid("DUPLICATE_NAME", format!("spec.measures[{at}].name"), message));
+        }
+        names.push(&measure.name);
+    }
+    let keys = spec.order_by.iter().enumerate().map(|(at, (name, descending))| {
+        let place = names.iter().position(|known| known == name).ok_or_else(|| {
+            let shown: String = name.chars().take(64).collect();
+            let message = format!("an answer is ordered by its own columns, {shown:?} is none of them");
+            Error::invalid("UNKNOWN_COLUMN", format!("spec.order_by[{at}].column"), message)
+        })?;
+        Ok((place, *descending))
+    });
+    keys.collect()
+}

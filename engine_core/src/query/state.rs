@@ -1,0 +1,296 @@
+//! States of measures, one a group, as columns. Measures that need the same state share it: sum, mean and count of a column.
+
+use super::spec::MeasureKind;
+use crate::aggregate::count::{Count, count_into};
+use crate::aggregate::distinct::{DistinctBits, DistinctCodes, f64_key};
+use crate::aggregate::ends::{First, Last, Timed};
+use crate::aggregate::extrema::{MaxF64, MaxI64, MinF64, MinI64};
+use crate::aggregate::mean::Mean;
+use crate::aggregate::sum::{IntegerSum, Sum};
+use crate::aggregate::{Aggregate, Groups, scatter};
+use crate::column::{BLOCK_ROWS, NULL_CODE};
+use crate::error::{Error, Result};
+use crate::scan::Type;
+use crate::scan::block::Values;
+use crate::scan::strings::{Strings, View};
+use crate::sketch::Sketch;
+use crate::sketch::exponential::ExponentialHistogram;
+
+/// What a state keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Number of values.
+    Count,
+    /// Sum and count.
+    Mean,
+    /// Least.
+    Min,
+    /// Greatest.
+    Max,
+    /// First in time.
+    First,
+    /// Last in time.
+    Last,
+    /// Histogram.
+    Sketch,
+    /// Set of values.
+    Distinct,
+}
+
+impl Keep {
+    /// What a measure needs.
+    pub fn for_measure(kind: MeasureKind) -> Self {
+        match kind {
+            MeasureKind::Count => Self::Count,
+            MeasureKind::Sum | MeasureKind::Mean => Self::Mean,
+            MeasureKind::Min => Self::Min,
+            MeasureKind::Max => Self::Max,
+            MeasureKind::First => Self::First,
+            MeasureKind::Last => Self::Last,
+            MeasureKind::Quantile(_) => Self::Sketch,
+            MeasureKind::Distinct => Self::Distinct,
+        }
+    }
+
+    /// Whether it needs the time and entity of rows.
+    pub fn is_timed(self) -> bool {
+        matches!(self, Self::First | Self::Last)
+    }
+}
+
+/// States by group.
+#[derive(Clone, Debug)]
+pub enum States {
+    /// Counts.
+    Count(Vec<Count>),
+    /// Of doubles.
+    MeanF64(Vec<Mean<Sum>>),
+    /// Of integers.
+    MeanI64(Vec<Mean<IntegerSum>>),
+    /// Of doubles.
+    MinF64(Vec<MinF64>),
+    /// Of doubles.
+    MaxF64(Vec<MaxF64>),
+    /// Of integers.
+    MinI64(Vec<MinI64>),
+    /// Of integers.
+    MaxI64(Vec<MaxI64>),
+    /// Code of the least text; 0: none yet.
+    MinText(Vec<u32>),
+    /// Code of the greatest text; 0: none yet.
+    MaxText(Vec<u32>),
+    /// Bits or codes.
+    First(Vec<First>),
+    /// Bits or codes.
+    Last(Vec<Last>),
+    /// Of doubles, and integers as doubles.
+    Sketch(Vec<ExponentialHistogram>),
+    /// Of codes.
+    DistinctCodes(Vec<DistinctCodes>),
+    /// Of anything else.
+    DistinctBits(Vec<DistinctBits>),
+}
+
+/// Values of one column of a block that are neither null nor NaN, and the rows they stand in.
+#[derive(Clone, Copy, Debug)]
+pub struct Present<'a> {
+    /// Values of the column; the first `n` count.
+    pub values: &'a Values,
+    /// Number of values.
+    pub n: usize,
+    /// Group of each value.
+    pub groups: Groups<'a>,
+    /// Time and entity of each value, where a state needs them.
+    pub timed: Option<(&'a [i64], &'a [u32])>,
+    /// Code space of texts.
+    pub strings: Option<&'a Strings>,
+}
+
+macro_rules! each {
+    ($states:expr, $vec:ident => $what:expr) => {
+        match $states {
+            States::Count($vec) => $what,
+            States::MeanF64($vec) => $what,
+            States::MeanI64($vec) => $what,
+            States::MinF64($vec) => $what,
+            States::MaxF64($vec) => $what,
+            States::MinI64($vec) => $what,
+            States::MaxI64($vec) => $what,
+            States::MinText($vec) | States::MaxText($vec) => $what,
+            States::First($vec) => $what,
+            States::Last($vec) => $what,
+            States::Sketch($vec) => $what,
+            States::DistinctCodes($vec) => $what,
+            States::DistinctBits($vec) => $what,
+        }
+    };
+}
+
+fn merge_all<A: Aggregate>(mine: &mut Vec<A>, theirs: Vec<A>, groups: &[u32]) {
+    merge_with(mine, theirs, groups, |mine, later| mine.merge(&later));
+}
+
+/// Groups new here come in ascending order, so their states are moved in as they are.
+fn merge_with<T: Default + Clone>(mine: &mut Vec<T>, theirs: Vec<T>, groups: &[u32], merge: impl Fn(&mut T, T)) {
+    for (later, &group) in theirs.into_iter().zip(groups) {
+        match group as usize {
+            group if group < mine.len() => merge(&mut mine[group], later),
+            group => {
+                debug_assert_eq!(group, mine.len());
+                mine.push(later);
+            }
+        }
+    }
+}
+
+fn better(view: View<'_>, greatest: bool, code: u32, than: u32) -> bool {
+    code != than
+        && code != NULL_CODE
+        && (than == NULL_CODE
+            || if greatest { view.text(code) > view.text(than) } else { view.text(code) < view.text(than) })
+}
+
+fn each_group(groups: Groups<'_>, n: usize, mut take: impl FnMut(usize, usize)) {
+    match groups {
+        Groups::One(group) => (0..n).for_each(|row| take(row, group as usize)),
+        Groups::Each(groups) => groups[..n].iter().enumerate().for_each(|(row, &group)| take(row, group as usize)),
+    }
+}
+
+fn timed<A: Aggregate<Input = Timed>>(states: &mut [A], present: &Present<'_>, value: impl Fn(usize) -> u64) -> Result<()> {
+    let (times, entities) = present.timed.ok_or_else(|| Error::internal("first and last without times"))?;
+    each_group(present.groups, present.n, |row, group| {
+        states[group].insert(Timed {
+            time: times[row],
+            entity: entities[row],
+            value: value(row),
+        });
+    });
+    Ok(())
+}
+
+impl States {
+    /// No groups yet.
+    pub fn new(keep: Keep, data_type: Type) -> Result<Self> {
+        Ok(match (keep, data_type) {
+            (Keep::Count, _) => Self::Count(Vec::new()),
+            (Keep::Mean, Type::F64) => Self::MeanF64(Vec::new()),
+            (Keep::Mean, Type::I64) => Self::MeanI64(Vec::new()),
+            (Keep::Min, Type::F64) => Self::MinF64(Vec::new()),
+            (Keep::Max, Type::F64) => Self::MaxF64(Vec::new()),
+            (Keep::Min, Type::Text) => Self::MinText(Vec::new()),
+            (Keep::Max, Type::Text) => Self::MaxText(Vec::new()),
+            (Keep::Min, _) => Self::MinI64(Vec::new()),
+            (Keep::Max, _) => Self::MaxI64(Vec::new()),
+            (Keep::First, _) => Self::First(Vec::new()),
+            (Keep::Last, _) => Self::Last(Vec::new()),
+            (Keep::Sketch, Type::F64 | Type::I64) => Self::Sketch(Vec::new()),
+            (Keep::Distinct, Type::Text) => Self::DistinctCodes(Vec::new()),
+            (Keep::Distinct, _) => Self::DistinctBits(Vec::new()),
+            (Keep::Mean | Keep::Sketch, _) => return Err(Error::internal("a measure of numbers on another column")),
+        })
+    }
+
+    /// Makes room for groups.
+    pub fn grow(&mut self, groups: usize) {
+        each!(self, states => states.resize(groups, Default::default()));
+    }
+
+    /// Takes the values of a block.
+    pub fn insert(&mut self, present: &Present<'_>) -> Result<()> {
+        let (n, groups) = (present.n, present.groups);
+        match (self, present.values) {
+            (Self::Count(states), _) => count_into(states, groups, n),
+            (Self::MeanF64(states), Values::F64(values)) => scatter(states, groups, &values[..n]),
+            (Self::MinF64(states), Values::F64(values)) => scatter(states, groups, &values[..n]),
+            (Self::MaxF64(states), Values::F64(values)) => scatter(states, groups, &values[..n]),
+            (Self::MeanI64(states), Values::I64(values)) => scatter(states, groups, &values[..n]),
+            (Self::MinI64(states), Values::I64(values)) => scatter(states, groups, &values[..n]),
+            (Self::MaxI64(states), Values::I64(values)) => scatter(states, groups, &values[..n]),
+            (Self::First(states), Values::F64(values)) => timed(states, present, |row| values[row].to_bits())?,
+            (Self::First(states), Values::I64(values)) => timed(states, present, |row| values[row] as u64)?,
+            (Self::First(states), Values::Code(values)) => timed(states, present, |row| values[row].into())?,
+            (Self::Last(states), Values::F64(values)) => timed(states, present, |row| values[row].to_bits())?,
+            (Self::Last(states), Values::I64(values)) => timed(states, present, |row| values[row] as u64)?,
+            (Self::Last(states), Values::Code(values)) => timed(states, present, |row| values[row].into())?,
+            (Self::Sketch(states), Values::F64(values)) => insert_sketches(states, groups, &values[..n]),
+            (Self::Sketch(states), Values::I64(values)) => {
+                let mut doubles = [0.0; BLOCK_ROWS];
+                for (double, &value) in doubles.iter_mut().zip(&values[..n]) {
+                    *double = value as f64;
+                }
+                insert_sketches(states, groups, &doubles[..n]);
+            }
+            (Self::DistinctCodes(states), Values::Code(values)) => scatter(states, groups, &values[..n]),
+            (Self::DistinctBits(states), Values::F64(values)) => {
+                each_group(groups, n, |row, group| states[group].insert(f64_key(values[row])));
+            }
+            (Self::DistinctBits(states), Values::I64(values)) => {
+                each_group(groups, n, |row, group| states[group].insert(values[row] as u64));
+            }
+            (Self::MinText(states), Values::Code(values)) => insert_texts(states, present, &values[..n], false)?,
+            (Self::MaxText(states), Values::Code(values)) => insert_texts(states, present, &values[..n], true)?,
+            _ => return Err(Error::internal("values of another type than their state")),
+        }
+        Ok(())
+    }
+
+    /// Takes the states of a later lane; `groups` are theirs here.
+    pub fn merge(&mut self, later: Self, groups: &[u32], strings: Option<&Strings>) -> Result<()> {
+        match (self, later) {
+            (Self::Count(mine), Self::Count(theirs)) => merge_all(mine, theirs, groups),
+            (Self::MeanF64(mine), Self::MeanF64(theirs)) => merge_all(mine, theirs, groups),
+            (Self::MeanI64(mine), Self::MeanI64(theirs)) => merge_all(mine, theirs, groups),
+            (Self::MinF64(mine), Self::MinF64(theirs)) => merge_all(mine, theirs, groups),
+            (Self::MaxF64(mine), Self::MaxF64(theirs)) => merge_all(mine, theirs, groups),
+            (Self::MinI64(mine), Self::MinI64(theirs)) => merge_all(mine, theirs, groups),
+            (Self::MaxI64(mine), Self::MaxI64(theirs)) => merge_all(mine, theirs, groups),
+            (Self::First(mine), Self::First(theirs)) => merge_all(mine, theirs, groups),
+            (Self::Last(mine), Self::Last(theirs)) => merge_all(mine, theirs, groups),
+            (Self::DistinctCodes(mine), Self::DistinctCodes(theirs)) => merge_all(mine, theirs, groups),
+            (Self::DistinctBits(mine), Self::DistinctBits(theirs)) => merge_all(mine, theirs, groups),
+            (Self::Sketch(mine), Self::Sketch(theirs)) => {
+                merge_with(mine, theirs, groups, |mine, later| mine.merge(&later));
+            }
+            (Self::MinText(mine), Self::MinText(theirs)) => merge_texts(mine, theirs, groups, strings, false)?,
+            (Self::MaxText(mine), Self::MaxText(theirs)) => merge_texts(mine, theirs, groups, strings, true)?,
+            _ => return Err(Error::internal("states of different kinds")),
+        }
+        Ok(())
+    }
+}
+
+fn insert_sketches(states: &mut [ExponentialHistogram], groups: Groups<'_>, values: &[f64]) {
+    match groups {
+        Groups::One(group) => states[group as usize].insert_all(values),
+        Groups::Each(groups) => {
+            for (&group, &value) in groups.iter().zip(values) {
+                states[group as usize].insert(value);
+            }
+        }
+    }
+}
+
+fn insert_texts(states: &mut [u32], present: &Present<'_>, codes: &[u32], greatest: bool) -> Result<()> {
+    let strings = present.strings.ok_or_else(|| Error::internal("texts without strings"))?;
+    strings.read(|view| {
+        each_group(present.groups, codes.len(), |row, group| {
+            if better(view, greatest, codes[row], states[group]) {
+                states[group] = codes[row];
+            }
+        });
+    });
+    Ok(())
+}
+
+fn merge_texts(mine: &mut Vec<u32>, theirs: Vec<u32>, groups: &[u32], strings: Option<&Strings>, greatest: bool) -> Result<()> {
+    let strings = strings.ok_or_else(|| Error::internal("texts without strings"))?;
+    strings.read(|view| {
+        merge_with(mine, theirs, groups, |mine, later| {
+            if better(view, greatest, later, *mine) {
+                *mine = later;
+            }
+        });
+    });
+    Ok(())
+}

@@ -1,0 +1,185 @@
+//! The columns of one block, decoded when they are first asked for.
+
+use super::mask::Mask;
+use super::{Column, Type};
+use crate::column::packed::{Physical, Validity};
+use crate::column::{BLOCK_ROWS, NULL_CODE, PackedBatch};
+use crate::error::{Error, Result};
+
+/// Values of one column of a block. At a null the value is arbitrary.
+#[derive(Debug)]
+pub enum Values {
+    /// Doubles.
+    F64(Box<[f64; BLOCK_ROWS]>),
+    /// Integers, timestamps, and booleans as 0 and 1.
+    I64(Box<[i64; BLOCK_ROWS]>),
+    /// Codes of the column's strings.
+    Code(Box<[u32; BLOCK_ROWS]>),
+}
+
+/// One decoded column of a block.
+#[derive(Debug)]
+pub struct ColumnBlock {
+    /// Values; those past the block's rows are unspecified.
+    pub values: Values,
+    /// Rows that are not null.
+    pub valid: Mask,
+    /// Whether the block may hold NaN.
+    pub may_be_nan: bool,
+    loaded: bool,
+}
+
+impl ColumnBlock {
+    fn new(data_type: Type) -> Self {
+        Self {
+            values: match data_type {
+                Type::F64 => Values::F64(Box::new([0.0; BLOCK_ROWS])),
+                Type::I64 | Type::Bool | Type::Timestamp => Values::I64(Box::new([0; BLOCK_ROWS])),
+                Type::Text => Values::Code(Box::new([0; BLOCK_ROWS])),
+            },
+            valid: Mask::EMPTY,
+            may_be_nan: false,
+            loaded: false,
+        }
+    }
+
+    /// Keeps the given rows, ascending, and moves them to the front.
+    pub fn keep(&mut self, rows: &[u16]) {
+        fn gather<T: Copy>(values: &mut [T; BLOCK_ROWS], rows: &[u16]) {
+            for (to, &from) in rows.iter().enumerate() {
+                values[to] = values[usize::from(from) % BLOCK_ROWS];
+            }
+        }
+        match &mut self.values {
+            Values::F64(values) => gather(values, rows),
+            Values::I64(values) => gather(values, rows),
+            Values::Code(values) => gather(values, rows),
+        }
+        self.valid = Mask::of(rows, |row| self.valid.get(usize::from(row)));
+    }
+}
+
+/// Decodes columns of blocks, keeping buffers between them.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    columns: &'a [Column],
+    /// Decoded columns, by their place in the query.
+    pub blocks: Vec<ColumnBlock>,
+    batch: Option<&'a PackedBatch>,
+    /// Place of each column in the batch.
+    places: Vec<Option<usize>>,
+    block: usize,
+    rows: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of these columns.
+    pub fn new(columns: &'a [Column]) -> Self {
+        Self {
+            columns,
+            blocks: columns.iter().map(|column| ColumnBlock::new(column.data_type)).collect(),
+            batch: None,
+            places: Vec::new(),
+            block: 0,
+            rows: 0,
+        }
+    }
+
+    /// Turns to a block.
+    pub fn turn_to(&mut self, batch: &'a PackedBatch, block: usize) {
+        if !self.batch.is_some_and(|current| std::ptr::eq(current, batch)) {
+            self.batch = Some(batch);
+            self.places.clear();
+            self.places.extend(self.columns.iter().map(|column| batch.find(column.stored)));
+        }
+        self.block = block;
+        self.rows = batch.block_rows(block);
+        self.blocks.iter_mut().for_each(|block| block.loaded = false);
+    }
+
+    /// Rows of the block.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The batch, the block in it and the column's place in the batch, for its statistics; none where it is null throughout.
+    pub fn place(&self, column: usize) -> Option<(&'a PackedBatch, usize, usize)> {
+        Some((self.batch?, self.block, self.places[column]?))
+    }
+
+    /// The query's column.
+    pub fn column(&self, column: usize) -> &'a Column {
+        &self.columns[column]
+    }
+
+    /// Decodes a column of the block if it was not yet.
+    pub fn load(&mut self, column: usize) -> Result<&mut ColumnBlock> {
+        if self.blocks[column].loaded {
+            return Ok(&mut self.blocks[column]);
+        }
+        let rows = self.rows;
+        let all = Mask::first(rows);
+        let place = self.place(column);
+        let spec = &self.columns[column];
+        let out = &mut self.blocks[column];
+        out.loaded = true;
+        out.may_be_nan = false;
+        let Some((batch, block, at)) = place else {
+            out.valid = Mask::EMPTY;
+            if let Values::Code(codes) = &mut out.values {
+                codes.fill(NULL_CODE);
+            }
+            return Ok(out);
+        };
+        let physical = batch.physical(at);
+        let validity = match (&mut out.values, physical) {
+            (Values::F64(values), Physical::F64) => {
+                out.may_be_nan = batch.stats(at, block).nans > 0;
+                batch.decode_f64(at, block, values)?
+            }
+            (Values::I64(values), Physical::I64) => batch.decode_i64(at, block, values)?,
+            (Values::I64(values), Physical::Bool) => {
+                let mut bools = [false; BLOCK_ROWS];
+                let validity = batch.decode_bool(at, block, &mut bools)?;
+                for (value, bool) in values.iter_mut().zip(bools) {
+                    *value = i64::from(bool);
+                }
+                validity
+            }
+            (Values::Code(codes), Physical::Code) => {
+                batch.decode_codes(at, block, codes)?;
+                if let Some(strings) = &spec.strings {
+                    strings.translate(&mut codes[..rows])?;
+                }
+                let nulls = batch.stats(at, block).nulls > 0 || spec.strings.as_ref().is_some_and(|s| s.is_label());
+                out.valid = if nulls { Mask::of(&codes[..rows], |code| code != NULL_CODE) } else { all };
+                return Ok(out);
+            }
+            (Values::Code(codes), Physical::Text) => {
+                let (texts, validity) = batch.decode_text(at, block)?;
+                match &spec.strings {
+                    Some(strings) => strings.codes_of(&texts, &validity, &mut codes[..rows])?,
+                    None => return Err(Error::internal("a string column without strings")),
+                }
+                validity
+            }
+            _ => {
+                return Err(Error::corrupt(
+                    "a stored batch is damaged",
+                    format!("column {} is stored as {physical:?}", spec.stored),
+                ));
+            }
+        };
+        out.valid = match validity {
+            Validity::All => all,
+            Validity::None => Mask::EMPTY,
+            Validity::Some(words) => Mask::from_words(*words).and(&all),
+        };
+        Ok(out)
+    }
+
+    /// Columns decoded already, to keep a choice of their rows.
+    pub fn keep_loaded(&mut self, rows: &[u16]) {
+        self.blocks.iter_mut().filter(|block| block.loaded).for_each(|block| block.keep(rows));
+    }
+}

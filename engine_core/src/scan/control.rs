@@ -1,0 +1,105 @@
+//! What stops a scan: its deadline, its caller, its budget of rows, or a fault in another lane.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::error::{Error, Kind, Result};
+use crate::time::Clock;
+
+/// Shared by the lanes of one scan.
+pub struct Control {
+    clock: Arc<dyn Clock>,
+    deadline_ns: Option<i64>,
+    cancelled: Arc<AtomicBool>,
+    stopped: AtomicBool,
+    max_rows: u64,
+    scanned: AtomicU64,
+    rows: u64,
+}
+
+impl std::fmt::Debug for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Control").field("scanned", &self.scanned).finish_non_exhaustive()
+    }
+}
+
+impl Control {
+    /// For a scan of `rows` rows. `deadline_ns` is on the clock's monotonic scale.
+    pub fn new(
+        clock: Arc<dyn Clock>,
+        deadline_ns: Option<i64>,
+        cancelled: Arc<AtomicBool>,
+        max_rows: u64,
+        rows: u64,
+    ) -> Self {
+        Self {
+            clock,
+            deadline_ns,
+            cancelled,
+            stopped: AtomicBool::new(false),
+            max_rows,
+            scanned: AtomicU64::new(0),
+            rows,
+        }
+    }
+
+    /// Asked once a block: whether to go on.
+    pub fn check(&self) -> Result<()> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(Error::new(
+                Kind::Cancelled,
+                "CANCELLED",
+                format!("the caller gave up; {}", self.progress()),
+            ));
+        }
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(Error::new(Kind::Cancelled, "CANCELLED", "another part of the query failed"));
+        }
+        if self.deadline_ns.is_some_and(|deadline| self.clock.monotonic_ns() >= deadline) {
+            return Err(Error::new(
+                Kind::DeadlineExceeded,
+                "DEADLINE_EXCEEDED",
+                format!("the deadline passed; {}", self.progress()),
+            ));
+        }
+        Ok(())
+    }
+
+    fn progress(&self) -> String {
+        format!("{} of at most {} rows had been scanned, nothing was changed", self.scanned(), self.rows)
+    }
+
+    /// Notes rows in the range that are about to be read.
+    pub fn count(&self, rows: u64) -> Result<()> {
+        let scanned = self.scanned.fetch_add(rows, Ordering::Relaxed) + rows;
+        if scanned > self.max_rows {
+            return Err(self.too_many(scanned));
+        }
+        Ok(())
+    }
+
+    /// The error of more rows than the budget has.
+    pub fn too_many(&self, rows: u64) -> Error {
+        Error::new(
+            Kind::LimitExceeded,
+            "QUERY_ROWS_EXCEEDED",
+            format!("a query may scan at most {} rows, this one has {rows} or more", self.max_rows),
+        )
+        .at("spec.budget.max_rows")
+    }
+
+    /// Rows the budget has.
+    pub fn max_rows(&self) -> u64 {
+        self.max_rows
+    }
+
+    /// Rows scanned so far.
+    pub fn scanned(&self) -> u64 {
+        self.scanned.load(Ordering::Relaxed)
+    }
+
+    /// Makes the other lanes stop at their next block.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,161 @@
+//! One code space for the strings of a column, whether rows hold codes of its dictionary or texts.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::mask::Mask;
+use crate::column::packed::{TextBlock, Validity};
+use crate::column::{BLOCK_ROWS, ColumnId, Dictionary, NULL_CODE};
+use crate::error::{Error, Result};
+use crate::store::{Stream, Symbols};
+
+/// Where the texts of a column are.
+#[derive(Clone, Debug)]
+pub enum Texts {
+    /// The stream's entities.
+    Entity,
+    /// Values of a label of the stream's series.
+    Label(ColumnId),
+    /// The dictionary of a symbol column.
+    Symbol(Arc<Symbols>),
+    /// In the rows alone.
+    Rows,
+}
+
+/// Codes of the strings of one column for the length of one query: those of its dictionary as it was when the query began, and
+/// above them codes given out as texts are met in rows. Lanes share it, so codes of lanes mean the same; which new text gets
+/// which code depends on threads, so nothing that shows may depend on codes from `known` on.
+#[derive(Debug)]
+pub struct Strings {
+    stream: Arc<Stream>,
+    texts: Texts,
+    /// Codes of the dictionary are below.
+    known: u32,
+    /// For a label: its code by series.
+    by_series: Vec<u32>,
+    met: RwLock<Dictionary>,
+    may_meet: bool,
+}
+
+/// Texts by code, under the locks of the dictionaries.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    dictionary: Option<&'a Dictionary>,
+    met: &'a Dictionary,
+    known: u32,
+}
+
+impl<'a> View<'a> {
+    /// Text of a code; empty for null.
+    pub fn text(&self, code: u32) -> &'a str {
+        if code >= self.known {
+            self.met.text(code - self.known + 1)
+        } else {
+            self.dictionary.map_or("", |dictionary| dictionary.text(code))
+        }
+    }
+
+    /// Code of a text in the dictionary.
+    pub fn code(&self, text: &str) -> Option<u32> {
+        self.dictionary?.get(text).filter(|&code| code < self.known)
+    }
+}
+
+impl Strings {
+    /// The code space now, after the snapshot was taken: every code in the snapshot is known. `may_meet`: rows may hold texts.
+    pub fn new(stream: &Arc<Stream>, texts: Texts, may_meet: bool) -> Self {
+        let mut by_series = Vec::new();
+        let known = match &texts {
+            Texts::Entity => stream.entities().dictionary.len(),
+            Texts::Label(column) => {
+                let entities = stream.entities();
+                entities.series.label(*column).map_or(1, |label| {
+                    by_series = (0..entities.dictionary.len()).map(|series| label.code(series)).collect();
+                    label.values.len()
+                })
+            }
+            Texts::Symbol(symbols) => symbols.dictionary.read().unwrap_or_else(PoisonError::into_inner).len(),
+            Texts::Rows => 1,
+        };
+        Self {
+            stream: Arc::clone(stream),
+            texts,
+            known,
+            by_series,
+            met: RwLock::default(),
+            may_meet,
+        }
+    }
+
+    /// Codes are below this, unless rows hold texts.
+    pub fn bound(&self) -> Option<u32> {
+        (!self.may_meet).then_some(self.known)
+    }
+
+    /// Codes of the dictionary are below this.
+    pub fn known(&self) -> u32 {
+        self.known
+    }
+
+    /// Whether codes in rows are those of series, to be turned into a label's.
+    pub fn is_label(&self) -> bool {
+        matches!(self.texts, Texts::Label(_))
+    }
+
+    /// Looks texts up, under the locks: for short.
+    pub fn read<T>(&self, look: impl FnOnce(View<'_>) -> T) -> T {
+        let met = self.met.read().unwrap_or_else(PoisonError::into_inner);
+        let view = |dictionary| View {
+            dictionary,
+            met: &met,
+            known: self.known,
+        };
+        match &self.texts {
+            Texts::Entity => look(view(Some(&self.stream.entities().dictionary))),
+            Texts::Label(column) => {
+                look(view(self.stream.entities().series.label(*column).map(|label| &label.values)))
+            }
+            Texts::Symbol(symbols) => {
+                look(view(Some(&symbols.dictionary.read().unwrap_or_else(PoisonError::into_inner))))
+            }
+            Texts::Rows => look(view(None)),
+        }
+    }
+
+    /// Turns codes as stored into codes of this space.
+    pub fn translate(&self, codes: &mut [u32]) -> Result<()> {
+        if self.is_label() {
+            for code in codes {
+                *code = self.by_series.get(*code as usize).copied().unwrap_or(NULL_CODE);
+            }
+        } else if codes.iter().fold(0, |greatest, &code| greatest.max(code)) >= self.known {
+            return Err(Error::corrupt("a stored batch names an unknown code", "code past its dictionary"));
+        }
+        Ok(())
+    }
+
+    /// Codes of the texts of a block, given out now if they had none.
+    pub fn codes_of(&self, texts: &TextBlock<'_>, validity: &Validity, out: &mut [u32]) -> Result<()> {
+        debug_assert!(out.len() <= BLOCK_ROWS);
+        let mut unknown = Mask::EMPTY;
+        self.read(|view| {
+            for (row, out) in out.iter_mut().enumerate() {
+                *out = NULL_CODE;
+                if validity.get(row) {
+                    let text = texts.get(row);
+                    let met = || view.met.get(text).map(|code| self.known - 1 + code);
+                    match view.code(text).or_else(met) {
+                        Some(code) => *out = code,
+                        None => unknown.set(row),
+                    }
+                }
+            }
+        });
+        if !unknown.is_empty() {
+            let mut met = self.met.write().unwrap_or_else(PoisonError::into_inner);
+            for (row, out) in out.iter_mut().enumerate().filter(|(row, _)| unknown.get(*row)) {
+                *out = self.known - 1 + met.intern(texts.get(row));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,352 @@
+//! Random queries over random rows, against an interpreter that knows nothing of blocks, codes or lanes.
+
+mod query_support;
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use marigram_core::column::ColumnType;
+use marigram_core::query::{Context, Spec, run};
+use marigram_core::scan::pool::Pool;
+use marigram_core::time::ManualClock;
+use marigram_core::wire::v1;
+use proptest::prelude::*;
+use query_support::{Cell, Row, by, filter, measure, push, spec, stream, table, tumbling, value};
+use v1::ComparisonOperator as Operator;
+use v1::filter::Condition;
+
+const COLUMNS: [(&str, ColumnType); 6] = [
+    ("f", ColumnType::F64),
+    ("i", ColumnType::I64),
+    ("b", ColumnType::Bool),
+    ("t", ColumnType::Timestamp),
+    ("s", ColumnType::Symbol),
+    ("x", ColumnType::Text),
+];
+
+fn rows() -> impl Strategy<Value = Vec<Row>> {
+    let null = || Just(Cell::Null);
+    let texts = || prop::sample::select(vec!["", "a", "b", "ab", "é", "z"]);
+    let row = (
+        prop_oneof![20 => -40i64..60, 1 => Just(i64::MIN), 1 => Just(i64::MAX), 1 => Just(i64::MAX - 1)],
+        prop::sample::select(vec!["", "ann", "bob", "cid"]),
+        prop_oneof![
+            2 => null(), 1 => Just(Cell::F64(f64::NAN)), 1 => Just(Cell::F64(-0.0)),
+            8 => (-20i32..20).prop_map(|v| Cell::F64(f64::from(v) / 4.0)),
+        ],
+        prop_oneof![1 => null(), 5 => (-5i64..5).prop_map(Cell::I64)],
+        prop_oneof![1 => null(), 3 => any::<bool>().prop_map(Cell::Bool)],
+        prop_oneof![1 => null(), 3 => (-2i64..2).prop_map(Cell::Time)],
+        prop_oneof![1 => null(), 4 => texts().prop_map(Cell::text)],
+        prop_oneof![1 => null(), 4 => texts().prop_map(Cell::text)],
+    );
+    let row = row.prop_map(|(time, entity, f, i, b, t, s, x)| (time, entity.to_owned(), vec![f, i, b, t, s, x]));
+    prop::collection::vec(row, 1..60)
+}
+
+fn literal(column: usize) -> BoxedStrategy<Cell> {
+    let texts = prop::sample::select(vec!["", "a", "b", "aa", "é", "ann", "bob"]).prop_map(Cell::text);
+    match column {
+        0 => prop_oneof![
+            (-20i32..20).prop_map(|v| Cell::F64(f64::from(v) / 4.0)),
+            (-3i64..3).prop_map(Cell::I64),
+            Just(Cell::F64(f64::INFINITY)),
+        ]
+        .boxed(),
+        1 => prop_oneof![(-5i64..5).prop_map(Cell::I64), (-10i32..10).prop_map(|v| Cell::F64(f64::from(v) / 2.0))].boxed(),
+        2 => any::<bool>().prop_map(Cell::Bool).boxed(),
+        3 | 7 => (-30i64..30).prop_map(Cell::Time).boxed(),
+        _ => texts.boxed(),
+    }
+}
+
+const NAMES: [&str; 8] = ["f", "i", "b", "t", "s", "x", "entity", "time"];
+
+fn condition() -> impl Strategy<Value = v1::Filter> {
+    let leaf = (0usize..8).prop_flat_map(|column| {
+        let compare = (1i32..=6, literal(column)).prop_map(move |(operator, with)| {
+            filter(Condition::Compare(v1::Comparator {
+                column: NAMES[column].to_owned(),
+                operator,
+                value: value(&with),
+            }))
+        });
+        let set = prop::collection::vec(literal(column), 0..4).prop_map(move |values| {
+            filter(Condition::In(v1::InSet {
+                column: NAMES[column].to_owned(),
+                values: values.iter().map(|cell| value(cell).unwrap()).collect(),
+            }))
+        });
+        prop_oneof![compare, set]
+    });
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        let list = |filters| v1::FilterList { filters };
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(move |filters| filter(Condition::All(list(filters)))),
+            prop::collection::vec(inner.clone(), 0..3).prop_map(move |filters| filter(Condition::Any(list(filters)))),
+            inner.prop_map(|inner| filter(Condition::Not(Box::new(inner)))),
+        ]
+    })
+}
+
+fn cell_of(row: &Row, column: &str) -> Cell {
+    match column {
+        "time" => Cell::Time(row.0),
+        "entity" | "user" if row.1.is_empty() => Cell::Null,
+        "entity" | "user" => Cell::text(&row.1),
+        name => row.2[NAMES.iter().position(|known| *known == name).unwrap()].clone(),
+    }
+}
+
+fn cell_from(value: &v1::Value) -> Cell {
+    use v1::value::Kind;
+    match value.kind.as_ref().unwrap() {
+        Kind::F64(value) => Cell::F64(*value),
+        Kind::I64(value) => Cell::I64(*value),
+        Kind::Boolean(value) => Cell::Bool(*value),
+        Kind::Text(text) => Cell::text(text),
+        Kind::TimestampNs(value) => Cell::Time(*value),
+    }
+}
+
+/// None where either is null or NaN.
+fn ordering(a: &Cell, b: &Cell) -> Option<Ordering> {
+    match (a, b) {
+        (Cell::F64(a), Cell::F64(b)) => a.partial_cmp(b),
+        (Cell::F64(a), Cell::I64(b)) => a.partial_cmp(&(*b as f64)),
+        (Cell::I64(a), Cell::F64(b)) => (*a as f64).partial_cmp(b),
+        (Cell::I64(a), Cell::I64(b)) | (Cell::Time(a), Cell::Time(b)) => Some(a.cmp(b)),
+        (Cell::Bool(a), Cell::Bool(b)) => Some(a.cmp(b)),
+        (Cell::Text(a), Cell::Text(b)) => Some(a.cmp(b)),
+        _ => None,
+    }
+}
+
+fn truth(filter: &v1::Filter, row: &Row) -> Option<bool> {
+    match filter.condition.as_ref().unwrap() {
+        Condition::Compare(compare) => {
+            let with = cell_from(compare.value.as_ref().unwrap());
+            let order = ordering(&cell_of(row, &compare.column), &with)?;
+            Some(match compare.operator() {
+                Operator::Equal | Operator::Unspecified => order.is_eq(),
+                Operator::NotEqual => order.is_ne(),
+                Operator::Less => order.is_lt(),
+                Operator::LessOrEqual => order.is_le(),
+                Operator::Greater => order.is_gt(),
+                Operator::GreaterOrEqual => order.is_ge(),
+            })
+        }
+        Condition::In(set) => {
+            let cell = cell_of(row, &set.column);
+            ordering(&cell, &cell)?;
+            Some(set.values.iter().any(|value| ordering(&cell, &cell_from(value)) == Some(Ordering::Equal)))
+        }
+        Condition::All(list) => {
+            let truths: Vec<_> = list.filters.iter().map(|filter| truth(filter, row)).collect();
+            if truths.contains(&Some(false)) {
+                Some(false)
+            } else if truths.contains(&None) {
+                None
+            } else {
+                Some(true)
+            }
+        }
+        Condition::Any(list) => {
+            let truths: Vec<_> = list.filters.iter().map(|filter| truth(filter, row)).collect();
+            if truths.contains(&Some(true)) {
+                Some(true)
+            } else if truths.contains(&None) {
+                None
+            } else {
+                Some(false)
+            }
+        }
+        Condition::Not(inner) => truth(inner, row).map(|truth| !truth),
+        _ => unreachable!(),
+    }
+}
+
+/// For sorting and grouping: nulls last, NaN after numbers, zeros alike.
+fn total(a: &Cell, b: &Cell) -> Ordering {
+    let class = |cell: &Cell| match cell {
+        Cell::Null => 2,
+        Cell::F64(value) if value.is_nan() => 1,
+        _ => 0,
+    };
+    class(a).cmp(&class(b)).then_with(|| ordering(a, b).unwrap_or(Ordering::Equal))
+}
+
+fn totals(a: &[Cell], b: &[Cell]) -> Ordering {
+    a.iter().zip(b).map(|(a, b)| total(a, b)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+}
+
+fn number(cell: &Cell) -> f64 {
+    match cell {
+        Cell::F64(value) => *value,
+        Cell::I64(value) => *value as f64,
+        other => panic!("{other:?} is no number"),
+    }
+}
+
+fn plain_zero(cell: Cell) -> Cell {
+    match cell {
+        Cell::F64(value) => Cell::F64(value + 0.0),
+        other => other,
+    }
+}
+
+fn compute(measure: &v1::Measure, rows: &[&Row], entities: &[String]) -> Cell {
+    use v1::MeasureKind as Kind;
+    if measure.column.is_empty() {
+        return Cell::I64(rows.len() as i64);
+    }
+    let present: Vec<(&Row, Cell)> = rows
+        .iter()
+        .map(|row| (*row, cell_of(row, &measure.column)))
+        .filter(|(_, cell)| ordering(cell, cell).is_some())
+        .collect();
+    let cells = || present.iter().map(|(_, cell)| cell.clone());
+    if measure.kind() == Kind::Count {
+        return Cell::I64(present.len() as i64);
+    }
+    if measure.kind() == Kind::Distinct {
+        let mut sorted: Vec<Cell> = cells().collect();
+        sorted.sort_by(total);
+        sorted.dedup_by(|a, b| total(a, b).is_eq());
+        return Cell::I64(sorted.len() as i64);
+    }
+    if present.is_empty() {
+        return Cell::Null;
+    }
+    let code = |row: &Row| entities.iter().position(|entity| *entity == row.1).map_or(0, |at| at + 1);
+    let mut in_time: Vec<usize> = (0..present.len()).collect();
+    in_time.sort_by_key(|&at| (present[at].0.0, code(present[at].0)));
+    let sum = |cells: &mut dyn Iterator<Item = Cell>| match present[0].1 {
+        Cell::I64(_) => Cell::I64(cells.map(|cell| if let Cell::I64(value) = cell { value } else { 0 }).sum()),
+        _ => Cell::F64(cells.map(|cell| number(&cell)).sum::<f64>() + 0.0),
+    };
+    match measure.kind() {
+        Kind::Sum => sum(&mut cells()),
+        Kind::Mean => Cell::F64(number(&sum(&mut cells())) / present.len() as f64),
+        Kind::Min => plain_zero(cells().min_by(total).unwrap()),
+        Kind::Max => plain_zero(cells().max_by(total).unwrap()),
+        Kind::First => present[in_time[0]].1.clone(),
+        Kind::Last => present[*in_time.last().unwrap()].1.clone(),
+        Kind::Quantile => {
+            let mut numbers: Vec<f64> = cells().map(|cell| number(&cell) + 0.0).collect();
+            numbers.sort_by(f64::total_cmp);
+            Cell::F64(numbers[(measure.quantile * (numbers.len() - 1) as f64) as usize])
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn interpret(query: &v1::QuerySpec, rows: &[Row], entities: &[String], width: Option<i64>) -> Vec<Vec<Cell>> {
+    let range = query.range.unwrap_or_default();
+    let taken: Vec<&Row> = rows
+        .iter()
+        .filter(|row| range.start_ns.is_none_or(|start| row.0 >= start) && range.end_ns.is_none_or(|end| row.0 < end))
+        .filter(|row| query.filter.as_ref().is_none_or(|filter| truth(filter, row) == Some(true)))
+        .collect();
+    let key = |row: &Row| -> Vec<Cell> {
+        let start = width.map(|width| {
+            let start = i128::from(row.0.div_euclid(width)) * i128::from(width);
+            Cell::Time(start.max(i64::MIN.into()) as i64)
+        });
+        let keys = query.group_by.iter().map(|key| cell_of(row, &key.column));
+        start.into_iter().chain(keys).map(plain_zero).collect()
+    };
+    let mut keys: Vec<Vec<Cell>> = taken.iter().map(|row| key(row)).collect();
+    if width.is_none() && query.group_by.is_empty() {
+        keys = vec![vec![]];
+    }
+    keys.sort_by(|a, b| totals(a, b));
+    keys.dedup_by(|a, b| totals(a, b).is_eq());
+    let mut table: Vec<Vec<Cell>> = keys
+        .into_iter()
+        .map(|group| {
+            let members: Vec<&Row> = taken.iter().copied().filter(|row| totals(&key(row), &group).is_eq()).collect();
+            let measures = query.measures.iter().map(|measure| compute(measure, &members, entities));
+            group.iter().cloned().chain(measures).collect()
+        })
+        .collect();
+    if query.limit > 0 {
+        table.truncate(query.limit as usize);
+    }
+    table
+}
+
+fn measures() -> impl Strategy<Value = Vec<v1::Measure>> {
+    use v1::MeasureKind as Kind;
+    let any = (0usize..8).prop_flat_map(|column| {
+        let mut kinds = vec![Kind::Count, Kind::Min, Kind::Max, Kind::First, Kind::Last, Kind::Distinct];
+        if column < 2 {
+            kinds.extend([Kind::Sum, Kind::Mean, Kind::Quantile]);
+        }
+        (prop::sample::select(kinds), 0.0f64..=1.0).prop_map(move |(kind, q)| {
+            let mut measure = measure(kind, NAMES[column]);
+            if kind == Kind::Quantile {
+                measure.quantile = q;
+            }
+            measure
+        })
+    });
+    prop::collection::vec(any, 0..6).prop_map(|mut measures| {
+        measures.push(measure(Kind::Count, ""));
+        for (at, measure) in measures.iter_mut().enumerate() {
+            measure.name = format!("m{at}");
+        }
+        measures
+    })
+}
+
+fn same(a: &[Vec<Cell>], b: &[Vec<Cell>]) -> bool {
+    a.len() == b.len()
+        && a.iter().flatten().zip(b.iter().flatten()).all(|(a, b)| match (a, b) {
+            (Cell::F64(a), Cell::F64(b)) => a == b || (a.is_nan() && b.is_nan()),
+            (a, b) => a == b,
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn any_query_answers_as_the_interpreter_does(
+        rows in rows(),
+        cuts in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 1..5),
+        filter in prop::option::of(condition()),
+        keys in prop::sample::subsequence(vec!["entity", "s", "x", "b", "i", "f", "t"], 0..4),
+        width in prop::option::of(prop_oneof![1i64..20, Just(1_000_000_000_007)]),
+        range in (prop::option::of(-30i64..30), prop::option::of(0i64..50)),
+        measures in measures(),
+        limit in prop_oneof![3 => Just(0u64), 1 => 1u64..5],
+    ) {
+        let stream = stream(&COLUMNS);
+        let mut at: Vec<(usize, bool)> = cuts.iter().map(|(cut, text)| (cut.index(rows.len()), *text)).collect();
+        at.sort_unstable();
+        at.push((rows.len(), true));
+        let mut start = 0;
+        for (end, text) in at {
+            if end > start {
+                push(&stream, &rows[start..end], text);
+                start = end;
+            }
+        }
+        let entities: Vec<String> = stream.entities().dictionary.texts_from(1).map(str::to_owned).collect();
+        let mut query = spec(measures);
+        query.filter = filter;
+        query.group_by = by(&keys);
+        query.window = width.and_then(tumbling);
+        query.range = Some(v1::TimeRange { start_ns: range.0, end_ns: range.0.map_or(range.1, |start| range.1.map(|length| start + length)) });
+        query.limit = limit;
+        let expected = interpret(&query, &rows, &entities, width);
+        for pool in [None, Some(Arc::new(Pool::new(2)))] {
+            let mut context = Context::new(Arc::new(ManualClock::at(0)));
+            context.pool = pool;
+            let answer = run(&stream, &Spec::new(query.clone()).unwrap(), &context).unwrap();
+            let (_, got) = table(&answer.batch);
+            prop_assert!(same(&got, &expected), "got {:#?}\nwanted {:#?}", got, expected);
+        }
+    }
+}

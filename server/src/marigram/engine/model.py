@@ -1,0 +1,159 @@
+"""What the engine tells, as values. Times are Unix nanoseconds; counts are of rows unless a name says otherwise."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+
+class StreamKind(IntEnum):
+    """What the rows of a stream are."""
+
+    EVENT = 1
+    METRIC = 2
+
+
+class ColumnType(IntEnum):
+    """Type of a column."""
+
+    F64 = 1
+    I64 = 2
+    BOOL = 3
+    TIMESTAMP = 4
+    SYMBOL = 5
+    TEXT = 6
+    LABEL = 7
+    STATE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A typed field of a stream; ``unit`` in UCUM."""
+
+    name: str
+    type: ColumnType
+    description: str = ""
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What became of every row: received = stored + rejected + duplicate. Late rows are stored ones."""
+
+    received: int
+    stored: int
+    rejected: tuple[tuple[str, int], ...]
+    duplicate: int
+    late: int
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> "Ledger":
+        """From the core's dict."""
+        rejected = tuple((reason, rows) for reason, rows in found["rejected"] if rows)
+        return cls(found["received"], found["stored"], rejected, found["duplicate"], found["late"])
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStats:
+    """What a stream holds; ``entities`` are users or series, ``commit`` is the one that last changed it."""
+
+    ledger: Ledger
+    entities: int
+    max_time_ns: int | None
+    watermark_ns: int | None
+    log_bytes: int
+    commit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream: schema, settings, counters. ``name`` is its id; ``max_age_ns`` None keeps rows of any age."""
+
+    name: str
+    kind: StreamKind
+    columns: tuple[Column, ...]
+    strict: bool
+    out_of_orderness_ns: int
+    allowed_lateness_ns: int
+    idle_after_ns: int
+    max_age_ns: int | None
+    description: str
+    created_ns: int
+    version: int
+    stats: StreamStats
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> "Stream":
+        """From the core's dict."""
+        stats = found["stats"]
+        return cls(
+            name=found["name"],
+            kind=StreamKind(found["kind"]),
+            columns=tuple(
+                Column(column["name"], ColumnType(column["type"]), column["description"], column["unit"])
+                for column in found["columns"]
+            ),
+            strict=found["strict"],
+            out_of_orderness_ns=found["out_of_orderness_ns"],
+            allowed_lateness_ns=found["allowed_lateness_ns"],
+            idle_after_ns=found["idle_after_ns"],
+            max_age_ns=found["max_age_ns"],
+            description=found["description"],
+            created_ns=found["created_ns"],
+            version=found["version"],
+            stats=StreamStats(
+                ledger=Ledger.of(stats),
+                entities=stats["entities"],
+                max_time_ns=stats["max_time_ns"],
+                watermark_ns=stats["watermark_ns"],
+                log_bytes=stats["log_bytes"],
+                commit=stats["commit"],
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFigures:
+    """A stream in short, for a table of them."""
+
+    name: str
+    rows: int
+    entities: int
+    watermark_ns: int | None
+    rows_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Figures of the engine now. Rates are over the last 10 s, commit times over the last 1,024 groups.
+
+    ``refusal_reason`` is empty while writes are taken. ``ledger`` and ``streams`` are those of one namespace, the
+    streams the first 1,000 by name; everything else is of the whole engine.
+    """
+
+    accepting: bool
+    refusal_reason: str
+    tail_rows: int
+    tail_bytes: int
+    tail_limit_bytes: int
+    queue_bytes: int
+    commits: int
+    commit_p50_ns: int
+    commit_p99_ns: int
+    rows_per_second: float
+    bytes_per_second: float
+    disk_bytes: int
+    disk_free_bytes: int
+    queries_running: int
+    queries_waiting: int
+    ledger: Ledger
+    streams: tuple[StreamFigures, ...]
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> "Status":
+        """From the core's dict."""
+        plain = {name: found[name] for name in cls.__slots__ if name not in ("ledger", "streams")}
+        streams = tuple(
+            StreamFigures(**{name: stream[name] for name in StreamFigures.__slots__}) for stream in found["streams"]
+        )
+        return cls(**plain, ledger=Ledger.of(found["ledger"]), streams=streams)

@@ -1,0 +1,92 @@
+"""Figures of the running server."""
+
+import os
+import time
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+from pathlib import Path
+
+from marigram import wire
+from marigram.call import current
+from marigram.engine import Engine, Ledger
+from marigram.errors import Unsupported
+from marigram.feature import Methods
+from marigram.features.admin import names
+from marigram.v1 import admin_pb2, common_pb2
+
+
+class Figures:
+    """The part of `AdminService` about the server itself: process and store as a whole, rows of the caller's
+    namespace."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._version = version("marigram")
+        self._started_ns = time.time_ns()
+
+    def register(self, methods: Methods) -> None:
+        """Says what is served."""
+        methods.control(f"{names.SERVICE}/GetStatus", admin_pb2.GetStatusRequest, self.get)
+        methods.stream_out(f"{names.SERVICE}/WatchStatus", self.watch)
+
+    def get(self, request: admin_pb2.GetStatusRequest) -> admin_pb2.GetStatusResponse:
+        """The figures now."""
+        return admin_pb2.GetStatusResponse(status=self._figures(current().caller.namespace_id))
+
+    def watch(self, request: bytes) -> AsyncIterator[bytes]:
+        """Declared; served with subscriptions."""
+        raise Unsupported("WatchStatus is not served yet", field="WatchStatus")
+
+    def _figures(self, namespace: int) -> admin_pb2.ServerStatus:
+        found = self._engine.status(namespace)
+        return admin_pb2.ServerStatus(
+            version=self._version,
+            start_time=wire.to_timestamp(self._started_ns),
+            now=wire.to_timestamp(time.time_ns()),
+            accepting_writes=found.accepting,
+            refusal_reason=found.refusal_reason,
+            resident_bytes=resident_bytes(),
+            tail_rows=found.tail_rows,
+            tail_bytes=found.tail_bytes,
+            tail_limit_bytes=found.tail_limit_bytes,
+            queue_bytes=found.queue_bytes,
+            commits=found.commits,
+            commit_latency=admin_pb2.CommitLatency(
+                p50=wire.to_duration(found.commit_p50_ns), p99=wire.to_duration(found.commit_p99_ns)
+            ),
+            rate=admin_pb2.IngestRate(rows_per_second=found.rows_per_second, bytes_per_second=found.bytes_per_second),
+            disk_bytes=found.disk_bytes,
+            disk_free_bytes=found.disk_free_bytes,
+            ledger=to_message(found.ledger),
+            streams=(
+                admin_pb2.StreamStatus(
+                    name=f"streams/{stream.name}",
+                    rows=stream.rows,
+                    entities=stream.entities,
+                    watermark_ns=stream.watermark_ns,
+                    rows_per_second=stream.rows_per_second,
+                )
+                for stream in found.streams
+            ),
+            queries_running=found.queries_running,
+            queries_waiting=found.queries_waiting,
+        )
+
+
+def to_message(ledger: Ledger) -> admin_pb2.Ledger:
+    """The ledger for the wire."""
+    return admin_pb2.Ledger(
+        received=ledger.received,
+        stored=ledger.stored,
+        rejected=(common_pb2.RejectionCount(reason=reason, rows=rows) for reason, rows in ledger.rejected),
+        duplicate=ledger.duplicate,
+        late=ledger.late,
+    )
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process; 0 where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+    except OSError:
+        return 0

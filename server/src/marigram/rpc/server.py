@@ -1,0 +1,211 @@
+"""The server, put together: settings ▸ engine ▸ keys ▸ rooms ▸ port; and taken apart again in the other order.
+
+Exit codes of ``serve``: 0 after a drain, 1 where it could not start, 130 after a second signal, and 70 where the core
+found its committer broken: what is on disk is sound then, and only a new process may go on from it.
+"""
+
+import asyncio
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import structlog
+import uvloop
+from google.protobuf.internal import api_implementation
+
+from marigram.call.budget import Bounds, Budget, Rate, Rates
+from marigram.call.keys import ROOM, SERVER, KeyRing
+from marigram.call.scopes import ROLES
+from marigram.config import Settings
+from marigram.engine import Engine
+from marigram.errors import FailedPrecondition, Internal, MarigramError
+from marigram.features import FEATURES, Tools
+from marigram.rpc import calls, files, logs
+from marigram.rpc.drain import Drain
+from marigram.rpc.health import Health
+from marigram.rpc.interceptors import Gate
+from marigram.rpc.methods import ServedMethods
+from marigram.rpc.metrics import Metrics
+from marigram.rpc.reflection import Reflection
+from marigram.wire import PageTokens
+
+log = structlog.get_logger()
+
+DEFAULT_NAMESPACE = "default"
+CONTROL_BOUNDS = Bounds(calls=512, calls_per_namespace=256, bytes=64 * 2**20)
+MINUTE_MS = 60_000
+EXIT_FAILED = 1
+EXIT_SECOND_SIGNAL = 130
+
+
+class Server:
+    """A server that listens. Made by ``start``, ended by ``stop``, both on one event loop."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self.metrics = Metrics()
+        self.engine = engine
+        self.port = 0
+        self._settings = settings
+        self._drain = Drain()
+        self._pool = ThreadPoolExecutor(settings.control_threads, thread_name_prefix="control")
+        pepper = files.pepper(settings.data_dir, may_make=not engine.list_documents(SERVER, ROOM, "", 1))
+        self._keys = KeyRing(engine, pepper)
+        if not len(self._keys):
+            first_start(settings, engine, self._keys)
+        self._tools = Tools(
+            settings=settings,
+            engine=engine,
+            keys=self._keys,
+            pages=PageTokens(pepper),
+            budget=Budget(Bounds(settings.max_calls, settings.max_calls_per_namespace, settings.max_request_bytes)),
+            rates=Rates(
+                bytes=Rate("bytes", settings.bytes_per_second),
+                rows=Rate("rows", settings.rows_per_second),
+                queries=Rate("queries", settings.queries_per_second),
+            ),
+        )
+        methods = self._register()
+        self._server = grpc.aio.server(
+            options=list(channel_options(settings).items()),
+            # An outer wall alone: it knows no namespaces and gives no reasons. Ours is the budget.
+            maximum_concurrent_rpcs=4 * settings.max_calls + CONTROL_BOUNDS.calls,
+        )
+        gate = Gate(methods.served, self._keys, self._drain, calls.refusal)
+        self._server.add_generic_rpc_handlers((gate,))
+
+    @classmethod
+    async def start(cls, settings: Settings) -> "Server":
+        """Opens the data directory, and listens.
+
+        Raises:
+            FailedPrecondition: the directory or the port is another process's, or the directory cannot be used.
+            Corrupt: what the directory holds is not what was written.
+        """
+        if api_implementation.Type() != "upb":
+            raise Internal("protobuf runs without its compiled parser", detail=api_implementation.Type())
+        files.make_directory(settings.data_dir)
+        engine = Engine.open(settings.data_dir, settings.engine_options())
+        try:
+            server = cls(settings, engine)
+            await server._listen()
+        except BaseException:
+            engine.stop()
+            engine.close()
+            raise
+        return server
+
+    async def stop(self) -> None:
+        """Health first; then no new calls; then what runs, for a grace; then the engine. Nothing acknowledged is at
+        stake."""
+        log.info("stopping")
+        self._health.stop()
+        await asyncio.sleep(self._settings.notice_seconds)
+        self._drain.start()
+        await self._server.stop(self._settings.grace_seconds)
+        await asyncio.get_running_loop().run_in_executor(None, self.engine.close)
+        self.engine.stop()
+        self._pool.shutdown()
+        files.withdraw(self._settings.data_dir)
+        log.info("stopped")
+
+    def _register(self) -> ServedMethods:
+        methods = ServedMethods(
+            budget=self._tools.budget,
+            control_budget=Budget(CONTROL_BOUNDS),
+            pool=self._pool,
+            drain=self._drain,
+            metrics=self.metrics,
+            unary_seconds=self._settings.unary_seconds,
+        )
+        for make in FEATURES:
+            make(self._tools).register(methods)
+        services = sorted({method.partition("/")[0] for method in methods.served})
+        self._health = Health(services)
+        self._health.register(methods)
+        if self._settings.reflection:
+            Reflection([*services, "grpc.health.v1.Health"]).register(methods)
+        return methods
+
+    async def _listen(self) -> None:
+        host = self._settings.host.strip("[]")
+        try:
+            self.port = self._server.add_insecure_port(
+                f"[{host}]:{self._settings.port}" if ":" in host else f"{host}:{self._settings.port}"
+            )
+        except RuntimeError as error:
+            raise FailedPrecondition(
+                f"port {self._settings.port} of {host} cannot be had: another server may listen there",
+                reason="PORT_IN_USE",
+                detail=str(error),
+            ) from error
+        self.engine.start()
+        await self._server.start()
+        files.announce(self._settings.data_dir, host, self.port)
+        log.info("listening", host=host, port=self.port, data_dir=str(self._settings.data_dir))
+
+
+def first_start(settings: Settings, engine: Engine, keys: KeyRing) -> None:
+    """Makes the namespace and the key that everything else is made with. The key's file goes first: a key that holds
+    and that nobody has seen would lock everybody out."""
+    number = engine.namespace_id(DEFAULT_NAMESPACE)
+    if number is None:
+        number = engine.create_namespace(DEFAULT_NAMESPACE)
+    file = settings.data_dir / files.ADMIN_KEY
+    keys.make(
+        namespace=DEFAULT_NAMESPACE,
+        namespace_id=number,
+        display_name="made at the first start",
+        scopes=ROLES["admin"],
+        before=lambda text: files.write_private(file, text + "\n"),
+    )
+    log.warning("first start: made namespace and admin key", namespace=DEFAULT_NAMESPACE, key_file=str(file))
+
+
+def channel_options(settings: Settings) -> dict[str, Any]:
+    """What gRPC is told; whatever it would refuse by itself lies beyond what we refuse with a reason."""
+    pending = 4 * settings.max_calls + CONTROL_BOUNDS.calls
+    return {
+        "grpc.so_reuseport": 0,
+        "grpc.max_receive_message_length": settings.max_message_bytes,
+        "grpc.max_send_message_length": settings.max_message_bytes,
+        "grpc.server.max_pending_requests": pending,
+        "grpc.server.max_pending_requests_hard_limit": 2 * pending,
+        "grpc.max_concurrent_streams": 1_024,
+        "grpc.max_metadata_size": 8_192,
+        "grpc.absolute_max_metadata_size": 16_384,
+        "grpc.keepalive_time_ms": MINUTE_MS,
+        "grpc.keepalive_timeout_ms": MINUTE_MS // 3,
+        "grpc.keepalive_permit_without_calls": 1,
+        "grpc.http2.min_recv_ping_interval_without_data_ms": MINUTE_MS // 3,
+        "grpc.max_connection_age_ms": 30 * MINUTE_MS,
+        "grpc.max_connection_age_grace_ms": 5 * MINUTE_MS,
+    }
+
+
+def run(settings: Settings) -> int:
+    """Serves until a signal comes; the exit code."""
+    logs.configure(settings.log_level, settings.log_format)
+    try:
+        uvloop.run(_serve(settings))
+    except MarigramError as error:
+        log.error("cannot start", reason=error.reason, message=error.message, detail=error.detail)
+        return EXIT_FAILED
+    return 0
+
+
+async def _serve(settings: Settings) -> None:
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+
+    def on_signal() -> None:
+        if asked.is_set():
+            os._exit(EXIT_SECOND_SIGNAL)
+        asked.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    server = await Server.start(settings)
+    await asked.wait()
+    await server.stop()

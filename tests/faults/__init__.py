@@ -1,0 +1,1 @@
+"""Storage and processes, broken on purpose; docs/faults.md says what and how."""

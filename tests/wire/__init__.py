@@ -1,0 +1,1 @@
+"""What the contract's bytes mean, to each of its readers."""
