@@ -70,12 +70,16 @@ def serve(
     """
     from marigram import config as settings
     from marigram.cli import lifeline
+    from marigram.errors import InvalidArgument
     from marigram.rpc import server
 
     flags: dict[str, object] = dict(words.setting(text) for text in more or ())
     named = {"data_dir": data_dir, "host": host, "port": port, "log_level": log_level, "log_format": log_format}
     flags |= {name: value for name, value in (*named.items(), ("reflection", reflection)) if value is not None}
-    loaded = settings.load(flags, config)
+    try:
+        loaded = settings.load(flags, config)
+    except ValueError as error:
+        raise InvalidArgument(str(error), reason="SETTING_INVALID") from error
     if until_stdin_ends:
         lifeline.hold()
     raise typer.Exit(server.run(loaded))
