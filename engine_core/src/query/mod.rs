@@ -10,5 +10,5 @@ pub mod state;
 
 pub use answer::Answer;
 pub use run::{Context, QueryLimits, run};
-// pub use slots::{Queries, QueryHandle, QueryMethod};
+pub use slots::{Queries, QueryHandle, QueryMethod, Streams};
 pub use spec::Spec;
