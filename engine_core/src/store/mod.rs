@@ -1,7 +1,241 @@
-//! Durable storage over LMDB: the only module that names heed.
+//! Durable storage over LMDB: the only module that names heed. `FORMAT.md` describes every byte it writes.
+//!
+//! Rows come in by [`Store::submit`], are durable once `done` is told so, and lie in the tail of their stream from then on.
+//! One thread, the committer, opens write transactions; everything else that changes is handed to it.
 
+mod blob;
+mod catalog;
+mod change;
+mod check;
+mod commit;
+mod documents;
+mod fault;
+mod frame;
+mod hot;
+mod item;
+mod keys;
+mod lock;
+mod options;
+mod quarantine;
+mod queue;
+mod records;
+mod replay;
+mod shared;
+mod space;
+pub mod status;
 pub mod stream;
+mod sys;
+mod tables;
 pub mod tail;
+mod writers;
 
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+pub use documents::Documents;
+pub use item::{CommitItem, Committed, ItemDone};
+pub use options::StoreOptions;
+pub use quarantine::{QuarantinedBatch, QuarantinedRow};
+pub use replay::VerifyReport;
+pub use status::{StoreStatus, StreamRate};
 pub use stream::{CommitCounter, Entities, Ledger, NamespaceId, Stream, Symbols};
+pub use tables::FORMAT_VERSION;
 pub use tail::{Tail, TailBatch, TailSnapshot};
+pub use writers::{Outcome, WriterAdvance, WriterState};
+
+use crate::error::{Error, Result};
+use crate::time::Clock;
+use hot::Hot;
+use item::Queued;
+use lock::Directory;
+use queue::Work;
+use shared::Shared;
+
+/// A store: one data directory, held by one process.
+pub struct Store {
+    shared: Arc<Shared>,
+    committer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// How full the tails are, for throttling writers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pressure {
+    /// 0 below 80 % of the tail bound, then rising to 100.
+    pub throttle_percent: u32,
+    /// Bytes a writer should have in flight at most.
+    pub advised_window_bytes: u64,
+}
+
+/// Bytes in flight that are advised when there is room.
+const WINDOW_BYTES: u64 = 8 << 20;
+/// Bytes in flight that are advised at the last.
+const LEAST_WINDOW_BYTES: u64 = 64 << 10;
+
+impl Store {
+    /// Opens the store in a directory, making both if they are missing. The file is checked before it is mapped, and every
+    /// record and row is read back and checked before the store takes anything.
+    ///
+    /// # Errors
+    /// FailedPrecondition: STORE_LOCKED, NETWORK_FILESYSTEM, NOT_A_DIRECTORY, NOT_A_FILE, STORE_FOREIGN, FORMAT_TOO_NEW.
+    /// Corrupt: the stored bytes are not what was written; nothing has been changed.
+    pub fn open(dir: &Path, options: StoreOptions) -> Result<Arc<Self>> {
+        let directory = Directory::take(dir, options.reserve_bytes, options.allow_network_filesystem)?;
+        let is_marked = directory.is_marked()?;
+        if !directory.has_data()? {
+            if is_marked {
+                return Err(Error::corrupt("the store's data file is missing", "hot.mdb"));
+            }
+            Hot::create(&directory, options.map_size, options.clock.now(), options.seed)?;
+        }
+        let hot = Hot::open(&directory, options.map_size)?;
+        if !is_marked {
+            directory.mark()?;
+        }
+        let loaded = replay::read_back(&hot, true)?;
+        directory.make_reserve(options.min_free_bytes);
+        let shared = Arc::new(Shared::new(
+            options,
+            directory,
+            hot,
+            loaded.catalog,
+            loaded.writers,
+            loaded.tail_bytes,
+        ));
+        let committer = {
+            let (shared, base) = (Arc::clone(&shared), loaded.base);
+            thread::Builder::new()
+                .name("committer".to_owned())
+                .spawn(move || commit::run(&shared, base))
+                .map_err(|error| Error::internal(format!("committer thread: {error}")))?
+        };
+        Ok(Arc::new(Self {
+            shared,
+            committer: Mutex::new(Some(committer)),
+        }))
+    }
+
+    /// Takes nothing more, commits what is queued, marks the stop as clean and closes the files. Again: nothing.
+    pub fn close(&self) -> Result<()> {
+        self.shared.queue.close();
+        let committer = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match committer {
+            // The last owner may let go within a callback of the committer, which ends by itself.
+            Some(committer) if committer.thread().id() != thread::current().id() => committer
+                .join()
+                .map_err(|_| Error::internal("the committer panicked while it closed the store")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The clock it was opened with.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.shared.options.clock
+    }
+
+    /// What it was opened with.
+    pub fn options(&self) -> &StoreOptions {
+        &self.shared.options
+    }
+
+    /// Queues a batch. Never waits: `done` is told on the committer's thread, or at once if the item is refused.
+    pub fn submit(&self, item: CommitItem) {
+        let item = Queued::new(item, self.shared.options.clock.now());
+        if let Err(error) = self.shared.accepting() {
+            return item.tell(Err(error));
+        }
+        if let Err(error) = self.shared.reserve(item.bytes) {
+            return item.tell(Err(error));
+        }
+        let bytes = item.bytes;
+        if let Err(Work::Rows(item)) = self.shared.queue.push(Work::Rows(Box::new(item))) {
+            self.shared.settle(bytes, 0);
+            item.tell(Err(fault::shutting_down()));
+        }
+    }
+
+    /// Whether a batch of so many bytes would be taken now; worth asking before it is decoded.
+    ///
+    /// # Errors
+    /// Overloaded: TAIL_FULL, SHUTTING_DOWN. StoreFull: STORE_FULL.
+    pub fn admits(&self, bytes: usize) -> Result<()> {
+        self.shared.accepting()?;
+        self.shared.has_tail_room(bytes as u64)
+    }
+
+    /// How full the tails are.
+    pub fn pressure(&self) -> Pressure {
+        let limit = self.shared.options.tail_limit_bytes.max(1);
+        let held = self.shared.held_bytes().0.min(limit);
+        let percent = (u128::from(held) * 100 / u128::from(limit)) as u32;
+        Pressure {
+            throttle_percent: percent.saturating_sub(80) * 5,
+            advised_window_bytes: ((limit - held) / 16).clamp(LEAST_WINDOW_BYTES, WINDOW_BYTES),
+        }
+    }
+
+    /// Counts rows of a batch recognised as sent before; durable with the stream's next commit.
+    pub fn count_duplicate(&self, stream: &Stream, rows: u64) {
+        let mut ledger = stream.ledger();
+        ledger.received += rows;
+        ledger.duplicate += rows;
+    }
+
+    /// Documents of features.
+    pub fn documents(&self) -> Documents<'_> {
+        Documents::new(self)
+    }
+
+    /// How it does.
+    pub fn status(&self) -> StoreStatus {
+        let shared = &self.shared;
+        let (commits, commit_p50_ns, commit_p99_ns, rows_per_second, bytes_per_second, streams) =
+            shared.meters().read(shared.options.clock.monotonic_ns());
+        let (mut tail_rows, mut tail_bytes, mut ledger) = (0, 0, Ledger::default());
+        for stream in shared.catalog().all_streams() {
+            let (rows, bytes) = stream.tail_size();
+            tail_rows += rows;
+            tail_bytes += bytes;
+            ledger.merge(&stream.ledger());
+        }
+        let (quarantine_bytes, quarantine_overflow) = shared.quarantine();
+        StoreStatus {
+            commits,
+            commit_p50_ns,
+            commit_p99_ns,
+            queue_bytes: shared.held_bytes().1,
+            tail_rows,
+            tail_bytes,
+            tail_limit_bytes: shared.options.tail_limit_bytes,
+            disk_bytes: shared.hot().as_ref().map_or(0, Hot::disk_bytes),
+            free_bytes: shared.free_bytes(),
+            accepting: shared.accepting(),
+            rows_per_second,
+            bytes_per_second,
+            ledger,
+            quarantine_bytes,
+            quarantine_overflow,
+            streams,
+        }
+    }
+
+    /// Reads everything that is stored and checks it: headers, blocks, counts. Writes go on meanwhile.
+    ///
+    /// # Errors
+    /// Corrupt: the first thing that is not what was written; its table and key are in the detail.
+    pub fn verify(&self) -> Result<VerifyReport> {
+        self.shared.read(|hot| Ok(replay::read_back(hot, false)?.report))
+    }
+
+    /// Called once the committer has panicked, on its thread: the process is to end with a code of its own.
+    pub fn set_committer_panic_hook(&self, hook: Box<dyn Fn() + Send + Sync>) {
+        self.shared.set_hook(hook);
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // What could not be closed is as after a crash: sound.
+        let _ = self.close();
+    }
+}

@@ -80,7 +80,7 @@ pub struct Entities {
     pub series: SeriesIndex,
 }
 
-/// A dictionary and how much of it is durable.
+/// The dictionary of a symbol column. How much of it is durable is the committer's to know.
 #[derive(Debug, Default)]
 pub struct Symbols {
     /// Texts by code.
@@ -106,6 +106,7 @@ pub struct Stream {
     tail: RwLock<Tail>,
     watermark: Mutex<Watermark>,
     ledger: Mutex<Ledger>,
+    durable: AtomicBool,
     deleted: AtomicBool,
 }
 
@@ -131,6 +132,7 @@ impl Stream {
             tail: RwLock::default(),
             watermark: Mutex::default(),
             ledger: Mutex::default(),
+            durable: AtomicBool::new(false),
             deleted: AtomicBool::new(false),
         }
     }
@@ -266,18 +268,46 @@ impl Stream {
         lock(&self.ledger)
     }
 
+    /// Whether a commit holds it: until then a restart forgets it, and listings leave it out.
+    pub fn is_durable(&self) -> bool {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    /// Marks it durable.
+    pub(super) fn mark_durable(&self) {
+        self.durable.store(true, Ordering::Release);
+    }
+
+    /// Takes the schema back to `old` if it is still `changed`: what was to become durable did not.
+    pub(super) fn revert_schema(&self, changed: &Arc<Schema>, old: Arc<Schema>) {
+        let mut current = write(&self.schema);
+        if Arc::ptr_eq(&current, changed) {
+            *current = old;
+        }
+    }
+
     /// Whether it has been deleted: a write that still holds it is refused.
     pub fn is_deleted(&self) -> bool {
         self.deleted.load(Ordering::Acquire)
     }
 
     /// Marks it deleted.
-    pub fn mark_deleted(&self) {
+    pub(super) fn mark_deleted(&self) {
         self.deleted.store(true, Ordering::Release);
     }
 }
 
 impl Symbols {
+    /// The dictionary for reading.
+    pub fn read(&self) -> RwLockReadGuard<'_, Dictionary> {
+        read(&self.dictionary)
+    }
+
+    /// Takes one text from the disk; codes come in order.
+    pub(super) fn restore(&self, text: &str) -> u32 {
+        write(&self.dictionary).intern(text)
+    }
+
     /// Codes of texts; pending until a commit of the stream.
     pub fn intern<'a>(&self, texts: impl Iterator<Item = &'a str>) -> Vec<u32> {
         intern_all(

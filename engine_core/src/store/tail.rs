@@ -36,6 +36,11 @@ impl Tail {
         }
     }
 
+    /// Drops every batch; who holds a snapshot keeps them. Returns their bytes.
+    pub(super) fn clear(&mut self) -> u64 {
+        std::mem::take(self).bytes
+    }
+
     /// Rows in it.
     pub fn rows(&self) -> u64 {
         self.rows

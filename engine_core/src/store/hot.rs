@@ -1,0 +1,152 @@
+//! The hot environment: making it whole or not at all, and opening it only once it has been found sound.
+
+use std::fs;
+use std::path::Path;
+
+use heed::{Env, RoTxn, RwTxn, WithTls};
+use xxhash_rust::xxh3::xxh3_128_with_seed;
+
+use super::check::check_file;
+use super::fault::OrFault;
+use super::lock::{Directory, HOT, HOT_NEW};
+use super::records::{FORMAT_KEY, FormatRecord, STAMP_KEY, Stamp};
+use super::sys::open_environment;
+use super::tables::{FORMAT_VERSION, Handle, Table, Tables};
+use crate::error::{Error, Kind, Result};
+use crate::time::Timestamp;
+
+/// The environment and its tables.
+pub(super) struct Hot {
+    env: Env,
+    tables: Tables,
+}
+
+impl Hot {
+    /// Makes an empty store under another name and renames it once it is whole and durable, so that what a crash leaves
+    /// behind is either nothing or a store.
+    pub(super) fn create(directory: &Directory, map_size: usize, now: Timestamp, seed: u64) -> Result<()> {
+        let new = directory.file(HOT_NEW);
+        remove(&new)?;
+        remove(&lock_file(&new))?;
+        {
+            let hot = Self::open_at(&new, map_size)?;
+            let format = FormatRecord {
+                version: FORMAT_VERSION,
+                created_ns: now,
+                store_id: xxh3_128_with_seed(&now.to_le_bytes(), seed),
+                made_by: env!("CARGO_PKG_VERSION").to_owned(),
+            };
+            let mut txn = hot.env.write_txn().or_fault()?;
+            let stamp = Stamp {
+                txn: txn.id() as u64,
+                clean: true,
+                next_namespace: 1,
+                next_stream: 1,
+                ..Stamp::default()
+            };
+            let meta = hot.table(Table::Meta);
+            meta.put(&mut txn, FORMAT_KEY, &format.encode()).or_fault()?;
+            meta.put(&mut txn, STAMP_KEY, &stamp.encode()).or_fault()?;
+            txn.commit().or_fault()?;
+        }
+        remove(&lock_file(&new))?;
+        fs::File::open(&new).and_then(|file| file.sync_all()).or_fault()?;
+        fs::rename(&new, directory.file(HOT)).or_fault()?;
+        directory.sync()
+    }
+
+    /// Opens a store after checking its file; what is not sound is neither mapped nor changed.
+    pub(super) fn open(directory: &Directory, map_size: usize) -> Result<Self> {
+        let file = directory.file(HOT);
+        let report = check_file(&file)?;
+        // Nobody else holds the directory, so that readers in a lock file left behind are gone.
+        remove(&lock_file(&file))?;
+        let hot = Self::open_at(&file, map_size)?;
+        hot.env.clear_stale_readers().or_fault()?;
+        let txn = hot.read()?;
+        let format = hot.table(Table::Meta).get(&txn, FORMAT_KEY).or_fault()?;
+        let format = FormatRecord::decode(format.ok_or_else(|| missing("format"))?)?;
+        if format.version > FORMAT_VERSION {
+            return Err(Error::new(
+                Kind::FailedPrecondition,
+                "FORMAT_TOO_NEW",
+                format!(
+                    "the store has format {}; this server reads up to {FORMAT_VERSION}",
+                    format.version
+                ),
+            ));
+        }
+        let stamp = hot.stamp(&txn)?;
+        if stamp.txn != report.txn {
+            return Err(Error::corrupt(
+                "the store's last transaction is not the one it was",
+                format!("stamp of transaction {}, root of {}", stamp.txn, report.txn),
+            ));
+        }
+        drop(txn);
+        Ok(hot)
+    }
+
+    fn open_at(file: &Path, map_size: usize) -> Result<Self> {
+        let env = open_environment(file, map_size, Table::ALL.len() as u32).or_fault()?;
+        let tables = Tables::open(&env)?;
+        Ok(Self { env, tables })
+    }
+
+    /// A table.
+    pub(super) fn table(&self, table: Table) -> &Handle {
+        self.tables.get(table)
+    }
+
+    /// A read transaction: short, and one a thread.
+    pub(super) fn read(&self) -> Result<RoTxn<'_, WithTls>> {
+        self.env.read_txn().or_fault()
+    }
+
+    /// The write transaction: the committer's alone.
+    pub(super) fn write(&self) -> heed::Result<RwTxn<'_>> {
+        self.env.write_txn()
+    }
+
+    /// What the last transaction said of itself.
+    pub(super) fn stamp(&self, txn: &RoTxn<'_>) -> Result<Stamp> {
+        let stamp = self.table(Table::Meta).get(txn, STAMP_KEY).or_fault()?;
+        Stamp::decode(stamp.ok_or_else(|| missing("stamp"))?)
+    }
+
+    /// What the store is.
+    pub(super) fn disk_bytes(&self) -> u64 {
+        self.env.real_disk_size().unwrap_or(0)
+    }
+
+    /// Bytes of pages in the file that wait to be used again; those of the free list itself count as such.
+    pub(super) fn reusable_bytes(&self) -> Result<u64> {
+        let txn = self.read()?;
+        let info = self.env.info();
+        let main = self.env.unnamed_database_stat();
+        let mut used = 2 + main.branch_pages + main.leaf_pages + main.overflow_pages;
+        for table in Table::ALL {
+            let stat = self.table(table).stat(&txn).or_fault()?;
+            used += stat.branch_pages + stat.leaf_pages + stat.overflow_pages;
+        }
+        Ok((info.last_page_number + 1).saturating_sub(used) as u64 * u64::from(main.page_size))
+    }
+}
+
+fn missing(what: &str) -> Error {
+    Error::corrupt("a stored record is missing", format!("table meta, key {what}"))
+}
+
+/// LMDB's lock file of a data file.
+fn lock_file(file: &Path) -> std::path::PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push("-lock");
+    name.into()
+}
+
+fn remove(file: &Path) -> Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).or_fault(),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,231 @@
+//! What the store's face and its committer share.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::catalog::Catalog;
+use super::fault::{self, RETRY_MS};
+use super::hot::Hot;
+use super::lock::Directory;
+use super::options::StoreOptions;
+use super::queue::Queue;
+use super::status::Meters;
+use super::stream::NamespaceId;
+use super::writers::{Writer, Writers};
+use crate::error::{Error, Kind, Result};
+
+/// Called when the committer has panicked.
+pub(super) type Hook = Box<dyn Fn() + Send + Sync>;
+
+pub(super) struct Shared {
+    pub(super) options: StoreOptions,
+    pub(super) directory: Directory,
+    pub(super) queue: Queue,
+    /// The open environment; none after the store is closed, or while it is being opened again. Held for reading by whoever
+    /// has a transaction, for writing only to close it.
+    hot: RwLock<Option<Hot>>,
+    catalog: RwLock<Catalog>,
+    writers: RwLock<Writers>,
+    /// Bytes of tails and queue together.
+    held: AtomicU64,
+    /// Bytes of the queue.
+    queued: AtomicU64,
+    /// The disk was full when it was last looked at.
+    full: AtomicBool,
+    /// The committer has panicked.
+    failed: AtomicBool,
+    meters: Mutex<Meters>,
+    quarantine: (AtomicU64, AtomicU64),
+    hook: Mutex<Option<Hook>>,
+}
+
+// What these locks guard is sound whenever they are free: a panic under one leaves a whole value.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(super) fn new(
+        options: StoreOptions,
+        directory: Directory,
+        hot: Hot,
+        catalog: Catalog,
+        writers: Writers,
+        tail_bytes: u64,
+    ) -> Self {
+        Self {
+            options,
+            directory,
+            queue: Queue::default(),
+            hot: RwLock::new(Some(hot)),
+            catalog: RwLock::new(catalog),
+            writers: RwLock::new(writers),
+            held: AtomicU64::new(tail_bytes),
+            queued: AtomicU64::new(0),
+            full: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+            meters: Mutex::default(),
+            quarantine: (AtomicU64::new(0), AtomicU64::new(0)),
+            hook: Mutex::default(),
+        }
+    }
+
+    /// The environment, for a transaction.
+    pub(super) fn hot(&self) -> RwLockReadGuard<'_, Option<Hot>> {
+        self.hot.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The environment, to close it or to put another in its place.
+    pub(super) fn hot_mut(&self) -> RwLockWriteGuard<'_, Option<Hot>> {
+        self.hot.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn catalog(&self) -> RwLockReadGuard<'_, Catalog> {
+        self.catalog.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn catalog_mut(&self) -> RwLockWriteGuard<'_, Catalog> {
+        self.catalog.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn meters(&self) -> MutexGuard<'_, Meters> {
+        lock(&self.meters)
+    }
+
+    /// A writer as it is durable.
+    pub(super) fn find_writer(&self, namespace: NamespaceId, name: &str) -> Option<Arc<Writer>> {
+        let writers = self.writers.read().unwrap_or_else(PoisonError::into_inner);
+        writers.get(&namespace)?.get(name).cloned()
+    }
+
+    /// Writers of a namespace that are not expired.
+    pub(super) fn active_writers(&self, namespace: NamespaceId, now: i64) -> usize {
+        let writers = self.writers.read().unwrap_or_else(PoisonError::into_inner);
+        let of_namespace = writers.get(&namespace).map(HashMap::values);
+        of_namespace.map_or(0, |all| all.filter(|writer| !writer.is_expired(now)).count())
+    }
+
+    /// Takes writers as they are durable now.
+    pub(super) fn set_writers(&self, changed: BTreeMap<(NamespaceId, String), Writer>) {
+        if changed.is_empty() {
+            return;
+        }
+        let mut writers = self.writers.write().unwrap_or_else(PoisonError::into_inner);
+        for ((namespace, name), writer) in changed {
+            writers.entry(namespace).or_default().insert(name, Arc::new(writer));
+        }
+    }
+
+    /// Bytes of tails and queue, and of the queue alone.
+    pub(super) fn held_bytes(&self) -> (u64, u64) {
+        (self.held.load(Ordering::Relaxed), self.queued.load(Ordering::Relaxed))
+    }
+
+    /// Takes room for an item, or refuses it.
+    pub(super) fn reserve(&self, bytes: u64) -> Result<()> {
+        let limit = self.options.tail_limit_bytes;
+        let taken = self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
+            let next = held.checked_add(bytes)?;
+            (next <= limit).then_some(next)
+        });
+        match taken {
+            Ok(_) => {
+                self.queued.fetch_add(bytes, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(held) => Err(tail_full(held, limit)),
+        }
+    }
+
+    /// An item has left the queue; so many of its bytes stay in a tail.
+    pub(super) fn settle(&self, bytes: u64, kept: u64) {
+        self.queued.fetch_sub(bytes, Ordering::Relaxed);
+        self.release(bytes - kept);
+    }
+
+    /// Gives room back.
+    pub(super) fn release(&self, bytes: u64) {
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether there is room for so many bytes.
+    pub(super) fn has_tail_room(&self, bytes: u64) -> Result<()> {
+        let (held, limit) = (self.held.load(Ordering::Relaxed), self.options.tail_limit_bytes);
+        if held.saturating_add(bytes) > limit {
+            return Err(tail_full(held, limit));
+        }
+        Ok(())
+    }
+
+    /// Bytes free on the filesystem, and pages in the file that wait to be used again.
+    pub(super) fn free_bytes(&self) -> u64 {
+        let reusable = self.hot().as_ref().and_then(|hot| hot.reusable_bytes().ok());
+        let free = self.directory.free_bytes().unwrap_or(0);
+        free.saturating_add(reusable.unwrap_or(0))
+    }
+
+    /// Whether the disk is above the floor: a look at the file only if the filesystem alone does not say so.
+    pub(super) fn has_room(&self) -> bool {
+        let floor = self.options.min_free_bytes;
+        self.directory.free_bytes().unwrap_or(0) >= floor || self.free_bytes() >= floor
+    }
+
+    pub(super) fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::Release);
+    }
+
+    pub(super) fn set_failed(&self) {
+        self.failed.store(true, Ordering::Release);
+    }
+
+    /// Whether rows are taken, and else why not. A full disk is looked at again each time.
+    pub(super) fn accepting(&self) -> Result<()> {
+        if self.failed.load(Ordering::Acquire) {
+            return Err(Error::internal("the committer has stopped"));
+        }
+        if !self.queue.is_open() {
+            return Err(fault::shutting_down());
+        }
+        if self.full.load(Ordering::Acquire) {
+            if !self.has_room() {
+                return Err(fault::store_full("below the floor of free bytes"));
+            }
+            self.set_full(false);
+        }
+        Ok(())
+    }
+
+    pub(super) fn note_quarantine(&self, bytes: u64, overflow: u64) {
+        self.quarantine.0.store(bytes, Ordering::Relaxed);
+        self.quarantine.1.store(overflow, Ordering::Relaxed);
+    }
+
+    /// Bytes of quarantined rows, and rows that found no room.
+    pub(super) fn quarantine(&self) -> (u64, u64) {
+        (
+            self.quarantine.0.load(Ordering::Relaxed),
+            self.quarantine.1.load(Ordering::Relaxed),
+        )
+    }
+
+    pub(super) fn set_hook(&self, hook: Hook) {
+        *lock(&self.hook) = Some(hook);
+    }
+
+    /// Tells whoever asked for it that the committer has panicked.
+    pub(super) fn call_hook(&self) {
+        if let Some(hook) = lock(&self.hook).as_ref() {
+            hook();
+        }
+    }
+}
+
+fn tail_full(held: u64, limit: u64) -> Error {
+    Error::new(
+        Kind::Overloaded,
+        "TAIL_FULL",
+        format!("rows in memory may take {limit} bytes and take {held}; try again later"),
+    )
+    .retry_after_ms(RETRY_MS)
+}

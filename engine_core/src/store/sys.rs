@@ -1,0 +1,111 @@
+//! What needs `unsafe`: opening a map, and asking the system about a filesystem. Nothing else in `store` does.
+#![expect(unsafe_code, reason = "memory maps and system calls, each with its contract")]
+
+use std::ffi::CString;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use heed::{Env, EnvFlags, EnvOpenOptions};
+
+/// Flags of the environment: the file has no directory of its own. Neither NOSYNC, NOMETASYNC nor WRITEMAP, ever: an
+/// acknowledged commit is on the disk, and a stray write or a full disk cannot reach the file or kill the process.
+pub(super) const FLAGS: EnvFlags = EnvFlags::NO_SUB_DIR;
+/// Least map worth trying.
+const LEAST_MAP: usize = 64 << 20;
+/// Reader slots: one a thread that reads.
+const MAX_READERS: u32 = 512;
+
+/// Opens an environment that `check` has found sound and whose directory this process has locked. A map larger than the
+/// address space allows is halved until it fits.
+pub(super) fn open_environment(file: &Path, map_size: usize, max_tables: u32) -> heed::Result<Env> {
+    let page = 64 << 10;
+    let mut size = map_size.next_multiple_of(page);
+    loop {
+        let mut options = EnvOpenOptions::new();
+        options.map_size(size).max_dbs(max_tables).max_readers(MAX_READERS);
+        // SAFETY: the flags are only NO_SUB_DIR, which weakens nothing. The file is changed by this environment alone:
+        // the directory's lock keeps other servers out, and LMDB refuses to open a path twice in a process.
+        let opened = unsafe { options.flags(FLAGS).open(file) };
+        match opened {
+            Err(heed::Error::Io(error)) if error.raw_os_error() == Some(libc::ENOMEM) && size / 2 >= LEAST_MAP => {
+                size = (size / 2).next_multiple_of(page);
+            }
+            other => return other,
+        }
+    }
+}
+
+fn c_path(path: &Path) -> io::Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into())
+}
+
+/// Magic number of the filesystem that holds a path.
+pub(super) fn filesystem_magic(path: &Path) -> io::Result<i64> {
+    let path = c_path(path)?;
+    let mut stat = MaybeUninit::<libc::statfs>::uninit();
+    // SAFETY: the path is a NUL-terminated string and `stat` has room for what is written.
+    if unsafe { libc::statfs(path.as_ptr(), stat.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, so that it was filled.
+    Ok(i64::from(unsafe { stat.assume_init() }.f_type))
+}
+
+/// Bytes free to this process on the filesystem that holds a path.
+pub(super) fn free_bytes(path: &Path) -> io::Result<u64> {
+    let path = c_path(path)?;
+    let mut stat = MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: the path is a NUL-terminated string and `stat` has room for what is written.
+    if unsafe { libc::statvfs(path.as_ptr(), stat.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, so that it was filled.
+    let stat = unsafe { stat.assume_init() };
+    Ok(stat.f_bavail * stat.f_frsize)
+}
+
+/// Bytes of memory this process may use: the machine's, or its control group's if that is less.
+pub(super) fn memory_bytes() -> u64 {
+    // SAFETY: both calls only read system constants.
+    let (pages, page) = unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
+    let machine = u64::try_from(pages).unwrap_or(0) * u64::try_from(page).unwrap_or(0);
+    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max")
+        .ok()
+        .and_then(|text| text.trim().parse::<u64>().ok());
+    group.map_or(machine, |group| group.min(machine))
+}
+
+/// Gives a file its room on the disk at once, so that it can be given back.
+pub(super) fn allocate(file: &std::fs::File, bytes: u64) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    let len = libc::off_t::try_from(bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    // SAFETY: the descriptor is open for as long as `file` is borrowed.
+    match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, len) } {
+        0 => Ok(()),
+        code => Err(io::Error::from_raw_os_error(code)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_acknowledged_commit_is_synced_and_the_map_is_never_written() {
+        let forbidden =
+            EnvFlags::NO_SYNC | EnvFlags::NO_META_SYNC | EnvFlags::WRITE_MAP | EnvFlags::MAP_ASYNC | EnvFlags::NO_LOCK;
+        assert!(!FLAGS.intersects(forbidden));
+        let dir = tempfile::tempdir().unwrap();
+        let env = open_environment(&dir.path().join("hot.mdb"), 1 << 20, 1).unwrap();
+        assert!(!env.flags().unwrap().unwrap().intersects(forbidden));
+    }
+
+    #[test]
+    fn the_system_tells_what_is_free() {
+        assert!(memory_bytes() > 1 << 20);
+        assert!(free_bytes(Path::new("/")).unwrap() > 0);
+        assert!(filesystem_magic(Path::new("/")).unwrap() != 0);
+    }
+}
