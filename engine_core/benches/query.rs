@@ -6,7 +6,9 @@ use std::sync::{Arc, OnceLock};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use marigram_core::column::batch::BatchColumn;
-use marigram_core::column::{ColumnData, ColumnType, PackedBatch, RowBatch, Schema, StreamKind, StreamSettings, packed};
+use marigram_core::column::{
+    ColumnData, ColumnType, PackedBatch, RowBatch, Schema, StreamKind, StreamSettings, packed,
+};
 use marigram_core::query::{Context, Spec, run};
 use marigram_core::sketch::Sketch;
 use marigram_core::sketch::exponential::ExponentialHistogram;
@@ -26,8 +28,17 @@ fn stream() -> Arc<Stream> {
     static STREAM: OnceLock<Arc<Stream>> = OnceLock::new();
     Arc::clone(STREAM.get_or_init(|| {
         let mut schema = Schema::new(StreamKind::Event, StreamSettings::default());
-        let id = schema.add_column("", "value", ColumnType::F64, "", "").expect("a column");
-        let stream = Arc::new(Stream::new(1, NamespaceId(1), "rows", 0, schema, Arc::new(CommitCounter::at(0))));
+        let id = schema
+            .add_column("", "value", ColumnType::F64, "", "")
+            .expect("a column");
+        let stream = Arc::new(Stream::new(
+            1,
+            NamespaceId(1),
+            "rows",
+            0,
+            schema,
+            Arc::new(CommitCounter::at(0)),
+        ));
         let names: Vec<String> = (0..SERIES).map(|series| format!("host-{series}")).collect();
         stream.intern_users(names.iter().map(String::as_str));
         let mut state = 1u64;
@@ -67,7 +78,11 @@ fn query(bencher: Bencher<'_, '_>, kinds: &[v1::MeasureKind], change: impl Fn(&m
             .iter()
             .map(|&kind| v1::Measure {
                 kind: kind as i32,
-                column: if kind == v1::MeasureKind::Count { String::new() } else { "value".to_owned() },
+                column: if kind == v1::MeasureKind::Count {
+                    String::new()
+                } else {
+                    "value".to_owned()
+                },
                 quantile: if kind == v1::MeasureKind::Quantile { 0.99 } else { 0.0 },
                 ..Default::default()
             })
@@ -160,7 +175,11 @@ fn sketch_inserts(bencher: Bencher<'_, '_>, negatives: bool) {
             state ^= state >> 7;
             state ^= state << 17;
             let magnitude = ((state % 1_000_000) as f64 / 100_000.0).exp();
-            if negatives && state >> 40 & 1 == 1 { -magnitude } else { magnitude }
+            if negatives && state >> 40 & 1 == 1 {
+                -magnitude
+            } else {
+                magnitude
+            }
         })
         .collect();
     bencher.counter(ItemsCount::new(values.len())).bench_local(|| {

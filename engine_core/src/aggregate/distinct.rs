@@ -38,7 +38,11 @@ impl DistinctCodes {
         let mut codes: Vec<u32> = self.sparse.iter().copied().collect();
         codes.sort_unstable();
         for (at, &word) in self.bits.iter().enumerate() {
-            codes.extend((0..64).filter(|bit| word >> bit & 1 == 1).map(|bit| at as u32 * 64 + bit));
+            codes.extend(
+                (0..64)
+                    .filter(|bit| word >> bit & 1 == 1)
+                    .map(|bit| at as u32 * 64 + bit),
+            );
         }
         codes
     }

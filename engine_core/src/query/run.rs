@@ -13,11 +13,11 @@ use crate::aggregate::Groups;
 use crate::column::BLOCK_ROWS;
 use crate::error::{Error, Kind, Result};
 use crate::group::{Grouper, Keys};
+use crate::scan::Scan;
 use crate::scan::block::{Reader, Values};
 use crate::scan::control::Control;
 use crate::scan::mask::Mask;
 use crate::scan::pool::{Job, Pool};
-use crate::scan::Scan;
 use crate::store::Stream;
 use crate::time::Clock;
 
@@ -80,7 +80,9 @@ pub struct Context {
 
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 
@@ -186,7 +188,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn new_states(plan: &Plan) -> Result<Vec<States>> {
-    plan.slots.iter().map(|slot| States::new(slot.keep, plan.slot_type(slot))).collect()
+    plan.slots
+        .iter()
+        .map(|slot| States::new(slot.keep, plan.slot_type(slot)))
+        .collect()
 }
 
 impl Work {
@@ -232,7 +237,10 @@ impl Work {
         if let Some(error) = merging.failed.take() {
             return Err(error);
         }
-        merging.merged.take().ok_or_else(|| Error::internal("a query finished twice"))
+        merging
+            .merged
+            .take()
+            .ok_or_else(|| Error::internal("a query finished twice"))
     }
 
     fn run_lane(&self, lane: usize) -> Result<()> {
@@ -263,7 +271,9 @@ impl Work {
         }
         let groups = merged.groups.adopt(&lane.keys, self.max_groups)?;
         for ((mine, theirs), slot) in merged.states.iter_mut().zip(lane.states).zip(&self.plan.slots) {
-            let strings = slot.column.and_then(|column| self.plan.columns[column].strings.as_deref());
+            let strings = slot
+                .column
+                .and_then(|column| self.plan.columns[column].strings.as_deref());
             mine.merge(theirs, &groups, strings)?;
         }
         Ok(())
@@ -475,7 +485,9 @@ impl<'a> Lane<'a> {
             if one_window {
                 self.parts[0][..n].fill(windows.tumbling.index(low).abs_diff(windows.first));
             } else if windows.count <= u64::from(u32::MAX) {
-                windows.tumbling.offsets(&self.times[..n], low, high, windows.first, &mut self.offsets[..]);
+                windows
+                    .tumbling
+                    .offsets(&self.times[..n], low, high, windows.first, &mut self.offsets[..]);
                 for (part, &offset) in self.parts[0].iter_mut().zip(&self.offsets[..n]) {
                     *part = offset.into();
                 }
@@ -502,7 +514,11 @@ impl<'a> Lane<'a> {
                 Values::F64(values) => {
                     for (out, &value) in out.iter_mut().zip(&values[..]) {
                         // One group of all NaN, one of both zeros.
-                        *out = if value.is_nan() { f64::NAN.to_bits() } else { (value + 0.0).to_bits() };
+                        *out = if value.is_nan() {
+                            f64::NAN.to_bits()
+                        } else {
+                            (value + 0.0).to_bits()
+                        };
                     }
                 }
                 Values::I64(values) => {
@@ -536,7 +552,11 @@ impl<'a> Lane<'a> {
     fn accumulate(&mut self, n: usize, many: bool) -> Result<()> {
         let all = Mask::first(n);
         for (column, slots) in &self.by_column {
-            let groups = if many { Groups::Each(&self.groups[..n]) } else { Groups::One(self.groups[0]) };
+            let groups = if many {
+                Groups::Each(&self.groups[..n])
+            } else {
+                Groups::One(self.groups[0])
+            };
             let Some(column) = *column else {
                 let present = Present {
                     values: &self.nothing,
