@@ -282,23 +282,23 @@ fn refusals_name_the_field() {
         error.message().to_owned()
     };
     let message = check("UNKNOWN_COLUMN", "spec.measures[0].column", &|query| {
-        query.measures = vec![measure(Sum, "valeu")]
+        query.measures = vec![measure(Sum, "valeu")];
     });
     assert!(message.contains("did you mean \"value\"?"), "{message}");
     check("NOT_NUMERIC", "spec.measures[0].column", &|query| {
-        query.measures = vec![measure(Sum, "city")]
+        query.measures = vec![measure(Sum, "city")];
     });
     check("NOT_NUMERIC", "spec.measures[0].column", &|query| {
-        query.measures = vec![measure(Mean, "time")]
+        query.measures = vec![measure(Mean, "time")];
     });
     check("UNKNOWN_COLUMN", "spec.group_by[0].column", &|query| {
-        query.group_by = by(&["nope"])
+        query.group_by = by(&["nope"]);
     });
     check("GROUP_BY_TIME", "spec.group_by[0].column", &|query| {
-        query.group_by = by(&["time"])
+        query.group_by = by(&["time"]);
     });
     check("DUPLICATE_GROUP_KEY", "spec.group_by[1].column", &|query| {
-        query.group_by = by(&["user", "entity"])
+        query.group_by = by(&["user", "entity"]);
     });
     check("DUPLICATE_NAME", "spec.measures[0].name", &|query| {
         query.group_by = by(&["city"]);
@@ -322,7 +322,7 @@ fn refusals_name_the_field() {
         query.filter = Some(filter(v1::filter::Condition::All(list)));
     });
     check("NULL_IN_FILTER", "spec.filter.compare.value", &|query| {
-        query.filter = Some(compare("value", Equal, &Cell::Null))
+        query.filter = Some(compare("value", Equal, &Cell::Null));
     });
     check("NAN_IN_FILTER", "spec.filter.compare.value", &|query| {
         query.filter = Some(compare("value", Greater, &Cell::F64(f64::NAN)));
@@ -513,14 +513,14 @@ fn a_large_answer_wants_to_be_streamed() {
     query.window = tumbling(1);
     let answer = ask(&stream, query).unwrap();
     let limits = QueryLimits::default();
-    let error = answer.clone().to_response(&limits).unwrap_err();
+    let error = answer.clone().into_response(&limits).unwrap_err();
     assert_eq!(
         (error.kind(), error.reason()),
         (Kind::LimitExceeded, "RESULT_TOO_LARGE")
     );
     assert!(error.message().contains("StreamQuery"));
     let expected = answer.batch.clone();
-    let frames = answer.to_frames(&limits).unwrap();
+    let frames = answer.into_frames(&limits).unwrap();
     assert!(frames.len() > 3 && frames.iter().all(|frame| frame.len() <= limits.frame_bytes));
     let frames: Vec<_> = frames
         .iter()

@@ -160,3 +160,58 @@ fn a_waiting_query_can_be_cancelled_and_a_shutdown_refuses_the_rest() {
     let (_handle, answers) = submit(&queries, "rows");
     assert_eq!(answers.recv().unwrap().unwrap_err().reason(), "SHUTTING_DOWN");
 }
+
+#[test]
+fn a_query_reads_what_the_store_committed() {
+    use marigram_core::column::{PackedBatch, RejectCounts, RowBatch, StreamKind, packed};
+    use marigram_core::store::{CommitItem, Store, StoreOptions};
+
+    let place = tempfile::tempdir().unwrap();
+    let options = StoreOptions {
+        map_size: 64 << 20,
+        reserve_bytes: 1 << 20,
+        min_free_bytes: 0,
+        ..StoreOptions::default()
+    };
+    let store = Store::open(place.path(), options).unwrap();
+    let namespace = store.create_namespace("tenant").unwrap();
+    let stream = store.stream_or_new(namespace, "rows", StreamKind::Event).unwrap();
+    let entity = stream.intern_users(["ann", "bob", "ann"].into_iter());
+    let batch = RowBatch {
+        time: vec![1, 2, 3],
+        entity,
+        columns: vec![],
+    };
+    let (sender, committed) = channel();
+    store.submit(CommitItem {
+        stream,
+        batch: Some(PackedBatch::open(packed::pack(&batch)).unwrap()),
+        received: 3,
+        rejected: RejectCounts::default(),
+        late: 0,
+        quarantine: Vec::new(),
+        writer: None,
+        message_bytes: 0,
+        done: Box::new(move |outcome| sender.send(outcome).unwrap()),
+    });
+    let commit = committed.recv().unwrap().unwrap().commit;
+    let streams: Arc<dyn Streams> = Arc::<Store>::clone(&store);
+    let queries = Queries::new(streams, 1, QueryLimits::default());
+    let ask = |namespace: NamespaceId| {
+        let mut spec = spec(vec![measure(v1::MeasureKind::Distinct, "user")]);
+        spec.stream = "rows".to_owned();
+        let request = v1::QueryRequest {
+            spec: Some(spec),
+            format: 0,
+        };
+        submit_bytes(&queries, namespace.0, QueryMethod::Query, request.encode_to_vec())
+            .1
+            .recv()
+            .unwrap()
+    };
+    let response = v1::QueryResponse::decode(&ask(namespace).unwrap()[0][..]).unwrap();
+    let provenance = response.provenance.unwrap();
+    assert_eq!((provenance.commit, provenance.rows_matched), (commit, 3));
+    let other = store.create_namespace("other").unwrap();
+    assert_eq!(ask(other).unwrap_err().kind(), Kind::NotFound);
+}

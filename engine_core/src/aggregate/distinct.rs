@@ -26,7 +26,7 @@ impl Default for DistinctCodes {
 }
 
 impl DistinctCodes {
-    fn to_bits(&mut self) {
+    fn densify(&mut self) {
         self.bits = vec![0; self.greatest as usize / 64 + 1];
         for code in std::mem::take(&mut self.sparse) {
             self.bits[code as usize / 64] |= 1 << (code % 64);
@@ -63,7 +63,7 @@ impl Aggregate for DistinctCodes {
         }
         self.greatest = self.greatest.max(code);
         if self.sparse.insert(code) && self.sparse.len() > SPARSE.max(self.greatest as usize / 32) {
-            self.to_bits();
+            self.densify();
         }
     }
 

@@ -23,6 +23,7 @@ use crate::group::{Grouper, Shape};
 use crate::scan::Type;
 use crate::scan::strings::Strings;
 use crate::sketch::Sketch;
+use crate::sketch::exponential::ExponentialHistogram;
 use crate::time::TimeRange;
 use crate::wire::v1;
 
@@ -265,7 +266,8 @@ pub(super) fn build(plan: &Plan, merged: &Merged, limit: Option<u64>, max_bytes:
         })
         .collect();
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
-    let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options).map_err(encoding)?;
+    let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
+        .map_err(|error| encoding(&error))?;
     let nan_skipped = plan
         .measures
         .iter()
@@ -378,7 +380,10 @@ fn finish(plan: &Plan, measure: &PlannedMeasure, states: &States) -> Result<(Out
         (States::First(states), _) => Output::typed(name, data_type, states.iter().map(Aggregate::finish), strings)?,
         (States::Last(states), _) => Output::typed(name, data_type, states.iter().map(Aggregate::finish), strings)?,
         (States::Sketch(states), MeasureKind::Quantile(q)) => {
-            error = states.iter().map(|state| state.relative_error()).fold(0.0, f64::max);
+            error = states
+                .iter()
+                .map(ExponentialHistogram::relative_error)
+                .fold(0.0, f64::max);
             Output::f64s(name, states.iter().map(|state| state.estimate(q)))
         }
         (States::Sketch(_), _) => return Err(Error::internal("a sketch for another measure")),
@@ -418,7 +423,7 @@ fn order(plan: &Plan, outputs: &[Output], by_default: usize, groups: usize, limi
     rows
 }
 
-fn encoding(error: ArrowError) -> Error {
+fn encoding(error: &ArrowError) -> Error {
     Error::internal(format!("arrow: {error}"))
 }
 
@@ -431,16 +436,16 @@ impl Answer {
         let bytes = self.batch.get_array_memory_size().max(1);
         let rows = self.batch.num_rows();
         let step = (rows as u128 * batch_bytes as u128 / bytes as u128).max(1) as usize;
-        let mut writer = StreamWriter::try_new(Vec::new(), &self.batch.schema()).map_err(encoding)?;
+        let mut writer = StreamWriter::try_new(Vec::new(), &self.batch.schema()).map_err(|error| encoding(&error))?;
         for start in (0..rows).step_by(step) {
             let part = self.batch.slice(start, step.min(rows - start));
-            writer.write(&part).map_err(encoding)?;
+            writer.write(&part).map_err(|error| encoding(&error))?;
         }
-        writer.into_inner().map_err(encoding)
+        writer.into_inner().map_err(|error| encoding(&error))
     }
 
     /// One encoded QueryResponse.
-    pub fn to_response(self, limits: &QueryLimits) -> Result<Vec<u8>> {
+    pub fn into_response(self, limits: &QueryLimits) -> Result<Vec<u8>> {
         let arrow = self.to_arrow(limits.unary_bytes)?;
         let response = v1::QueryResponse {
             answer: Some(v1::query_response::Answer::Arrow(arrow)),
@@ -461,7 +466,7 @@ impl Answer {
     }
 
     /// Encoded StreamQueryResponses, the provenance in the last.
-    pub fn to_frames(self, limits: &QueryLimits) -> Result<Vec<Vec<u8>>> {
+    pub fn into_frames(self, limits: &QueryLimits) -> Result<Vec<Vec<u8>>> {
         let room = limits.frame_bytes.saturating_sub(FRAME_ROOM).max(1);
         let arrow = self.to_arrow(room)?;
         let mut frames: Vec<v1::StreamQueryResponse> = arrow

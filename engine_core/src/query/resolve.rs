@@ -168,7 +168,7 @@ impl<'a> Columns<'a> {
                 for (at, value) in values {
                     match (data_type, value) {
                         (Type::I64, Literal::I64(value)) | (Type::Timestamp, Literal::Timestamp(value)) => {
-                            set.push(*value)
+                            set.push(*value);
                         }
                         (Type::Bool, Literal::Bool(value)) => set.push(i64::from(*value)),
                         (Type::I64, Literal::F64(value)) => {

@@ -352,8 +352,8 @@ impl Shared {
         };
         let answer = run(stream, spec, &context)?;
         match task.method {
-            QueryMethod::Query => Ok(vec![answer.to_response(&self.limits)?]),
-            QueryMethod::StreamQuery => answer.to_frames(&self.limits),
+            QueryMethod::Query => Ok(vec![answer.into_response(&self.limits)?]),
+            QueryMethod::StreamQuery => answer.into_frames(&self.limits),
         }
     }
 }

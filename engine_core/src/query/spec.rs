@@ -599,15 +599,15 @@ mod tests {
             unserved("spec.measures[0].kind", |spec| spec.measures[0].kind = number);
         }
         unserved("spec.measures[0].second_column", |spec| {
-            spec.measures[0].second_column = "x".to_owned()
+            spec.measures[0].second_column = "x".to_owned();
         });
         unserved("spec.measures[0].threshold", |spec| spec.measures[0].threshold = 1.0);
         unserved("spec.measures[0].count", |spec| spec.measures[0].count = 1);
         unserved("spec.measures[0].formula", |spec| {
-            spec.measures[0].formula = "x".to_owned()
+            spec.measures[0].formula = "x".to_owned();
         });
         unserved("spec.measures[0].filter", |spec| {
-            spec.measures[0].filter = Some(v1::Filter::default())
+            spec.measures[0].filter = Some(v1::Filter::default());
         });
         assert_eq!(check_format(2).unwrap_err().kind(), Kind::Unsupported);
     }
@@ -616,7 +616,7 @@ mod tests {
     fn numbers_outside_an_enum_are_refused() {
         invalid("UNKNOWN_ENUM", "spec.fill", |spec| spec.fill = 99);
         invalid("UNKNOWN_ENUM", "spec.measures[0].kind", |spec| {
-            spec.measures[0].kind = -1
+            spec.measures[0].kind = -1;
         });
         assert_eq!(check_format(9).unwrap_err().reason(), "UNKNOWN_ENUM");
     }
@@ -626,10 +626,10 @@ mod tests {
         invalid("BAD_STREAM_ID", "spec.stream", |spec| spec.stream = String::new());
         invalid("MEASURE_MISSING", "spec.measures", |spec| spec.measures.clear());
         invalid("TOO_MANY", "spec.measures", |spec| {
-            spec.measures = vec![v1::Measure::default(); 65]
+            spec.measures = vec![v1::Measure::default(); 65];
         });
         invalid("DUPLICATE_MEASURE", "spec.measures[1].name", |spec| {
-            spec.measures.push(spec.measures[0].clone())
+            spec.measures.push(spec.measures[0].clone());
         });
         invalid("COLUMN_MISSING", "spec.measures[0].column", |spec| {
             spec.measures[0].kind = v1::MeasureKind::Sum as i32;
@@ -639,7 +639,7 @@ mod tests {
             spec.measures[0].quantile = f64::NAN;
         });
         invalid("BAD_QUANTILE", "spec.measures[0].quantile", |spec| {
-            spec.measures[0].quantile = 0.5
+            spec.measures[0].quantile = 0.5;
         });
         invalid("RANGE_REVERSED", "spec.range.end_ns", |spec| {
             spec.range = Some(v1::TimeRange {
@@ -652,10 +652,10 @@ mod tests {
             spec.group_by = vec![key.clone(), key];
         });
         invalid("WINDOW_MISSING", "spec.window", |spec| {
-            spec.window = Some(v1::Window::default())
+            spec.window = Some(v1::Window::default());
         });
         invalid("CONDITION_MISSING", "spec.filter", |spec| {
-            spec.filter = Some(v1::Filter::default())
+            spec.filter = Some(v1::Filter::default());
         });
     }
 
