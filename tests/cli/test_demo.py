@@ -102,7 +102,7 @@ def test_distinct_aircraft_are_counted_exactly(flights: pd.DataFrame, answers: d
     table = answers["aircraft"]
     assert table["start"].cast(pa.int64()).to_pylist() == by_week.nunique().index.tolist()
     assert table["aircraft"].to_pylist() == by_week.nunique().tolist()
-    assert table["count"].to_pylist() == by_week.size().tolist()
+    assert table["departures"].to_pylist() == by_week.size().tolist()
 
 
 def test_mean_delay_stands_beside_the_mean_temperature_of_its_hour(

@@ -279,7 +279,7 @@ async def test_quarantined_rows_are_told_with_their_place_in_the_stream(
         async with client.writer("importer") as writer:
             await writer.write("cpu", columns(1))
             await writer.write("cpu", columns(10))
-    assert "1 rows were quarantined" in caplog.text
+    assert "1 rows were rejected" in caplog.text
 
 
 async def test_a_duplicate_counts_as_stored_and_as_duplicate(client: Client, server: FakeServer) -> None:

@@ -74,7 +74,10 @@ mod tests {
     #[test]
     fn a_time_on_the_edge_opens_the_next_window() {
         let windows = Tumbling::new(10).unwrap();
-        assert_eq!([-11, -10, -1, 0, 9, 10].map(|time| windows.index(time)), [-2, -1, -1, 0, 0, 1]);
+        assert_eq!(
+            [-11, -10, -1, 0, 9, 10].map(|time| windows.index(time)),
+            [-2, -1, -1, 0, 0, 1]
+        );
         assert_eq!(windows.start(-2), -20);
     }
 

@@ -22,7 +22,6 @@ Codes = NDArray[np.uint32]
 _EXACT = 1 << 53
 _SMALL = 4_096
 """Characters of a dictionary that travels whole with each batch."""
-_NAT = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +92,17 @@ def read(name: str, data: object, wanted: ColumnType | None = None) -> Column | 
 def read_times(data: object) -> NDArray[np.int64]:
     """Event times in Unix nanoseconds, from datetimes, ``datetime64``, Arrow timestamps or integers of nanoseconds.
 
-    A time that is null becomes the least integer, which the server quarantines like every time before 1677.
+    Raises:
+        InvalidArgument: values that are no times, or a null among them: the contract has no null time.
     """
     array = _as_array("time", data)
     column = _from_numpy("time", array) if isinstance(array, np.ndarray) else _from_arrow("time", array)
     if column is None or column.type not in ("timestamp", "i64"):
         found = "nothing but nulls" if column is None else column.type
         raise _refused("time", "TYPE_MISMATCH", f"times must be datetimes or integers of nanoseconds, got {found}")
-    times = cast("NDArray[np.int64]", column.values)
-    return times if column.valid is None else np.where(column.valid, times, _NAT)
+    if column.valid is not None:
+        raise _refused("time", "NO_TIME", f"each row needs a time, row {column.valid.argmin()} has none")
+    return cast("NDArray[np.int64]", column.values)
 
 
 def constant(name: str, value: str, rows: int) -> Column:

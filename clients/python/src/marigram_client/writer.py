@@ -161,7 +161,7 @@ class Writer:
         finally:
             await self._stop()
         if self.totals.rejected and self._on_rejected is None:
-            _log.warning("writer %s: %d rows were quarantined", self.name, self.totals.rejected)
+            _log.warning("writer %s: %d rows were rejected", self.name, self.totals.rejected)
         return self.totals
 
     def _lingered(self) -> None:

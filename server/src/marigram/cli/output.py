@@ -37,12 +37,14 @@ def put(table: pa.Table, form: Format) -> None:
 def show(table: pa.Table, title: str | None = None) -> None:
     """Print an answer as a table for people."""
     console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=WIDE)
-    grid = Table(title=None if title is None else Text(title, "bold"), title_justify="left")
+    grid = Table()
     for field in table.schema:
         numeric = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
         grid.add_column(Text(printable(field.name)), justify="right" if numeric else "left")
     for row in _rows(table):
         grid.add_row(*(Text(_cell(value)) for value in row.values()))
+    if title is not None:
+        console.print(Text(title, "bold"))
     console.print(grid)
 
 

@@ -39,7 +39,7 @@ async def delays_by_carrier_and_day(client: Client, limit: int = MOST) -> pa.Tab
 async def aircraft(client: Client) -> pa.Table:
     """Distinct tail numbers in each seven days; weeks begin on a Thursday, as the Unix epoch did."""
     return await client.query(
-        "flights", window=tumbling(days=7), measures=[distinct("entity", name="aircraft"), count()]
+        "flights", window=tumbling(days=7), measures=[distinct("entity", name="aircraft"), count(name="departures")]
     )
 
 
