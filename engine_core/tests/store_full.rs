@@ -81,26 +81,38 @@ fn child_whose_file_may_not_grow() {
     assert_eq!(times(&stream).len(), rows + many.len());
 }
 
-/// A filesystem of so many bytes; none where this process may not mount one.
-fn small_disk(bytes: u64) -> Option<tempfile::TempDir> {
-    let dir = tempfile::tempdir().unwrap();
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"])
-        .arg(dir.path())
-        .status();
-    mounted.is_ok_and(|status| status.success()).then_some(dir)
+/// A filesystem of its own, gone with the test.
+struct Disk(tempfile::TempDir);
+
+impl Disk {
+    /// Of so many bytes; none where this process may not mount one.
+    fn of(bytes: u64) -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"])
+            .arg(dir.path())
+            .status();
+        mounted.is_ok_and(|status| status.success()).then_some(Self(dir))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily, since a failed test may still hold files on it.
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
 }
 
 #[test]
 fn on_a_full_disk_a_stream_can_be_deleted_and_rows_are_taken_again() {
-    let Some(disk) = small_disk(8 << 20) else {
+    let Some(disk) = Disk::of(8 << 20) else {
         assert!(
             std::env::var_os("CI").is_none(),
             "CI runs as root and can mount a tmpfs"
         );
         return;
     };
-    let store_dir = disk.path().join("data");
+    let store_dir = disk.0.path().join("data");
     let clock = std::sync::Arc::new(marigram_core::time::ManualClock::at(NOW));
     let mut small = options(&clock);
     small.reserve_bytes = 1 << 20;
@@ -120,7 +132,7 @@ fn on_a_full_disk_a_stream_can_be_deleted_and_rows_are_taken_again() {
     };
     assert_eq!(error.reason(), "STORE_FULL");
     // Fill what is left, so that the delete needs the reserve.
-    let rest = std::fs::write(disk.path().join("rest"), vec![0; 8 << 20]);
+    let rest = std::fs::write(disk.0.path().join("rest"), vec![0; 8 << 20]);
     assert!(rest.is_err(), "the disk is full");
     assert!(store_dir.join("reserve").exists());
     store.delete_stream(ns, "first").unwrap();
@@ -128,7 +140,4 @@ fn on_a_full_disk_a_stream_can_be_deleted_and_rows_are_taken_again() {
     store.verify().unwrap();
     assert_eq!(times(&second).len(), 20_001);
     store.close().unwrap();
-    drop(store);
-    let unmounted = Command::new("umount").arg(disk.path()).status().unwrap();
-    assert!(unmounted.success());
 }
