@@ -216,9 +216,25 @@ impl Committer {
             pending.apply(&mut self.base, &shared, || {});
         });
         if outcome.is_ok() {
+            if control.makes_room && self.shared.is_full() {
+                self.renew();
+            }
             self.shared.directory.make_reserve(self.shared.options.min_free_bytes);
         }
         (control.answer)(outcome);
+    }
+
+    /// LMDB uses pages again from the second transaction after the one that freed them. On a full disk the one between might
+    /// find no room, so that it is written at once, while the reserve is given back.
+    fn renew(&mut self) {
+        let written = self.transact(|change| {
+            change.touch();
+            Ok(())
+        });
+        if let Ok(((), pending)) = written {
+            let shared = Arc::clone(&self.shared);
+            pending.apply(&mut self.base, &shared, || {});
+        }
     }
 
     /// The last transaction: duplicates counted since their stream's last commit, and the mark of a clean stop.
