@@ -121,7 +121,8 @@ impl<'a> Fields<'a> {
         Ok(*bytes)
     }
 
-    /// Skips to the end of a group whose start has been read, and of those inside it, without recursion.
+    /// Skips to the end of a group whose start has been read, and of those inside it, without recursion. Like upb it does not
+    /// mind fields with the number 0 in there.
     fn skip_group(&mut self, number: u32) -> Result<(), &'static str> {
         let mut open = vec![number];
         while let Some(&innermost) = open.last() {
@@ -130,7 +131,6 @@ impl<'a> Fields<'a> {
             }
             let tag = self.varint32("a tag has at most 5 bytes")?;
             match (tag >> 3, tag & 7) {
-                (0, _) => return Err("no field has the number 0"),
                 (_, 0) => drop(self.varint()?),
                 (_, 1) => drop(self.array::<8>()?),
                 (_, 2) => drop(self.bytes()?),
