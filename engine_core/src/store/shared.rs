@@ -175,6 +175,11 @@ impl Shared {
         self.full.store(full, Ordering::Release);
     }
 
+    /// Whether the disk was full when it was last looked at.
+    pub(super) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Acquire)
+    }
+
     pub(super) fn set_failed(&self) {
         self.failed.store(true, Ordering::Release);
     }
