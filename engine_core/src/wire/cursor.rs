@@ -214,6 +214,8 @@ mod tests {
         assert!(all(b"\xa3\x01\xac\x01").is_err());
         assert!(all(b"\xa4\x01").is_err());
         assert!(all(b"\xa3\x01\x08\x05").is_err());
+        assert_eq!(all(b"\xa3\x01\x00\x05\xa4\x01"), Ok(vec![(20, Wire::Group)]));
+        assert!(all(b"\xa3\x01\x04\xa4\x01").is_err());
     }
 
     #[test]
