@@ -65,7 +65,7 @@ class Server:
             return subprocess.Popen(
                 command,
                 cwd=self.folder.parent,
-                env={name: value for name, value in self.environment.items() if not name.startswith("MARIGRAM_FAULTS")},
+                env=dict(self.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

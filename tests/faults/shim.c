@@ -16,6 +16,7 @@
  *   MARIGRAM_SHIM_FAIL_AT        the n-th counted call fails ...
  *   MARIGRAM_SHIM_FAIL_COUNT     ... and so many in all; unset: 1, 0: all from then on
  *   MARIGRAM_SHIM_ERRNO          ... with this number; unset: 5 (EIO)
+ *   MARIGRAM_SHIM_LATE           1: a write that fails is done all the same, as when its sync fails
  *   MARIGRAM_SHIM_CONTROL        file of the block below, shared with the test: what was seen, what was hit, and the
  *                                settings, which the test may change while the process runs
  *   MARIGRAM_SHIM_TRACE          file that every call is appended to, as `struct record` and its bytes
@@ -45,7 +46,7 @@ struct control {
     _Atomic uint64_t writes, syncs, sync_writes, truncates, opens, names; /* calls seen, by kind; names: the last two */
     _Atomic uint64_t counted;                                             /* calls seen that the mask counts */
     _Atomic uint64_t hits;                                                /* faults made */
-    _Atomic uint64_t mask, kill_at, torn, fail_at, fail_count, fail_errno, sync_delay_us;
+    _Atomic uint64_t mask, kill_at, torn, fail_at, fail_count, fail_errno, late, sync_delay_us;
 };
 
 /* One call in the trace: `Record` in shim.py. Followed by `size` bytes: data written, path opened or
@@ -95,6 +96,7 @@ __attribute__((constructor)) static void start(void) {
     setting("MARIGRAM_SHIM_FAIL_AT", &control->fail_at);
     setting("MARIGRAM_SHIM_FAIL_COUNT", &control->fail_count);
     setting("MARIGRAM_SHIM_ERRNO", &control->fail_errno);
+    setting("MARIGRAM_SHIM_LATE", &control->late);
     setting("MARIGRAM_SHIM_SYNC_DELAY_US", &control->sync_delay_us);
     name = getenv("MARIGRAM_SHIM_TRACE");
     if (name && *name) {
@@ -220,6 +222,7 @@ static ssize_t put(int fd, const struct iovec *parts, int count, off_t offset) {
         }
         int error = fault(kind);
         if (error < 0) tear(fd, parts, count, place);
+        if (error && control->late) (void)!syscall(SYS_pwritev, fd, parts, count, place, 0L);
         if (error) {
             errno = error;
             return -1;

@@ -26,6 +26,7 @@ FIELDS = (
     "fail_at",
     "fail_count",
     "fail_errno",
+    "late",
     "sync_delay_us",
 )
 RECORD = struct.Struct("<IIQQ")

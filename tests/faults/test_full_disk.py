@@ -1,5 +1,6 @@
 """T6: on a full disk ingest is refused by name, queries and deletes go on, and room made is room used."""
 
+import contextlib
 import os
 import resource
 import shutil
@@ -13,7 +14,7 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2, status_pb2
 
 from marigram.v1 import ingest_pb2_grpc
 from tests.faults import disk, process, rows
@@ -47,29 +48,16 @@ def test_a_file_that_may_not_grow_refuses_rows_and_answers_queries(tmp_path: Pat
         limit(child, max(disk.environment_file(store).stat().st_size, disk.OPTIONS["reserve_bytes"]))
         refused = fill(child, 5)
         assert not rows.judge(child.sent, child.acked, child.visible())
-        assert child.command("status")["status"]["accepting"] is False
         with pytest.raises(process.FailedError) as caught:
             child.command("write", producer="one", first=refused + 1, count=1)
         assert caught.value.reason == "STORE_FULL"
         limit(child, -1)
         seconds, _ = write_until_taken(child, refused + 2)
         print(f"full after {len(child.acked)} batches; back {seconds:.3f} s after there was room")  # noqa: T201
-        assert child.command("status")["status"]["accepting"] is True
         assert not rows.judge(child.sent, child.acked, child.visible())
         sent, acked = child.sent, child.acked
     found = process.inspect([store], disk.OPTIONS)[store]
     assert disk.verdict(found, sent, acked)[0] == "sound", found
-
-
-def test_a_full_disk_still_lets_a_stream_be_deleted(tmp_path: Path) -> None:
-    with process.Child() as child:
-        child.command("open", path=str(tmp_path / "store"), options=disk.OPTIONS)
-        child.command("write", producer="one", first=0, count=5)
-        file = disk.environment_file(tmp_path / "store")
-        limit(child, max(file.stat().st_size, disk.OPTIONS["reserve_bytes"]))
-        fill(child, 5)
-        assert child.command("delete")["rows"] == len(child.acked) * rows.ROWS
-        assert child.visible() == {}
 
 
 async def test_a_server_on_a_full_disk_says_so_and_answers_queries(tmp_path: Path) -> None:
@@ -148,10 +136,31 @@ def test_a_disk_without_room_refuses_rows_and_recovers(small_disk: Path) -> None
         filler.write_bytes(bytes(free - (2 << 20)))
         refused = fill(child, 5)
         assert not rows.judge(child.sent, child.acked, child.visible())
+        status = child.command("status")["status"]
+        assert (status["accepting"], status["refusal_reason"]) == (False, "STORE_FULL")
         filler.unlink()
         seconds, _ = write_until_taken(child, refused + 1)
         print(f"full after {len(child.acked)} batches; back {seconds:.3f} s after there was room")  # noqa: T201
+        assert child.command("status")["status"]["accepting"] is True
         assert not rows.judge(child.sent, child.acked, child.visible())
         sent, acked = child.sent, child.acked
     found = process.inspect([store], options)[store]
     assert disk.verdict(found, sent, acked)[0] == "sound", found
+
+
+def test_a_disk_without_a_byte_left_still_lets_a_stream_be_deleted(small_disk: Path) -> None:
+    options = disk.OPTIONS | {"reserve_bytes": 4 << 20, "min_free_bytes": 1 << 20}
+    with process.Child() as child:
+        child.command("open", path=str(small_disk / "store"), options=options)
+        child.command("write", producer="one", first=0, count=50)
+        with (small_disk / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+            while filler.write(bytes(4096)):
+                pass
+        assert shutil.disk_usage(small_disk).free == 0
+        refused = fill(child, 50)
+        assert child.command("delete")["rows"] == len(child.acked) * rows.ROWS
+        assert child.visible() == {}
+        (small_disk / "filler").unlink()
+        child.acked.clear()
+        write_until_taken(child, refused + 1)
+        assert not rows.judge(child.sent, child.acked, child.visible())

@@ -28,15 +28,20 @@ def write_until_taken(child: process.Child, index: int) -> tuple[float, int]:
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC], ids=["EIO", "ENOSPC"])
-@pytest.mark.parametrize("kind", [Kind.WRITE, Kind.SYNC, Kind.SYNC_WRITE], ids=["write", "sync", "meta"])
+@pytest.mark.parametrize(
+    ("kind", "late"),
+    [(Kind.WRITE, 0), (Kind.WRITE, 1), (Kind.SYNC, 0), (Kind.SYNC_WRITE, 0), (Kind.SYNC_WRITE, 1)],
+    ids=["write", "write done", "sync", "meta", "meta done"],
+)
 def test_one_io_error_fails_one_commit(
-    tmp_path: Path, shim_library: Path, control: shim.Control, kind: Kind, number: int
+    tmp_path: Path, shim_library: Path, control: shim.Control, kind: Kind, late: int, number: int
 ) -> None:
     store = tmp_path / "store"
     settings = shim.environment(shim_library, "/hot.mdb", control=control.path, mask=kind)
     with process.Child(settings) as child:
         child.command("open", path=str(store), options=disk.OPTIONS)
         child.command("write", producer="one", first=0, count=5)
+        control["late"] = late
         control.fail(number, mask=kind)
         with pytest.raises(process.FailedError) as caught:
             child.command("write", producer="one", first=5, count=1)

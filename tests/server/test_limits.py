@@ -5,7 +5,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2
 
 from marigram.call.budget import Bounds, Budget, Rate
 from marigram.errors import LimitExceeded, Overloaded

@@ -13,10 +13,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 PREFIX = "MARIGRAM_"
 MIB = 2**20
-# Words of the environment that belong to clients and to the command line, not to the server's settings; those of the
-# shim that breaks disks in tests begin with SHIM_.
-OF_OTHERS = frozenset({"address", "config", "key", "profile"})
-OF_THE_SHIM = "shim_"
+# How words begin that tests and benchmarks set for what they load into the server's process.
+OF_TESTS = ("shim_", "faults", "fuzz_")
+# Words of the environment that belong to clients and to the command line, not to the server's settings.
+OF_OTHERS = frozenset({"address", "config", "key", "key_file", "profile"})
 
 
 class Settings(BaseSettings):
@@ -112,8 +112,9 @@ def load(flags: Mapping[str, Any], file: Path | None = None, environment: Mappin
     environment = os.environ if environment is None else environment
     said = {name: value for name, value in flags.items() if value is not None}
     heard = {name.removeprefix(PREFIX).lower() for name in environment if name.startswith(PREFIX)}
+    heard -= {name for name in heard if name.startswith(OF_TESTS)}
     known = set(Settings.model_fields)
-    for name in sorted(name for name in heard - known - OF_OTHERS if not name.startswith(OF_THE_SHIM)):
+    for name in sorted(heard - known - OF_OTHERS):
         raise ValueError(f"{PREFIX}{name.upper()} is no setting")
     written = _read(file) if file else {}
     for name in sorted(written.keys() - known):

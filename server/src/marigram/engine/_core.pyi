@@ -63,8 +63,8 @@ class Engine:
     def set_stream_creation(self, namespace: int, allowed: bool) -> None: ...
     def stream_creation(self, namespace: int) -> bool: ...
 
-    # Streams. A stream is a dict: name, kind (1 event, 2 metric), columns [{id, name, type, description, unit}]; type is a
-    # number of ColumnType, strict, out_of_orderness_ns, allowed_lateness_ns, idle_after_ns, max_age_ns | None,
+    # Streams. A stream is a dict: name, kind (1 event, 2 metric), columns [{id, name, type, description, unit}] with
+    # type a number of ColumnType, strict, out_of_orderness_ns, allowed_lateness_ns, idle_after_ns, max_age_ns | None,
     # description, created_ns, version, and stats {received, stored, rejected [(reason, rows)], duplicate, late,
     # entities, max_time_ns | None, watermark_ns | None, log_bytes, commit}.
     def create_stream(self, namespace: int, spec: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
