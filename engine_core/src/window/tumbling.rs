@@ -126,7 +126,7 @@ mod tests {
             let windows = Tumbling::new(width).unwrap();
             let times: Vec<i64> = steps.iter().map(|step| base.saturating_add(*step)).collect();
             let (min, max) = (*times.iter().min().unwrap(), *times.iter().max().unwrap());
-            let first = windows.index(min) - 3;
+            let first = windows.index(min).saturating_sub(3);
             let mut out = vec![0; times.len()];
             windows.offsets(&times, min, max, first, &mut out);
             for (time, out) in times.iter().zip(out) {
