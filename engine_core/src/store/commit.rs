@@ -140,7 +140,10 @@ impl Committer {
             self.refuse(item, error);
         }
         match written {
-            Ok((shares, pending)) => self.publish(slots, shares, pending),
+            Ok((shares, pending)) => {
+                self.shared.set_full(false);
+                self.publish(slots, shares, pending);
+            }
             Err(error) => {
                 for item in slots.into_iter().flatten() {
                     self.refuse(item, error.clone());
