@@ -35,7 +35,7 @@ def killed(folder: Path, library: Path, call: int, torn: bool) -> tuple[bool, se
 def test_a_kill_at_any_call_leaves_a_whole_store(
     tmp_path: Path, shim_library: Path, dice: random.Random, full: bool
 ) -> None:
-    step = 1 if full else 3
+    step = 1 if full else 2
     runs: dict[Path, tuple[set[rows.Batch], set[rows.Batch]]] = {}
     with ThreadPoolExecutor(2) as pool:
         start = 1 if full else dice.randrange(1, step + 1)

@@ -22,7 +22,7 @@ from tests.wire import messages
 
 CASES = int(os.environ.get("MARIGRAM_FUZZ_CASES", "20000"))
 SEED = int(os.environ.get("MARIGRAM_FUZZ_SEED", "4774")) or secrets.randbits(32)
-EACH = 8  # forms of one drawn message: as it is, and damaged
+EACH = 10  # forms of two drawn messages: one, both end to end, and damaged
 METHODS: dict[str, tuple[type[Message], str, st.SearchStrategy[Message]]] = {
     "Write": (ingest_pb2.WriteRequest, "reencode_write", messages.WRITES),
     "WriteStream": (ingest_pb2.WriteStreamRequest, "reencode_write_stream", messages.STREAM_WRITES),
@@ -63,17 +63,15 @@ def test_the_same_bytes_mean_the_same(method: str) -> None:
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(message=drawn, number=st.integers(0, 2**32 - 1))
-    def compare(message: Message, number: int) -> None:
+    @given(message=drawn, other=drawn, number=st.integers(0, 2**32 - 1))
+    def compare(message: Message, other: Message, number: int) -> None:
         dice = random.Random(number)
-        whole = message.SerializeToString()
+        whole = [message.SerializeToString(), message.SerializeToString() + other.SerializeToString()]
         for form in range(EACH):
-            data = messages.damaged(whole, dice) if form else whole
+            data = whole[form] if form < 2 else messages.damaged(whole[form % 2], dice)
             python, rust = by_python(kind, data), by_rust(reencode, kind, data)
             assert rust == python, f"{data.hex()} is {python and python.hex()} to Python, {rust and rust.hex()} to Rust"
-            seen[
-                "damaged, understood" if python is not None and form else "whole" if python is not None else "refused"
-            ] += 1
+            seen["refused" if python is None else "whole" if form < 2 else "damaged, understood"] += 1
 
     compare()
     print(f"{method}: MARIGRAM_FUZZ_SEED={SEED}", dict(seen))  # noqa: T201
