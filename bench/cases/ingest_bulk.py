@@ -11,7 +11,7 @@ from bench.harness import OURS, Case, Contender, Size
 from bench.producers import split
 
 ROWS: Mapping[Size, int] = {"small": 1_000_000, "full": 10_000_000}
-MESSAGE_ROWS = 131_072  # 2.4 MB
+MESSAGE_ROWS = 65_536  # 1.2 MB
 STREAMS = 1
 IN_FLIGHT = 4
 
