@@ -122,7 +122,10 @@ impl TimeBounds {
     pub(super) fn check(&self, time: i64) -> Option<(Reject, String)> {
         let seconds = |from: i64, to: i64| (i128::from(to) - i128::from(from)) as f64 / SECOND_NS as f64;
         if time == NO_TIME {
-            Some((Reject::TimeMissing, "the least 64-bit integer, which stands for no time".into()))
+            Some((
+                Reject::TimeMissing,
+                "the least 64-bit integer, which stands for no time".into(),
+            ))
         } else if time > self.newest {
             Some((
                 Reject::TimeInFuture,
