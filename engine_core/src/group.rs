@@ -30,9 +30,9 @@ impl Shape {
         }
         // An array much larger than the rows costs more to clear than a table to probe.
         let most = MAX_DENSE.min(rows.saturating_mul(4).max(1 << 12));
-        let product = radices
-            .iter()
-            .try_fold(1u64, |product, radix| product.checked_mul((*radix)?).filter(|product| *product <= most));
+        let product = radices.iter().try_fold(1u64, |product, radix| {
+            product.checked_mul((*radix)?).filter(|product| *product <= most)
+        });
         match product {
             Some(_) => Self::Dense(radices.iter().copied().flatten().collect()),
             None => Self::Hashed(radices.len()),
@@ -202,7 +202,11 @@ impl Grouper {
     }
 
     fn check(&self, most: u64) -> Result<()> {
-        if u64::from(self.groups) > most { Err(too_many(most)) } else { Ok(()) }
+        if u64::from(self.groups) > most {
+            Err(too_many(most))
+        } else {
+            Ok(())
+        }
     }
 
     fn find_or_add(&mut self, part: impl Fn(usize) -> u64) -> Result<u32> {

@@ -397,3 +397,53 @@ fn a_core_that_shuts_down_finishes_what_it_took() {
     }
     assert_eq!(reason(calls.write(&plain(&[NOW]))), (Kind::Overloaded, "SHUTTING_DOWN"));
 }
+
+/// Mutations of good requests, thousands of them, through the whole path: each is answered, none is a fault of ours, and the
+/// ledger balances.
+fn broken_requests_are_answered(requests: u64) {
+    let calls = Calls::new();
+    let epoch = calls.open("w");
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut next = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    for _ in 0..requests {
+        let (method, mut bytes) = match next(3) {
+            0 => (WriteMethod::Write, plain(&[NOW, NOW - 1, NOW]).encode_to_vec()),
+            1 => (
+                WriteMethod::Write,
+                numbered(epoch, 1 + next(4) as u64, &[NOW]).encode_to_vec(),
+            ),
+            _ => (WriteMethod::TrackEvents, events(&["ada", "", "bob"]).encode_to_vec()),
+        };
+        for _ in 0..1 + next(3) {
+            let at = next(bytes.len());
+            match next(3) {
+                0 => bytes[at] = next(256) as u8,
+                1 => bytes.insert(at, next(256) as u8),
+                _ => bytes[at] ^= 1 << next(8),
+            }
+        }
+        if let Err(error) = calls.send::<()>(method, bytes.clone())() {
+            assert_ne!(error.kind(), Kind::Internal, "{bytes:?}: {error:?}");
+        }
+    }
+    for stream in calls.bed.store.streams(calls.bed.ns) {
+        assert!(stream.ledger().balances());
+    }
+    calls.bed.store.verify().unwrap();
+}
+
+#[test]
+fn fuzz_broken_requests_are_answered() {
+    broken_requests_are_answered(500);
+}
+
+#[test]
+#[ignore = "minutes; make fuzz runs it"]
+fn fuzz_many_broken_requests_are_answered() {
+    broken_requests_are_answered(200_000);
+}

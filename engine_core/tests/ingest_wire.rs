@@ -3,9 +3,8 @@
 use std::fmt::Debug;
 
 use marigram_core::error::Error;
-use marigram_core::wire::batch::describe_write;
 use marigram_core::wire::cursor::{Fields, Wire};
-use marigram_core::wire::events::describe_events;
+use marigram_core::wire::describe::{describe_events, describe_write};
 use marigram_core::wire::v1;
 use proptest::prelude::*;
 use prost::Message;
@@ -169,7 +168,7 @@ fn compare<M: Message + Default + PartialEq + Debug>(bytes: &[u8], seen: Result<
 fn has_odd_entry(bytes: &[u8]) -> bool {
     let parts = |bytes: &[u8], wanted: u32| {
         let (mut fields, mut found) = (Fields::new(bytes, 0), Vec::new());
-        while let Ok(Some((number, value))) = fields.next() {
+        while let Ok(Some((number, value))) = fields.read() {
             if let (true, Wire::Bytes(bytes)) = (number == wanted, value) {
                 found.push(bytes.to_vec());
             }
@@ -178,7 +177,7 @@ fn has_odd_entry(bytes: &[u8]) -> bool {
     };
     let is_odd = |entry: &Vec<u8>| {
         let mut fields = Fields::new(entry, 0);
-        while let Ok(Some(field)) = fields.next() {
+        while let Ok(Some(field)) = fields.read() {
             if !matches!(field, (1 | 2, Wire::Bytes(_))) {
                 return true;
             }

@@ -53,7 +53,11 @@ fn literal(column: usize) -> BoxedStrategy<Cell> {
             Just(Cell::F64(f64::INFINITY)),
         ]
         .boxed(),
-        1 => prop_oneof![(-5i64..5).prop_map(Cell::I64), (-10i32..10).prop_map(|v| Cell::F64(f64::from(v) / 2.0))].boxed(),
+        1 => prop_oneof![
+            (-5i64..5).prop_map(Cell::I64),
+            (-10i32..10).prop_map(|v| Cell::F64(f64::from(v) / 2.0))
+        ]
+        .boxed(),
         2 => any::<bool>().prop_map(Cell::Bool).boxed(),
         3 | 7 => (-30i64..30).prop_map(Cell::Time).boxed(),
         _ => texts.boxed(),
@@ -139,7 +143,11 @@ fn truth(filter: &v1::Filter, row: &Row) -> Option<bool> {
         Condition::In(set) => {
             let cell = cell_of(row, &set.column);
             ordering(&cell, &cell)?;
-            Some(set.values.iter().any(|value| ordering(&cell, &cell_from(value)) == Some(Ordering::Equal)))
+            Some(
+                set.values
+                    .iter()
+                    .any(|value| ordering(&cell, &cell_from(value)) == Some(Ordering::Equal)),
+            )
         }
         Condition::All(list) => {
             let truths: Vec<_> = list.filters.iter().map(|filter| truth(filter, row)).collect();
@@ -173,11 +181,17 @@ fn total(a: &Cell, b: &Cell) -> Ordering {
         Cell::F64(value) if value.is_nan() => 1,
         _ => 0,
     };
-    class(a).cmp(&class(b)).then_with(|| ordering(a, b).unwrap_or(Ordering::Equal))
+    class(a)
+        .cmp(&class(b))
+        .then_with(|| ordering(a, b).unwrap_or(Ordering::Equal))
 }
 
 fn totals(a: &[Cell], b: &[Cell]) -> Ordering {
-    a.iter().zip(b).map(|(a, b)| total(a, b)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| total(a, b))
+        .find(|order| order.is_ne())
+        .unwrap_or(Ordering::Equal)
 }
 
 fn number(cell: &Cell) -> f64 {
@@ -218,11 +232,20 @@ fn compute(measure: &v1::Measure, rows: &[&Row], entities: &[String]) -> Cell {
     if present.is_empty() {
         return Cell::Null;
     }
-    let code = |row: &Row| entities.iter().position(|entity| *entity == row.1).map_or(0, |at| at + 1);
+    let code = |row: &Row| {
+        entities
+            .iter()
+            .position(|entity| *entity == row.1)
+            .map_or(0, |at| at + 1)
+    };
     let mut in_time: Vec<usize> = (0..present.len()).collect();
     in_time.sort_by_key(|&at| (present[at].0.0, code(present[at].0)));
     let sum = |cells: &mut dyn Iterator<Item = Cell>| match present[0].1 {
-        Cell::I64(_) => Cell::I64(cells.map(|cell| if let Cell::I64(value) = cell { value } else { 0 }).sum()),
+        Cell::I64(_) => Cell::I64(
+            cells
+                .map(|cell| if let Cell::I64(value) = cell { value } else { 0 })
+                .sum(),
+        ),
         _ => Cell::F64(cells.map(|cell| number(&cell)).sum::<f64>() + 0.0),
     };
     match measure.kind() {
@@ -246,7 +269,12 @@ fn interpret(query: &v1::QuerySpec, rows: &[Row], entities: &[String], width: Op
     let taken: Vec<&Row> = rows
         .iter()
         .filter(|row| range.start_ns.is_none_or(|start| row.0 >= start) && range.end_ns.is_none_or(|end| row.0 < end))
-        .filter(|row| query.filter.as_ref().is_none_or(|filter| truth(filter, row) == Some(true)))
+        .filter(|row| {
+            query
+                .filter
+                .as_ref()
+                .is_none_or(|filter| truth(filter, row) == Some(true))
+        })
         .collect();
     let key = |row: &Row| -> Vec<Cell> {
         let start = width.map(|width| {
@@ -265,8 +293,15 @@ fn interpret(query: &v1::QuerySpec, rows: &[Row], entities: &[String], width: Op
     let mut table: Vec<Vec<Cell>> = keys
         .into_iter()
         .map(|group| {
-            let members: Vec<&Row> = taken.iter().copied().filter(|row| totals(&key(row), &group).is_eq()).collect();
-            let measures = query.measures.iter().map(|measure| compute(measure, &members, entities));
+            let members: Vec<&Row> = taken
+                .iter()
+                .copied()
+                .filter(|row| totals(&key(row), &group).is_eq())
+                .collect();
+            let measures = query
+                .measures
+                .iter()
+                .map(|measure| compute(measure, &members, entities));
             group.iter().cloned().chain(measures).collect()
         })
         .collect();
@@ -279,7 +314,14 @@ fn interpret(query: &v1::QuerySpec, rows: &[Row], entities: &[String], width: Op
 fn measures() -> impl Strategy<Value = Vec<v1::Measure>> {
     use v1::MeasureKind as Kind;
     let any = (0usize..8).prop_flat_map(|column| {
-        let mut kinds = vec![Kind::Count, Kind::Min, Kind::Max, Kind::First, Kind::Last, Kind::Distinct];
+        let mut kinds = vec![
+            Kind::Count,
+            Kind::Min,
+            Kind::Max,
+            Kind::First,
+            Kind::Last,
+            Kind::Distinct,
+        ];
         if column < 2 {
             kinds.extend([Kind::Sum, Kind::Mean, Kind::Quantile]);
         }

@@ -289,7 +289,7 @@ fn a_panic_of_the_committer_calls_the_hook_and_stops_the_store() {
     let stream = bed.stream("clicks");
     let (sender, called) = std::sync::mpsc::channel();
     bed.store
-        .set_committer_panic_hook(Box::new(move || drop(sender.send(()))));
+        .set_committer_panic_hook(Box::new(move || sender.send(()).unwrap()));
     let mut one = item(&stream, &[1]);
     one.done = Box::new(|_| panic!("a fault of ours"));
     bed.store.submit(one);

@@ -104,6 +104,19 @@ def test_a_revoked_key_stays_revoked_after_a_restart_and_keeps_its_first_time() 
             each.verify(token)
 
 
+def test_a_key_that_was_found_right_is_looked_up_each_time() -> None:
+    clock = [10]
+    keys, _ = ring(clock)
+    lasting, ending = made(keys), made(keys, expire_time_ns=20)
+    for text in (lasting, ending, lasting, ending):
+        keys.identify(text)
+    clock[0] = 20
+    keys.revoke(lasting.split("_")[1])
+    for text in (lasting, ending, lasting[:-1], ""):
+        with pytest.raises(Unauthenticated):
+            keys.identify(text)
+
+
 def test_keys_in_a_text_are_masked() -> None:
     text = new_token().text()
     assert mask(f"who sent {text}, and {text[:40]}?") == "who sent mg_***, and mg_***?"

@@ -45,7 +45,7 @@ class Process:
     def end(self) -> int:
         """Reads the rest of the log; the exit code."""
         assert self.process.stderr is not None
-        self.log += [json.loads(line) for line in self.process.stderr]
+        self.log += [json.loads(line) for line in self.process.stderr if line.startswith("{")]  # gRPC has its own
         return self.process.wait(SECONDS)
 
     def key(self) -> str:
@@ -123,20 +123,24 @@ async def test_a_drain_loses_no_acknowledged_row_and_ends_with_0(tmp_path: Path,
 
             sender = asyncio.create_task(send())
             try:
-                while (answer := await call.read()) is not grpc.aio.EOF:
+                async for answer in call:
                     acked = ingest_pb2.WriteStreamResponse.FromString(answer).acked_sequence
                     if acked >= 20 and process.process.poll() is None:
                         process.process.send_signal(number)
                         number = signal.SIGCONT  # once; this one does nothing
+            except grpc.aio.AioRpcError:
+                assert process.process.returncode is None  # it was told, not cut off
             finally:
                 sender.cancel()
                 await asyncio.gather(sender, return_exceptions=True)
-            assert await call.code() is grpc.StatusCode.UNAVAILABLE
         assert await asyncio.to_thread(process.end) == 0
     assert acked >= 20
     with serve(tmp_path / "data") as process:
         port = (await asyncio.to_thread(process.until, "listening"))["port"]
-        assert await stored(port, process.key()) == acked * 10
+        rows = await stored(port, process.key())
+    # What was on its way when the server stopped may be there too, whole batches of it.
+    assert rows >= acked * 10
+    assert rows % 10 == 0
 
 
 def test_a_second_server_on_the_directory_does_not_start(tmp_path: Path) -> None:

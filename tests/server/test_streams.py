@@ -12,6 +12,7 @@ from tests.server.support import STREAMS, Client, refused
 
 EVENT, METRIC = common_pb2.STREAM_KIND_EVENT, common_pb2.STREAM_KIND_METRIC
 F64 = common_pb2.COLUMN_TYPE_F64
+MANY = [{"name": f"c{i}", "type": F64} for i in range(1_025)]
 
 
 async def create(client: Client, **fields: Any) -> streams_pb2.Stream:
@@ -96,11 +97,7 @@ async def test_a_name_is_taken_once(client: Client) -> None:
         ({"columns": [{"name": "time", "type": F64}]}, "RESERVED_NAME", "stream.columns[0]"),
         ({"columns": [{"name": "a", "type": F64, "unit": "x" * 64}]}, "BAD_TEXT", "stream.columns[0].unit"),
         ({"columns": [{"name": "a", "type": 7}]}, "LABEL_IN_EVENT_STREAM", "stream.columns[0]"),
-        (
-            {"columns": [{"name": f"c{i}", "type": F64} for i in range(1_025)]},
-            "TOO_MANY_COLUMNS",
-            "stream.columns[1024]",
-        ),
+        ({"kind": METRIC, "columns": MANY}, "TOO_MANY_COLUMNS", "stream.columns[1024]"),
     ],
 )
 async def test_a_rule_that_is_broken_is_named_and_nothing_is_made(
@@ -143,14 +140,14 @@ async def test_what_the_mask_names_and_the_stream_lacks_goes_back_to_its_default
 
 
 async def test_a_star_replaces_everything_that_can_change(client: Client) -> None:
-    await create(client, name="streams/s", kind=EVENT, strict=True, description="old", idle_after={"seconds": 5})
+    await create(client, name="streams/s", kind=METRIC, strict=True, description="old", idle_after={"seconds": 5})
     after = await update(client, "*", name="streams/s", columns=[{"name": "a", "type": F64}])
     assert (after.strict, after.description, after.idle_after.seconds) == (False, "", 30)
     assert [column.name for column in after.columns] == ["a"]
 
 
 async def test_columns_are_added_and_described_but_keep_their_type(client: Client) -> None:
-    await create(client, name="streams/s", kind=EVENT, columns=[{"name": "a", "type": F64}])
+    await create(client, name="streams/s", kind=METRIC, columns=[{"name": "a", "type": F64}])
     columns: list[dict[str, Any]] = [{"name": "a", "type": F64, "unit": "s"}, {"name": "b", "type": 3}]
     after = await update(client, "columns", name="streams/s", columns=columns)
     assert [(column.name, column.unit) for column in after.columns] == [("a", "s"), ("b", "")]

@@ -26,7 +26,7 @@ impl Default for DistinctCodes {
 }
 
 impl DistinctCodes {
-    fn to_bits(&mut self) {
+    fn densify(&mut self) {
         self.bits = vec![0; self.greatest as usize / 64 + 1];
         for code in std::mem::take(&mut self.sparse) {
             self.bits[code as usize / 64] |= 1 << (code % 64);
@@ -38,7 +38,11 @@ impl DistinctCodes {
         let mut codes: Vec<u32> = self.sparse.iter().copied().collect();
         codes.sort_unstable();
         for (at, &word) in self.bits.iter().enumerate() {
-            codes.extend((0..64).filter(|bit| word >> bit & 1 == 1).map(|bit| at as u32 * 64 + bit));
+            codes.extend(
+                (0..64)
+                    .filter(|bit| word >> bit & 1 == 1)
+                    .map(|bit| at as u32 * 64 + bit),
+            );
         }
         codes
     }
@@ -59,7 +63,7 @@ impl Aggregate for DistinctCodes {
         }
         self.greatest = self.greatest.max(code);
         if self.sparse.insert(code) && self.sparse.len() > SPARSE.max(self.greatest as usize / 32) {
-            self.to_bits();
+            self.densify();
         }
     }
 

@@ -60,8 +60,8 @@ mod tests {
 
     #[test]
     fn ties_go_by_entity_then_arrival() {
-        let rows = [(5, 2, 10), (5, 1, 11), (5, 1, 12), (5, 2, 13)]
-            .map(|(time, entity, value)| Timed { time, entity, value });
+        let rows =
+            [(5, 2, 10), (5, 1, 11), (5, 1, 12), (5, 2, 13)].map(|(time, entity, value)| Timed { time, entity, value });
         assert_eq!(whole_and_split::<First>(&rows, &[2]).1.finish(), Some(11));
         assert_eq!(whole_and_split::<Last>(&rows, &[3]).1.finish(), Some(13));
         assert_eq!(First::default().finish(), None);

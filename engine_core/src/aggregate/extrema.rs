@@ -174,7 +174,10 @@ mod tests {
     #[test]
     fn the_extreme_that_stands_for_nothing_is_still_a_value() {
         assert_eq!(whole_and_split::<MinI64>(&[i64::MAX], &[]).1.finish(), Some(i64::MAX));
-        assert_eq!(whole_and_split::<MinF64>(&[f64::INFINITY], &[]).1.finish(), Some(f64::INFINITY));
+        assert_eq!(
+            whole_and_split::<MinF64>(&[f64::INFINITY], &[]).1.finish(),
+            Some(f64::INFINITY)
+        );
         assert_eq!(MaxF64::default().finish(), None);
     }
 }

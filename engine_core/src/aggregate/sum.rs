@@ -110,9 +110,10 @@ impl Aggregate for Sum {
     }
 
     fn insert_all(&mut self, values: &[f64]) {
-        let largest = values
-            .iter()
-            .fold(0.0f64, |largest, value| if value.abs() > largest { value.abs() } else { largest });
+        let largest = values.iter().fold(
+            0.0f64,
+            |largest, value| if value.abs() > largest { value.abs() } else { largest },
+        );
         if largest >= HUGE {
             values.iter().for_each(|&value| self.insert(value));
             return;
@@ -284,7 +285,10 @@ mod tests {
     fn sum_of(values: &[f64]) -> f64 {
         let (whole, split) = whole_and_split::<Sum>(values, &[1, 3]);
         let (whole, split) = (whole.finish(), split.finish());
-        assert!(whole == split || whole.is_nan() && split.is_nan(), "{whole} against {split}");
+        assert!(
+            whole == split || whole.is_nan() && split.is_nan(),
+            "{whole} against {split}"
+        );
         whole
     }
 

@@ -222,6 +222,8 @@ pub fn pack(batch: &RowBatch) -> Vec<u8> {
     out[8..12].copy_from_slice(&total.to_le_bytes());
     let crc = header_crc(&out, directory_len);
     out[12..16].copy_from_slice(&crc.to_le_bytes());
+    // The tail's bound counts the bytes of batches; room that was reserved for worse data must not come on top.
+    out.shrink_to_fit();
     out
 }
 

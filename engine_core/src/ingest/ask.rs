@@ -6,7 +6,7 @@ use crate::column::StreamKind;
 use crate::column::schema::check_stream_id;
 use crate::error::{Error, Result};
 use crate::store::NamespaceId;
-use crate::wire::batch::Envelope;
+use crate::wire::envelope::Envelope;
 
 /// Most bytes of a TrackEvents request; those of Write and WriteStream are bounded by the port.
 const MAX_TRACK_BYTES: usize = 4 << 20;

@@ -14,6 +14,7 @@ mod job;
 mod lane;
 mod pool;
 pub mod prepare;
+mod properties;
 mod quarantine;
 mod series;
 mod session;

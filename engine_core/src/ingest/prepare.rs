@@ -87,6 +87,9 @@ fn count_late(times: &[i64], watermark: Option<i64>) -> u64 {
     times.iter().map(|&time| u64::from(time < watermark)).sum()
 }
 
+/// Stands for no time, as in numpy and pandas: nobody means that nanosecond of 1677.
+const NO_TIME: i64 = i64::MIN;
+
 /// Times a stream takes, both ends inclusive.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TimeBounds {
@@ -102,7 +105,8 @@ impl TimeBounds {
             oldest: schema
                 .settings
                 .max_age_ns
-                .map_or(i64::MIN, |age| now.saturating_sub(age)),
+                .map_or(NO_TIME, |age| now.saturating_sub(age))
+                .max(NO_TIME + 1),
             newest: now.saturating_add(MAX_AHEAD_NS),
             now,
         }
@@ -117,7 +121,12 @@ impl TimeBounds {
     /// The rule a time breaks, and what was found.
     pub(super) fn check(&self, time: i64) -> Option<(Reject, String)> {
         let seconds = |from: i64, to: i64| (i128::from(to) - i128::from(from)) as f64 / SECOND_NS as f64;
-        if time > self.newest {
+        if time == NO_TIME {
+            Some((
+                Reject::TimeMissing,
+                "the least 64-bit integer, which stands for no time".into(),
+            ))
+        } else if time > self.newest {
             Some((
                 Reject::TimeInFuture,
                 format!("{time}, {} s ahead", seconds(self.now, time)),
@@ -154,7 +163,9 @@ mod tests {
         assert_eq!(bounds.check(now + MAX_AHEAD_NS + 1).unwrap().0, Reject::TimeInFuture);
         assert_eq!(bounds.check(now), None);
         let any_age = TimeBounds::new(now, &Schema::new(StreamKind::Metric, StreamSettings::default()));
-        assert!(any_age.hold([i64::MIN].into_iter()));
+        assert!(any_age.hold([i64::MIN + 1].into_iter()));
+        assert!(!any_age.hold([i64::MIN].into_iter()));
+        assert_eq!(any_age.check(i64::MIN).unwrap().0, Reject::TimeMissing);
         assert!(any_age.check(i64::MAX).is_some());
     }
 

@@ -92,7 +92,7 @@ mod tests {
     use prost::Message;
 
     use super::*;
-    use crate::wire::events::to_v1;
+    use crate::wire::describe::to_v1;
     use crate::wire::v1;
 
     #[test]

@@ -9,14 +9,16 @@ use super::columns::LabelColumn;
 use super::faults::{Faults, Keep, excerpt};
 use crate::column::schema::{MAX_COLUMNS, MAX_SYMBOL_BYTES, check_name};
 use crate::column::series::canonical;
-use crate::column::{ColumnType, Reject, Schema};
+use crate::column::{ColumnType, NULL_CODE, Reject, Schema};
 use crate::error::{Error, Result};
 use crate::wire::batch::SeriesView;
 
 /// Most series of a table.
 const MAX_SERIES: usize = 1 << 20;
-/// Code of a label that a row lacks.
-const ABSENT: u32 = u32::MAX;
+/// Code of a label that a row lacks; that of the null, so that it comes from the validity as well.
+const ABSENT: u32 = NULL_CODE;
+/// Pairs of tuple and code up to which each has a place of its own.
+const DENSE_PLACES: usize = 1 << 18;
 
 /// Series of a batch and the one of each row.
 #[derive(Debug)]
@@ -49,54 +51,26 @@ impl<'a> SeriesRows<'a> {
         })
     }
 
-    /// Series by the distinct tuples of the label columns' codes; without columns, the one without labels.
+    /// Series by the distinct tuples of the label columns' values; without columns, the one without labels.
     pub(super) fn of_columns(columns: &[LabelColumn<'a>], rows: usize) -> Result<Self> {
+        let mut tuples = Tuples::new(rows);
+        for column in columns {
+            tuples.extend(column);
+        }
         let mut view = SeriesView::default();
-        if columns.is_empty() {
-            view.push_series();
-            return Self::owned(view, vec![0; rows], 1, rows);
-        }
-        // The tuples seen so far, end to end; the table finds one by its codes.
-        let (width, mut tuples) = (columns.len(), Vec::<u32>::new());
-        let mut table = HashTable::<u32>::new();
-        let mut index = Vec::with_capacity(rows * 4);
-        let mut tuple = vec![ABSENT; width];
-        let mut last = 0u32;
-        for row in 0..rows {
-            for (code, column) in tuple.iter_mut().zip(columns) {
-                *code = match &column.validity {
-                    Some(bits) if !bits.get(row) => ABSENT,
-                    _ => match column.codes.get(row) {
-                        code if column.strings.values[code as usize].is_empty() => ABSENT,
-                        code => code,
-                    },
-                };
-            }
-            let of = |series: u32| &tuples[series as usize * width..][..width];
-            // Rows often come in runs of one series.
-            if row == 0 || of(last) != tuple {
-                let hash = hash_tuple(&tuple);
-                last = match table.find(hash, |&series| of(series) == tuple) {
-                    Some(&series) => series,
-                    None => {
-                        let series = (tuples.len() / width) as u32;
-                        tuples.extend_from_slice(&tuple);
-                        table.insert_unique(hash, series, |&other| {
-                            hash_tuple(&tuples[other as usize * width..][..width])
-                        });
-                        series
-                    }
-                };
-            }
-            index.extend_from_slice(&last.to_le_bytes());
-        }
-        for tuple in tuples.chunks_exact(width) {
-            for (&code, column) in tuple.iter().zip(columns) {
+        let mut codes = vec![0; columns.len()];
+        for tuple in 0..tuples.count {
+            tuples.read(tuple as u32, &mut codes);
+            for (&code, column) in codes.iter().zip(columns) {
                 if code != ABSENT {
-                    view.push_label(column.name, column.strings.values[code as usize]);
+                    view.push_label(column.name, column.strings.values[code as usize - 1]);
                 }
             }
             view.push_series();
+        }
+        let mut index = vec![0; rows * 4];
+        for (le, at) in index.as_chunks_mut().0.iter_mut().zip(&tuples.index) {
+            *le = at.to_le_bytes();
         }
         Self::owned(view, index, 4, rows)
     }
@@ -177,10 +151,78 @@ impl<'a> SeriesRows<'a> {
     }
 }
 
-fn hash_tuple(tuple: &[u32]) -> u64 {
-    let mix = |hash: u64, code: &u32| (hash.rotate_left(5) ^ u64::from(*code)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    // The table takes its tag from the upper bits and its place from the lower: fold them together.
-    let hash = tuple.iter().fold(0, mix);
+/// Distinct tuples of codes, built column by column: a tuple is one of the columns before it and a code.
+struct Tuples {
+    /// Tuple of each row.
+    index: Vec<u32>,
+    /// Number of distinct tuples.
+    count: usize,
+    /// Of each column, the tuples by what they extend and by which code.
+    levels: Vec<Vec<(u32, u32)>>,
+}
+
+impl Tuples {
+    /// The empty tuple in every row.
+    fn new(rows: usize) -> Self {
+        Self {
+            index: vec![0; rows],
+            count: 1,
+            levels: Vec::new(),
+        }
+    }
+
+    /// Extends every row's tuple by its code, one past its value's index.
+    fn extend(&mut self, column: &LabelColumn<'_>) {
+        let values = &column.strings.values;
+        let present = |(at, value): (usize, &&str)| if value.is_empty() { ABSENT } else { at as u32 + 1 };
+        let table: Vec<u32> = values.iter().enumerate().map(present).collect();
+        let codes = column
+            .codes
+            .map(&table, column.validity.as_ref(), Keep::All(self.index.len()));
+        let width = values.len() + 1;
+        let mut level = Vec::new();
+        let places = self.count.saturating_mul(width);
+        if places <= DENSE_PLACES.max(2 * codes.len()) {
+            let mut seen = vec![u32::MAX; places];
+            for (at, code) in self.index.iter_mut().zip(codes) {
+                let place = &mut seen[*at as usize * width + code as usize];
+                if *place == u32::MAX {
+                    *place = level.len() as u32;
+                    level.push((*at, code));
+                }
+                *at = *place;
+            }
+        } else {
+            let mut seen = HashTable::<u32>::new();
+            for (at, code) in self.index.iter_mut().zip(codes) {
+                let pair = (*at, code);
+                let found = seen.find(hash_pair(pair), |&tuple| level[tuple as usize] == pair);
+                *at = match found {
+                    Some(&tuple) => tuple,
+                    None => {
+                        let tuple = level.len() as u32;
+                        level.push(pair);
+                        seen.insert_unique(hash_pair(pair), tuple, |&other| hash_pair(level[other as usize]));
+                        tuple
+                    }
+                };
+            }
+        }
+        self.count = level.len();
+        self.levels.push(level);
+    }
+
+    /// Codes of a tuple, one a column.
+    fn read(&self, mut tuple: u32, codes: &mut [u32]) {
+        for (level, code) in self.levels.iter().zip(codes).rev() {
+            (tuple, *code) = level[tuple as usize];
+        }
+    }
+}
+
+fn hash_pair((tuple, code): (u32, u32)) -> u64 {
+    let hash = (u64::from(tuple) << 32 | u64::from(code)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    // The table takes its tag from the upper bits and the place from the lower, where a product has little of its factors.
     hash ^ (hash >> 32)
 }
 

@@ -10,7 +10,8 @@ use crate::column::packed::Physical;
 use crate::column::{BLOCK_ROWS, ColumnType, PackedBatch, Schema, StreamKind, StreamSettings};
 use crate::error::Result;
 use crate::store::{NamespaceId, Stream};
-use crate::wire::batch::{BatchView, Envelope};
+use crate::wire::batch::BatchView;
+use crate::wire::envelope::Envelope;
 use crate::wire::v1::{self, batch_column::Values};
 
 /// The clock of these tests.

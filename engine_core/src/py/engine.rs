@@ -90,8 +90,10 @@ impl PyEngine {
     #[new]
     fn new(py: Python<'_>, path: PathBuf, options: &Bound<'_, PyMapping>) -> PyResult<Self> {
         let options = self::options(options)?;
-        let engine = py.detach(|| Engine::open(&path, options))?;
-        engine.store.set_committer_panic_hook(Box::new(|| std::process::exit(COMMITTER_PANICKED)));
+        let engine = py.detach(move || Engine::open(&path, options))?;
+        engine
+            .store
+            .set_committer_panic_hook(Box::new(|| std::process::exit(COMMITTER_PANICKED)));
         Ok(Self {
             engine,
             completions: Arc::new(Completions::new()?),
@@ -141,7 +143,10 @@ impl PyEngine {
         let deadline = timeout_ns.map(|left| self.engine.store.clock().monotonic_ns().saturating_add(left));
         // Held over the submission, so that an answer cannot come before its handle is there.
         let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
-        let handle = self.engine.queries.submit(NamespaceId(namespace), method, Box::new(request), deadline, done);
+        let handle = self
+            .engine
+            .queries
+            .submit(NamespaceId(namespace), method, Box::new(request), deadline, done);
         handles.insert(ticket, handle);
         Ok(ticket)
     }
@@ -250,9 +255,9 @@ impl PyEngine {
         py: Python<'py>,
         namespace: u32,
         room: &str,
-        id: &str,
+        name: &str,
     ) -> PyResult<Option<(Bound<'py, PyBytes>, u64)>> {
-        let found = py.detach(|| self.engine.store.documents().get(NamespaceId(namespace), room, id))?;
+        let found = py.detach(|| self.engine.store.documents().get(NamespaceId(namespace), room, name))?;
         Ok(found.map(|(data, version)| (PyBytes::new(py, &data), version)))
     }
 
@@ -261,12 +266,12 @@ impl PyEngine {
         py: Python<'_>,
         namespace: u32,
         room: &str,
-        id: &str,
+        name: &str,
         data: &[u8],
         expected: Option<u64>,
     ) -> PyResult<u64> {
         let namespace = NamespaceId(namespace);
-        Ok(py.detach(|| self.engine.store.documents().put(namespace, room, id, data, expected))?)
+        Ok(py.detach(|| self.engine.store.documents().put(namespace, room, name, data, expected))?)
     }
 
     fn delete_document(
@@ -274,11 +279,11 @@ impl PyEngine {
         py: Python<'_>,
         namespace: u32,
         room: &str,
-        id: &str,
+        name: &str,
         expected: Option<u64>,
     ) -> PyResult<()> {
         let namespace = NamespaceId(namespace);
-        Ok(py.detach(|| self.engine.store.documents().delete(namespace, room, id, expected))?)
+        Ok(py.detach(|| self.engine.store.documents().delete(namespace, room, name, expected))?)
     }
 
     fn list_documents<'py>(

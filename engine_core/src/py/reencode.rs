@@ -4,16 +4,16 @@ use prost::Message;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::wire::{batch, events};
+use crate::wire::describe;
 
 #[pyfunction]
 fn reencode_write<'py>(py: Python<'py>, message: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-    Ok(PyBytes::new(py, &batch::describe_write(message)?.encode_to_vec()))
+    Ok(PyBytes::new(py, &describe::describe_write(message)?.encode_to_vec()))
 }
 
 #[pyfunction]
 fn reencode_track_events<'py>(py: Python<'py>, message: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-    Ok(PyBytes::new(py, &events::describe_events(message)?.encode_to_vec()))
+    Ok(PyBytes::new(py, &describe::describe_events(message)?.encode_to_vec()))
 }
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

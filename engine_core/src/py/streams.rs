@@ -109,7 +109,9 @@ impl Changes {
         let mut columns = Vec::new();
         if let Some(items) = item::<Vec<Bound<'_, PyAny>>>(mapping, "columns")? {
             for (i, column) in items.iter().enumerate() {
-                let column = column.cast::<PyMapping>().map_err(|_| PyTypeError::new_err("columns holds mappings"))?;
+                let column = column
+                    .cast::<PyMapping>()
+                    .map_err(|_| PyTypeError::new_err("columns holds mappings"))?;
                 let number: u8 = item(column, "type")?.unwrap_or_default();
                 columns.push(ColumnChange {
                     name: item(column, "name")?.unwrap_or_default(),

@@ -23,6 +23,7 @@ use crate::group::{Grouper, Shape};
 use crate::scan::Type;
 use crate::scan::strings::Strings;
 use crate::sketch::Sketch;
+use crate::sketch::exponential::ExponentialHistogram;
 use crate::time::TimeRange;
 use crate::wire::v1;
 
@@ -96,12 +97,16 @@ impl Output {
                 Self::new(name, OutputValues::Bool(values), valid)
             }
             Type::Timestamp => {
-                let (values, valid) = values.map(|value| (value.unwrap_or_default() as i64, value.is_some())).unzip();
+                let (values, valid) = values
+                    .map(|value| (value.unwrap_or_default() as i64, value.is_some()))
+                    .unzip();
                 Self::new(name, OutputValues::Time(values), valid)
             }
             Type::Text => {
                 let strings = strings.ok_or_else(|| Error::internal("texts without strings"))?;
-                let codes: Vec<u32> = values.map(|value| value.map_or(NULL_CODE, |code| code as u32)).collect();
+                let codes: Vec<u32> = values
+                    .map(|value| value.map_or(NULL_CODE, |code| code as u32))
+                    .collect();
                 let valid = codes.iter().map(|&code| code != NULL_CODE).collect();
                 let (ranks, texts) = rank(&codes, strings);
                 Self::new(name, OutputValues::Text(ranks, texts), valid)
@@ -139,7 +144,10 @@ impl Output {
                 OutputValues::F64(_) | OutputValues::I64(_) | OutputValues::Time(_) => n * 8,
                 OutputValues::Bool(_) => n.div_ceil(8),
                 OutputValues::Text(ranks, texts) => {
-                    let text = |&row: &u32| self.text(ranks, texts, row as usize).map_or(0, |text| text.len() as u64);
+                    let text = |&row: &u32| {
+                        self.text(ranks, texts, row as usize)
+                            .map_or(0, |text| text.len() as u64)
+                    };
                     n * 4 + rows.iter().map(text).sum::<u64>()
                 }
             }
@@ -155,9 +163,15 @@ impl Output {
             rows.iter().map(value).collect()
         }
         let (data_type, array): (DataType, ArrayRef) = match &self.values {
-            OutputValues::F64(values) => (DataType::Float64, Arc::new(Float64Array::from(pick(self, values, rows)))),
+            OutputValues::F64(values) => (
+                DataType::Float64,
+                Arc::new(Float64Array::from(pick(self, values, rows))),
+            ),
             OutputValues::I64(values) => (DataType::Int64, Arc::new(Int64Array::from(pick(self, values, rows)))),
-            OutputValues::Bool(values) => (DataType::Boolean, Arc::new(BooleanArray::from(pick(self, values, rows)))),
+            OutputValues::Bool(values) => (
+                DataType::Boolean,
+                Arc::new(BooleanArray::from(pick(self, values, rows))),
+            ),
             OutputValues::Time(values) => (
                 DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
                 Arc::new(TimestampNanosecondArray::from(pick(self, values, rows)).with_timezone("UTC")),
@@ -178,24 +192,33 @@ fn rank(codes: &[u32], strings: &Strings) -> (Vec<u32>, Vec<String>) {
     let mut distinct: Vec<u32> = codes.iter().copied().filter(|&code| code != NULL_CODE).collect();
     distinct.sort_unstable();
     distinct.dedup();
-    let mut texts: Vec<(String, u32)> =
-        strings.read(|view| distinct.iter().map(|&code| (view.text(code).to_owned(), code)).collect());
+    let mut texts: Vec<(String, u32)> = strings.read(|view| {
+        distinct
+            .iter()
+            .map(|&code| (view.text(code).to_owned(), code))
+            .collect()
+    });
     texts.sort_unstable();
-    let ranks: HashMap<u32, u32> = texts.iter().enumerate().map(|(rank, (_, code))| (*code, rank as u32)).collect();
+    let ranks: HashMap<u32, u32> = texts
+        .iter()
+        .enumerate()
+        .map(|(rank, (_, code))| (*code, rank as u32))
+        .collect();
     let rank = |code: &u32| ranks.get(code).copied().unwrap_or_default();
-    (codes.iter().map(rank).collect(), texts.into_iter().map(|(text, _)| text).collect())
+    (
+        codes.iter().map(rank).collect(),
+        texts.into_iter().map(|(text, _)| text).collect(),
+    )
 }
 
 /// Builds the answer from all lanes merged.
-pub(super) fn build(
-    plan: &Plan,
-    merged: &Merged,
-    limit: Option<u64>,
-    max_bytes: u64,
-    facts: &Facts,
-) -> Result<Answer> {
+pub(super) fn build(plan: &Plan, merged: &Merged, limit: Option<u64>, max_bytes: u64, facts: &Facts) -> Result<Answer> {
     // A query without windows and keys has one row, also over no rows.
-    let groups = if plan.shape == Shape::Single { 1 } else { merged.groups.len() };
+    let groups = if plan.shape == Shape::Single {
+        1
+    } else {
+        merged.groups.len()
+    };
     let mut outputs = key_columns(plan, &merged.groups, groups)?;
     let by_default = outputs.len();
     let mut measures = Vec::with_capacity(plan.measures.len());
@@ -234,10 +257,17 @@ pub(super) fn build(
     let fields: Vec<Field> = fields
         .into_iter()
         .enumerate()
-        .map(|(at, field)| if at == 0 && plan.windows.is_some() { field.with_nullable(false) } else { field })
+        .map(|(at, field)| {
+            if at == 0 && plan.windows.is_some() {
+                field.with_nullable(false)
+            } else {
+                field
+            }
+        })
         .collect();
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
-    let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options).map_err(encoding)?;
+    let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
+        .map_err(|error| encoding(&error))?;
     let nan_skipped = plan
         .measures
         .iter()
@@ -285,7 +315,12 @@ fn key_columns(plan: &Plan, keys: &Grouper, groups: usize) -> Result<Vec<Output>
             };
             (!null).then_some(value)
         });
-        outputs.push(Output::typed(&key.name, column.data_type, values, column.strings.as_deref())?);
+        outputs.push(Output::typed(
+            &key.name,
+            column.data_type,
+            values,
+            column.strings.as_deref(),
+        )?);
         part += 1;
     }
     Ok(outputs)
@@ -302,11 +337,16 @@ fn finish(plan: &Plan, measure: &PlannedMeasure, states: &States) -> Result<(Out
     let mut error = 0.0;
     let output = match (states, measure.spec.kind) {
         (States::Count(states), _) => Output::i64s(name, states.iter().map(|state| count(state.finish()))),
-        (States::MeanF64(states), MeasureKind::Count) => Output::i64s(name, states.iter().map(|state| count(state.count))),
-        (States::MeanI64(states), MeasureKind::Count) => Output::i64s(name, states.iter().map(|state| count(state.count))),
-        (States::MeanF64(states), MeasureKind::Sum) => {
-            Output::f64s(name, states.iter().map(|state| (state.count > 0).then(|| state.sum.finish())))
+        (States::MeanF64(states), MeasureKind::Count) => {
+            Output::i64s(name, states.iter().map(|state| count(state.count)))
         }
+        (States::MeanI64(states), MeasureKind::Count) => {
+            Output::i64s(name, states.iter().map(|state| count(state.count)))
+        }
+        (States::MeanF64(states), MeasureKind::Sum) => Output::f64s(
+            name,
+            states.iter().map(|state| (state.count > 0).then(|| state.sum.finish())),
+        ),
         (States::MeanI64(states), MeasureKind::Sum) => {
             let sums: Vec<Option<i64>> = states
                 .iter()
@@ -322,19 +362,28 @@ fn finish(plan: &Plan, measure: &PlannedMeasure, states: &States) -> Result<(Out
         (States::MeanI64(states), _) => Output::f64s(name, states.iter().map(Aggregate::finish)),
         (States::MinF64(states), _) => Output::f64s(name, states.iter().map(Aggregate::finish)),
         (States::MaxF64(states), _) => Output::f64s(name, states.iter().map(Aggregate::finish)),
-        (States::MinI64(states), _) => {
-            Output::typed(name, data_type, states.iter().map(|state| state.finish().map(|value| value as u64)), None)?
-        }
-        (States::MaxI64(states), _) => {
-            Output::typed(name, data_type, states.iter().map(|state| state.finish().map(|value| value as u64)), None)?
-        }
+        (States::MinI64(states), _) => Output::typed(
+            name,
+            data_type,
+            states.iter().map(|state| state.finish().map(|value| value as u64)),
+            None,
+        )?,
+        (States::MaxI64(states), _) => Output::typed(
+            name,
+            data_type,
+            states.iter().map(|state| state.finish().map(|value| value as u64)),
+            None,
+        )?,
         (States::MinText(states) | States::MaxText(states), _) => {
             Output::typed(name, data_type, states.iter().map(|&state| code(state)), strings)?
         }
         (States::First(states), _) => Output::typed(name, data_type, states.iter().map(Aggregate::finish), strings)?,
         (States::Last(states), _) => Output::typed(name, data_type, states.iter().map(Aggregate::finish), strings)?,
         (States::Sketch(states), MeasureKind::Quantile(q)) => {
-            error = states.iter().map(|state| state.relative_error()).fold(0.0, f64::max);
+            error = states
+                .iter()
+                .map(ExponentialHistogram::relative_error)
+                .fold(0.0, f64::max);
             Output::f64s(name, states.iter().map(|state| state.estimate(q)))
         }
         (States::Sketch(_), _) => return Err(Error::internal("a sketch for another measure")),
@@ -353,9 +402,15 @@ fn overflow(name: &str, sum: i128) -> Error {
 fn order(plan: &Plan, outputs: &[Output], by_default: usize, groups: usize, limit: Option<u64>) -> Vec<u32> {
     let compare = |&a: &u32, &b: &u32| {
         let (a, b) = (a as usize, b as usize);
-        let asked = plan.order.iter().map(|&(place, descending)| outputs[place].compare(a, b, descending));
+        let asked = plan
+            .order
+            .iter()
+            .map(|&(place, descending)| outputs[place].compare(a, b, descending));
         let default = outputs[..by_default].iter().map(|output| output.compare(a, b, false));
-        asked.chain(default).find(|ordering| ordering.is_ne()).unwrap_or(Ordering::Equal)
+        asked
+            .chain(default)
+            .find(|ordering| ordering.is_ne())
+            .unwrap_or(Ordering::Equal)
     };
     let mut rows: Vec<u32> = (0..groups as u32).collect();
     if let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok())
@@ -368,7 +423,7 @@ fn order(plan: &Plan, outputs: &[Output], by_default: usize, groups: usize, limi
     rows
 }
 
-fn encoding(error: ArrowError) -> Error {
+fn encoding(error: &ArrowError) -> Error {
     Error::internal(format!("arrow: {error}"))
 }
 
@@ -381,16 +436,16 @@ impl Answer {
         let bytes = self.batch.get_array_memory_size().max(1);
         let rows = self.batch.num_rows();
         let step = (rows as u128 * batch_bytes as u128 / bytes as u128).max(1) as usize;
-        let mut writer = StreamWriter::try_new(Vec::new(), &self.batch.schema()).map_err(encoding)?;
+        let mut writer = StreamWriter::try_new(Vec::new(), &self.batch.schema()).map_err(|error| encoding(&error))?;
         for start in (0..rows).step_by(step) {
             let part = self.batch.slice(start, step.min(rows - start));
-            writer.write(&part).map_err(encoding)?;
+            writer.write(&part).map_err(|error| encoding(&error))?;
         }
-        writer.into_inner().map_err(encoding)
+        writer.into_inner().map_err(|error| encoding(&error))
     }
 
     /// One encoded QueryResponse.
-    pub fn to_response(self, limits: &QueryLimits) -> Result<Vec<u8>> {
+    pub fn into_response(self, limits: &QueryLimits) -> Result<Vec<u8>> {
         let arrow = self.to_arrow(limits.unary_bytes)?;
         let response = v1::QueryResponse {
             answer: Some(v1::query_response::Answer::Arrow(arrow)),
@@ -411,7 +466,7 @@ impl Answer {
     }
 
     /// Encoded StreamQueryResponses, the provenance in the last.
-    pub fn to_frames(self, limits: &QueryLimits) -> Result<Vec<Vec<u8>>> {
+    pub fn into_frames(self, limits: &QueryLimits) -> Result<Vec<Vec<u8>>> {
         let room = limits.frame_bytes.saturating_sub(FRAME_ROOM).max(1);
         let arrow = self.to_arrow(room)?;
         let mut frames: Vec<v1::StreamQueryResponse> = arrow

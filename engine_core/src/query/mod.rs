@@ -1,6 +1,7 @@
 //! Queries: a checked specification, a plan over one snapshot, lanes run and merged, columns out with their provenance.
 
 pub mod answer;
+mod lane;
 pub mod plan;
 pub mod resolve;
 pub mod run;

@@ -90,7 +90,11 @@ impl Plan {
     /// Plans a query over what a snapshot holds.
     pub fn new(stream: &Arc<Stream>, schema: &Schema, spec: &Spec, scan: Scan) -> Result<Self> {
         let mut columns = Columns::new(stream, schema, &scan);
-        let condition = spec.filter.as_ref().map(|filter| columns.condition(filter)).transpose()?;
+        let condition = spec
+            .filter
+            .as_ref()
+            .map(|filter| columns.condition(filter))
+            .transpose()?;
         let (keys, null_word) = plan_keys(&mut columns, &spec.group_by)?;
         let (slots, measures) = plan_measures(&mut columns, &spec.measures)?;
         let timed = if slots.iter().any(|slot| slot.keep.is_timed()) {
@@ -101,7 +105,9 @@ impl Plan {
         let order = plan_order(spec)?;
         let columns = columns.columns;
         let windows = spec.window.map(|tumbling| {
-            let (first, last) = scan.times.map_or((0, 0), |(min, max)| (tumbling.index(min), tumbling.index(max)));
+            let (first, last) = scan
+                .times
+                .map_or((0, 0), |(min, max)| (tumbling.index(min), tumbling.index(max)));
             Windows {
                 tumbling,
                 first,
@@ -183,9 +189,16 @@ fn plan_measures(columns: &mut Columns<'_>, specs: &[MeasureSpec]) -> Result<(Ve
     let mut wanted = Vec::new();
     for (at, spec) in specs.iter().enumerate() {
         let field = format!("spec.measures[{at}].column");
-        let column = spec.column.as_deref().map(|name| columns.place(name, &field)).transpose()?;
+        let column = spec
+            .column
+            .as_deref()
+            .map(|name| columns.place(name, &field))
+            .transpose()?;
         let data_type = column.map(|column| columns.columns[column].data_type);
-        let numeric = matches!(spec.kind, MeasureKind::Sum | MeasureKind::Mean | MeasureKind::Quantile(_));
+        let numeric = matches!(
+            spec.kind,
+            MeasureKind::Sum | MeasureKind::Mean | MeasureKind::Quantile(_)
+        );
         if numeric && !matches!(data_type, Some(Type::F64 | Type::I64)) {
             let message = format!(
                 "{} is of an f64 or i64 column, {:?} is neither",
@@ -229,14 +242,25 @@ fn plan_order(spec: &Spec) -> Result<Vec<(usize, bool)>> {
     for (at, name) in spec.group_by.iter().enumerate() {
         if names.contains(&name.as_str()) {
             let message = format!("columns of the answer have distinct names, {name:?} is also the window's");
-            return Err(Error::invalid("DUPLICATE_NAME", format!("spec.group_by[{at}].column"), message));
+            return Err(Error::invalid(
+                "DUPLICATE_NAME",
+                format!("spec.group_by[{at}].column"),
+                message,
+            ));
         }
         names.push(name);
     }
     for (at, measure) in spec.measures.iter().enumerate() {
         if names.contains(&measure.name.as_str()) {
-            let message = format!("columns of the answer have distinct names, {:?} is also a key's", measure.name);
-            return Err(Error::invalid("DUPLICATE_NAME", format!("spec.measures[{at}].name"), message));
+            let message = format!(
+                "columns of the answer have distinct names, {:?} is also a key's",
+                measure.name
+            );
+            return Err(Error::invalid(
+                "DUPLICATE_NAME",
+                format!("spec.measures[{at}].name"),
+                message,
+            ));
         }
         names.push(&measure.name);
     }

@@ -82,14 +82,20 @@ impl<'a> Columns<'a> {
     }
 
     fn unknown(&self, name: &str, field: &str) -> Error {
-        let known = ["time", "entity"].into_iter().chain(self.schema.columns.iter().map(|column| column.name.as_str()));
+        let known = ["time", "entity"]
+            .into_iter()
+            .chain(self.schema.columns.iter().map(|column| column.name.as_str()));
         let near = known
             .map(|known| (distance(known, name), known))
             .filter(|&(distance, known)| distance <= 1 + known.chars().count() / 4)
             .min();
         let hint = near.map_or(String::new(), |(_, known)| format!("; did you mean {known:?}?"));
         let shown: String = name.chars().take(64).collect();
-        Error::invalid("UNKNOWN_COLUMN", field, format!("the stream has no column {shown:?}{hint}"))
+        Error::invalid(
+            "UNKNOWN_COLUMN",
+            field,
+            format!("the stream has no column {shown:?}{hint}"),
+        )
     }
 
     /// A condition over the columns.
@@ -161,7 +167,9 @@ impl<'a> Columns<'a> {
                 let mut set = Vec::new();
                 for (at, value) in values {
                     match (data_type, value) {
-                        (Type::I64, Literal::I64(value)) | (Type::Timestamp, Literal::Timestamp(value)) => set.push(*value),
+                        (Type::I64, Literal::I64(value)) | (Type::Timestamp, Literal::Timestamp(value)) => {
+                            set.push(*value);
+                        }
                         (Type::Bool, Literal::Bool(value)) => set.push(i64::from(*value)),
                         (Type::I64, Literal::F64(value)) => {
                             if value.fract() == 0.0 && value.abs() <= 2f64.powi(63) {
@@ -202,9 +210,9 @@ impl<'a> Columns<'a> {
                 codes.into_iter().for_each(|code| answers[code as usize] = true);
                 answers
             }
-            TextTest::Below(..) | TextTest::Above(..) => {
-                (0..strings.known()).map(|code| code > 0 && test.passes(view.text(code))).collect()
-            }
+            TextTest::Below(..) | TextTest::Above(..) => (0..strings.known())
+                .map(|code| code > 0 && test.passes(view.text(code)))
+                .collect(),
         });
         Condition::Text(place, test, CodeTest::new(answers, !strings.is_label()))
     }
@@ -222,7 +230,11 @@ impl<'a> Columns<'a> {
 }
 
 fn negated_if(negated: bool, condition: Condition) -> Condition {
-    if negated { Condition::Not(Box::new(condition)) } else { condition }
+    if negated {
+        Condition::Not(Box::new(condition))
+    } else {
+        condition
+    }
 }
 
 fn compare_i64(place: usize, operator: Operator, value: i64) -> Condition {

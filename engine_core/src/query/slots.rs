@@ -73,13 +73,17 @@ pub struct QueryHandle {
 
 impl std::fmt::Debug for Queries {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Queries").field("running", &self.running()).finish_non_exhaustive()
+        f.debug_struct("Queries")
+            .field("running", &self.running())
+            .finish_non_exhaustive()
     }
 }
 
 impl std::fmt::Debug for QueryHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("QueryHandle").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("QueryHandle")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -92,7 +96,11 @@ impl QueryHandle {
         };
         let waiting = shared.lock().remove(self.id);
         if let Some(task) = waiting {
-            task.answer(Err(Error::new(Kind::Cancelled, "CANCELLED", "the caller gave up before the query began")));
+            task.answer(Err(Error::new(
+                Kind::Cancelled,
+                "CANCELLED",
+                "the caller gave up before the query began",
+            )));
         }
     }
 }
@@ -125,7 +133,9 @@ impl State {
     }
 
     fn remove(&mut self, id: u64) -> Option<Task> {
-        [&mut self.arrived, &mut self.scans, &mut self.look_ups].into_iter().find_map(|queue| queue.remove(id))
+        [&mut self.arrived, &mut self.scans, &mut self.look_ups]
+            .into_iter()
+            .find_map(|queue| queue.remove(id))
     }
 }
 
@@ -139,7 +149,11 @@ struct Queue {
 impl Queue {
     fn push(&mut self, task: Task) {
         self.len += 1;
-        match self.lanes.iter_mut().find(|(namespace, _)| *namespace == task.namespace) {
+        match self
+            .lanes
+            .iter_mut()
+            .find(|(namespace, _)| *namespace == task.namespace)
+        {
             Some((_, tasks)) => tasks.push_back(task),
             None => self.lanes.push_back((task.namespace, VecDeque::from([task]))),
         }
@@ -156,9 +170,11 @@ impl Queue {
     }
 
     fn remove(&mut self, id: u64) -> Option<Task> {
-        let found = self.lanes.iter().enumerate().find_map(|(lane, (_, tasks))| {
-            tasks.iter().position(|task| task.id == id).map(|at| (lane, at))
-        });
+        let found = self
+            .lanes
+            .iter()
+            .enumerate()
+            .find_map(|(lane, (_, tasks))| tasks.iter().position(|task| task.id == id).map(|at| (lane, at)));
         let (lane, at) = found?;
         let task = self.lanes[lane].1.remove(at);
         if self.lanes[lane].1.is_empty() {
@@ -222,7 +238,8 @@ impl Shared {
                     state = self.wait(state);
                 }
             };
-            let planned = catch_unwind(AssertUnwindSafe(|| self.plan(&task))).unwrap_or_else(|panic| Err(panicked(&*panic)));
+            let planned =
+                catch_unwind(AssertUnwindSafe(|| self.plan(&task))).unwrap_or_else(|panic| Err(panicked(&*panic)));
             let mut state = self.lock();
             state.planning -= 1;
             match planned {
@@ -236,7 +253,11 @@ impl Shared {
                 }
                 Ok((stream, spec, is_look_up)) => {
                     task.request = Request::Planned(stream, Box::new(spec));
-                    let queue = if is_look_up { &mut state.look_ups } else { &mut state.scans };
+                    let queue = if is_look_up {
+                        &mut state.look_ups
+                    } else {
+                        &mut state.scans
+                    };
                     queue.push(task);
                     self.changed.notify_all();
                 }
@@ -246,13 +267,19 @@ impl Shared {
 
     fn plan(&self, task: &Task) -> Result<(Arc<Stream>, Spec, bool)> {
         if task.cancelled.load(Ordering::Relaxed) {
-            return Err(Error::new(Kind::Cancelled, "CANCELLED", "the caller gave up before the query began"));
+            return Err(Error::new(
+                Kind::Cancelled,
+                "CANCELLED",
+                "the caller gave up before the query began",
+            ));
         }
         let Request::Raw(bytes) = &task.request else {
             return Err(Error::internal("a query planned twice"));
         };
-        let malformed =
-            |error: prost::DecodeError| Error::invalid("MALFORMED", "", "a request is an encoded message of its method").with_detail(error.to_string());
+        let malformed = |error: prost::DecodeError| {
+            Error::invalid("MALFORMED", "", "a request is an encoded message of its method")
+                .with_detail(error.to_string())
+        };
         let bytes = (**bytes).as_ref();
         let (spec, format) = match task.method {
             QueryMethod::Query => {
@@ -260,7 +287,8 @@ impl Shared {
                 (spec, format)
             }
             QueryMethod::StreamQuery => {
-                let v1::StreamQueryRequest { spec, format } = v1::StreamQueryRequest::decode(bytes).map_err(malformed)?;
+                let v1::StreamQueryRequest { spec, format } =
+                    v1::StreamQueryRequest::decode(bytes).map_err(malformed)?;
                 (spec, format)
             }
         };
@@ -277,7 +305,11 @@ impl Shared {
             let task = {
                 let mut state = self.lock();
                 loop {
-                    let queue = if look_ups { &mut state.look_ups } else { &mut state.scans };
+                    let queue = if look_ups {
+                        &mut state.look_ups
+                    } else {
+                        &mut state.scans
+                    };
                     if let Some(task) = queue.pop() {
                         if look_ups {
                             state.running_look_ups += 1;
@@ -292,7 +324,8 @@ impl Shared {
                     state = self.wait(state);
                 }
             };
-            let answer = catch_unwind(AssertUnwindSafe(|| self.run(&task))).unwrap_or_else(|panic| Err(panicked(&*panic)));
+            let answer =
+                catch_unwind(AssertUnwindSafe(|| self.run(&task))).unwrap_or_else(|panic| Err(panicked(&*panic)));
             {
                 let mut state = self.lock();
                 if look_ups {
@@ -319,8 +352,8 @@ impl Shared {
         };
         let answer = run(stream, spec, &context)?;
         match task.method {
-            QueryMethod::Query => Ok(vec![answer.to_response(&self.limits)?]),
-            QueryMethod::StreamQuery => answer.to_frames(&self.limits),
+            QueryMethod::Query => Ok(vec![answer.into_response(&self.limits)?]),
+            QueryMethod::StreamQuery => answer.into_frames(&self.limits),
         }
     }
 }

@@ -216,7 +216,11 @@ pub fn check_format(format: i32) -> Result<()> {
 }
 
 fn unknown_number(field: &str, number: i32) -> Error {
-    Error::invalid("UNKNOWN_ENUM", field, format!("{field} is a value of its enum, got {number}"))
+    Error::invalid(
+        "UNKNOWN_ENUM",
+        field,
+        format!("{field} is a value of its enum, got {number}"),
+    )
 }
 
 fn range_of(range: Option<v1::TimeRange>) -> Result<TimeRange> {
@@ -242,7 +246,11 @@ fn window_of(window: Option<v1::Window>) -> Result<Option<Tumbling>> {
     };
     let width = match kind {
         None => {
-            return Err(Error::invalid("WINDOW_MISSING", "spec.window", "a window names exactly one kind, got none"));
+            return Err(Error::invalid(
+                "WINDOW_MISSING",
+                "spec.window",
+                "a window names exactly one kind, got none",
+            ));
         }
         Some(Kind::Whole(v1::WholeWindow {})) => return Ok(None),
         Some(Kind::Tumbling(v1::TumblingWindow { width })) => width,
@@ -254,7 +262,9 @@ fn window_of(window: Option<v1::Window>) -> Result<Option<Tumbling>> {
     let field = "spec.window.tumbling.width";
     let invalid = |found: String| Error::invalid("BAD_WIDTH", field, format!("width must be positive, got {found}"));
     let width = width.ok_or_else(|| invalid("none".to_owned()))?;
-    if !(-999_999_999..=999_999_999).contains(&width.nanos) || width.seconds.signum() * i64::from(width.nanos.signum()) < 0 {
+    if !(-999_999_999..=999_999_999).contains(&width.nanos)
+        || width.seconds.signum() * i64::from(width.nanos.signum()) < 0
+    {
         return Err(Error::invalid(
             "BAD_DURATION",
             field,
@@ -269,10 +279,15 @@ fn window_of(window: Option<v1::Window>) -> Result<Option<Tumbling>> {
         .checked_mul(SECOND_NS)
         .and_then(|ns| ns.checked_add(width.nanos.into()))
         .ok_or_else(|| {
-            let message = format!("width fits 64 bits of nanoseconds, about 292 years, got {} s", width.seconds);
+            let message = format!(
+                "width fits 64 bits of nanoseconds, about 292 years, got {} s",
+                width.seconds
+            );
             Error::invalid("BAD_WIDTH", field, message)
         })?;
-    Tumbling::new(width_ns).map(Some).ok_or_else(|| invalid(format!("{width_ns} ns")))
+    Tumbling::new(width_ns)
+        .map(Some)
+        .ok_or_else(|| invalid(format!("{width_ns} ns")))
 }
 
 fn group_by_of(keys: Vec<v1::GroupKey>) -> Result<Vec<String>> {
@@ -281,7 +296,11 @@ fn group_by_of(keys: Vec<v1::GroupKey>) -> Result<Vec<String>> {
     for (at, v1::GroupKey { column }) in keys.into_iter().enumerate() {
         let field = format!("spec.group_by[{at}].column");
         if column.is_empty() {
-            return Err(Error::invalid("COLUMN_MISSING", field, "a group key names a column, got none"));
+            return Err(Error::invalid(
+                "COLUMN_MISSING",
+                field,
+                "a group key names a column, got none",
+            ));
         }
         if names.contains(&column) {
             let message = format!("each column is grouped by once, {column:?} stands twice");
@@ -294,7 +313,11 @@ fn group_by_of(keys: Vec<v1::GroupKey>) -> Result<Vec<String>> {
 
 fn measures_of(measures: Vec<v1::Measure>) -> Result<Vec<MeasureSpec>> {
     if measures.is_empty() {
-        return Err(Error::invalid("MEASURE_MISSING", "spec.measures", "a query has 1 to 64 measures, got none"));
+        return Err(Error::invalid(
+            "MEASURE_MISSING",
+            "spec.measures",
+            "a query has 1 to 64 measures, got none",
+        ));
     }
     at_most("spec.measures", "measures", measures.len(), MAX_MEASURES)?;
     let mut specs: Vec<MeasureSpec> = Vec::with_capacity(measures.len());
@@ -304,7 +327,10 @@ fn measures_of(measures: Vec<v1::Measure>) -> Result<Vec<MeasureSpec>> {
             return Err(Error::invalid(
                 "DUPLICATE_MEASURE",
                 format!("spec.measures[{at}].name"),
-                format!("names of measures are distinct, {:?} is also that of measure {other}", spec.name),
+                format!(
+                    "names of measures are distinct, {:?} is also that of measure {other}",
+                    spec.name
+                ),
             ));
         }
         specs.push(spec);
@@ -330,7 +356,11 @@ fn measure_of(measure: v1::Measure, field: &str) -> Result<MeasureSpec> {
     let kind = match Kind::try_from(number) {
         Err(_) => return Err(unknown_number(&at("kind"), number)),
         Ok(Kind::Unspecified) => {
-            return Err(Error::invalid("MEASURE_KIND_MISSING", at("kind"), "a measure says what to compute"));
+            return Err(Error::invalid(
+                "MEASURE_KIND_MISSING",
+                at("kind"),
+                "a measure says what to compute",
+            ));
         }
         Ok(Kind::Count) => MeasureKind::Count,
         Ok(Kind::Sum) => MeasureKind::Sum,
@@ -360,7 +390,10 @@ fn measure_of(measure: v1::Measure, field: &str) -> Result<MeasureSpec> {
         }
         MeasureKind::Quantile(_) => {}
         _ if quantile != 0.0 => {
-            let message = format!("only a measure of kind quantile takes a quantile, this is {}", kind.name());
+            let message = format!(
+                "only a measure of kind quantile takes a quantile, this is {}",
+                kind.name()
+            );
             return Err(Error::invalid("BAD_QUANTILE", at("quantile"), message));
         }
         _ => {}
@@ -404,10 +437,18 @@ fn filter_of(filter: v1::Filter, field: &str) -> Result<FilterSpec> {
         let field = format!("{field}.{name}.filters");
         at_most(&field, "conditions", list.filters.len(), MAX_LIST)?;
         let filters = list.filters.into_iter().enumerate();
-        filters.map(|(at, filter)| filter_of(filter, &format!("{field}[{at}]"))).collect()
+        filters
+            .map(|(at, filter)| filter_of(filter, &format!("{field}[{at}]")))
+            .collect()
     };
     Ok(match filter.condition {
-        None => return Err(Error::invalid("CONDITION_MISSING", field, "a filter has exactly one condition, got none")),
+        None => {
+            return Err(Error::invalid(
+                "CONDITION_MISSING",
+                field,
+                "a filter has exactly one condition, got none",
+            ));
+        }
         Some(Condition::Compare(v1::Comparator {
             column,
             operator,
@@ -418,7 +459,11 @@ fn filter_of(filter: v1::Filter, field: &str) -> Result<FilterSpec> {
                 Err(_) => return Err(unknown_number(&format!("{field}.operator"), operator)),
                 Ok(v1::ComparisonOperator::Unspecified) => {
                     let field = format!("{field}.operator");
-                    return Err(Error::invalid("OPERATOR_MISSING", field, "a comparison says how to compare"));
+                    return Err(Error::invalid(
+                        "OPERATOR_MISSING",
+                        field,
+                        "a comparison says how to compare",
+                    ));
                 }
                 Ok(operator) => operator,
             };
@@ -459,7 +504,11 @@ fn literal_of(value: Option<v1::Value>, field: &str) -> Result<Literal> {
             ));
         }
         Some(Kind::F64(value)) if value.is_nan() => {
-            return Err(Error::invalid("NAN_IN_FILTER", field, "a column is compared with a number, got NaN"));
+            return Err(Error::invalid(
+                "NAN_IN_FILTER",
+                field,
+                "a column is compared with a number, got NaN",
+            ));
         }
         Some(Kind::F64(value)) => Literal::F64(value),
         Some(Kind::I64(value)) => Literal::I64(value),
@@ -549,18 +598,26 @@ mod tests {
         for number in 10..=30 {
             unserved("spec.measures[0].kind", |spec| spec.measures[0].kind = number);
         }
-        unserved("spec.measures[0].second_column", |spec| spec.measures[0].second_column = "x".to_owned());
+        unserved("spec.measures[0].second_column", |spec| {
+            spec.measures[0].second_column = "x".to_owned();
+        });
         unserved("spec.measures[0].threshold", |spec| spec.measures[0].threshold = 1.0);
         unserved("spec.measures[0].count", |spec| spec.measures[0].count = 1);
-        unserved("spec.measures[0].formula", |spec| spec.measures[0].formula = "x".to_owned());
-        unserved("spec.measures[0].filter", |spec| spec.measures[0].filter = Some(v1::Filter::default()));
+        unserved("spec.measures[0].formula", |spec| {
+            spec.measures[0].formula = "x".to_owned();
+        });
+        unserved("spec.measures[0].filter", |spec| {
+            spec.measures[0].filter = Some(v1::Filter::default());
+        });
         assert_eq!(check_format(2).unwrap_err().kind(), Kind::Unsupported);
     }
 
     #[test]
     fn numbers_outside_an_enum_are_refused() {
         invalid("UNKNOWN_ENUM", "spec.fill", |spec| spec.fill = 99);
-        invalid("UNKNOWN_ENUM", "spec.measures[0].kind", |spec| spec.measures[0].kind = -1);
+        invalid("UNKNOWN_ENUM", "spec.measures[0].kind", |spec| {
+            spec.measures[0].kind = -1;
+        });
         assert_eq!(check_format(9).unwrap_err().reason(), "UNKNOWN_ENUM");
     }
 
@@ -568,8 +625,12 @@ mod tests {
     fn rules_of_the_contract_are_kept() {
         invalid("BAD_STREAM_ID", "spec.stream", |spec| spec.stream = String::new());
         invalid("MEASURE_MISSING", "spec.measures", |spec| spec.measures.clear());
-        invalid("TOO_MANY", "spec.measures", |spec| spec.measures = vec![v1::Measure::default(); 65]);
-        invalid("DUPLICATE_MEASURE", "spec.measures[1].name", |spec| spec.measures.push(spec.measures[0].clone()));
+        invalid("TOO_MANY", "spec.measures", |spec| {
+            spec.measures = vec![v1::Measure::default(); 65];
+        });
+        invalid("DUPLICATE_MEASURE", "spec.measures[1].name", |spec| {
+            spec.measures.push(spec.measures[0].clone());
+        });
         invalid("COLUMN_MISSING", "spec.measures[0].column", |spec| {
             spec.measures[0].kind = v1::MeasureKind::Sum as i32;
         });
@@ -577,7 +638,9 @@ mod tests {
             spec.measures[0].kind = v1::MeasureKind::Quantile as i32;
             spec.measures[0].quantile = f64::NAN;
         });
-        invalid("BAD_QUANTILE", "spec.measures[0].quantile", |spec| spec.measures[0].quantile = 0.5);
+        invalid("BAD_QUANTILE", "spec.measures[0].quantile", |spec| {
+            spec.measures[0].quantile = 0.5;
+        });
         invalid("RANGE_REVERSED", "spec.range.end_ns", |spec| {
             spec.range = Some(v1::TimeRange {
                 start_ns: Some(5),
@@ -588,8 +651,12 @@ mod tests {
             let key = v1::GroupKey { column: "a".to_owned() };
             spec.group_by = vec![key.clone(), key];
         });
-        invalid("WINDOW_MISSING", "spec.window", |spec| spec.window = Some(v1::Window::default()));
-        invalid("CONDITION_MISSING", "spec.filter", |spec| spec.filter = Some(v1::Filter::default()));
+        invalid("WINDOW_MISSING", "spec.window", |spec| {
+            spec.window = Some(v1::Window::default());
+        });
+        invalid("CONDITION_MISSING", "spec.filter", |spec| {
+            spec.filter = Some(v1::Filter::default());
+        });
     }
 
     #[test]
@@ -619,7 +686,12 @@ mod tests {
             column: "value".to_owned(),
             ..Default::default()
         });
-        let names: Vec<_> = Spec::new(spec).unwrap().measures.into_iter().map(|measure| measure.name).collect();
+        let names: Vec<_> = Spec::new(spec)
+            .unwrap()
+            .measures
+            .into_iter()
+            .map(|measure| measure.name)
+            .collect();
         assert_eq!(names, ["count", "mean_value"]);
     }
 }

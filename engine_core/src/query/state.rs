@@ -147,18 +147,31 @@ fn better(view: View<'_>, greatest: bool, code: u32, than: u32) -> bool {
     code != than
         && code != NULL_CODE
         && (than == NULL_CODE
-            || if greatest { view.text(code) > view.text(than) } else { view.text(code) < view.text(than) })
+            || if greatest {
+                view.text(code) > view.text(than)
+            } else {
+                view.text(code) < view.text(than)
+            })
 }
 
 fn each_group(groups: Groups<'_>, n: usize, mut take: impl FnMut(usize, usize)) {
     match groups {
         Groups::One(group) => (0..n).for_each(|row| take(row, group as usize)),
-        Groups::Each(groups) => groups[..n].iter().enumerate().for_each(|(row, &group)| take(row, group as usize)),
+        Groups::Each(groups) => groups[..n]
+            .iter()
+            .enumerate()
+            .for_each(|(row, &group)| take(row, group as usize)),
     }
 }
 
-fn timed<A: Aggregate<Input = Timed>>(states: &mut [A], present: &Present<'_>, value: impl Fn(usize) -> u64) -> Result<()> {
-    let (times, entities) = present.timed.ok_or_else(|| Error::internal("first and last without times"))?;
+fn timed<A: Aggregate<Input = Timed>>(
+    states: &mut [A],
+    present: &Present<'_>,
+    value: impl Fn(usize) -> u64,
+) -> Result<()> {
+    let (times, entities) = present
+        .timed
+        .ok_or_else(|| Error::internal("first and last without times"))?;
     each_group(present.groups, present.n, |row, group| {
         states[group].insert(Timed {
             time: times[row],
@@ -272,7 +285,9 @@ fn insert_sketches(states: &mut [ExponentialHistogram], groups: Groups<'_>, valu
 }
 
 fn insert_texts(states: &mut [u32], present: &Present<'_>, codes: &[u32], greatest: bool) -> Result<()> {
-    let strings = present.strings.ok_or_else(|| Error::internal("texts without strings"))?;
+    let strings = present
+        .strings
+        .ok_or_else(|| Error::internal("texts without strings"))?;
     strings.read(|view| {
         each_group(present.groups, codes.len(), |row, group| {
             if better(view, greatest, codes[row], states[group]) {
@@ -283,7 +298,13 @@ fn insert_texts(states: &mut [u32], present: &Present<'_>, codes: &[u32], greate
     Ok(())
 }
 
-fn merge_texts(mine: &mut Vec<u32>, theirs: Vec<u32>, groups: &[u32], strings: Option<&Strings>, greatest: bool) -> Result<()> {
+fn merge_texts(
+    mine: &mut Vec<u32>,
+    theirs: Vec<u32>,
+    groups: &[u32],
+    strings: Option<&Strings>,
+    greatest: bool,
+) -> Result<()> {
     let strings = strings.ok_or_else(|| Error::internal("texts without strings"))?;
     strings.read(|view| {
         merge_with(mine, theirs, groups, |mine, later| {

@@ -77,7 +77,10 @@ impl<'a> Reader<'a> {
     pub fn new(columns: &'a [Column]) -> Self {
         Self {
             columns,
-            blocks: columns.iter().map(|column| ColumnBlock::new(column.data_type)).collect(),
+            blocks: columns
+                .iter()
+                .map(|column| ColumnBlock::new(column.data_type))
+                .collect(),
             batch: None,
             places: Vec::new(),
             block: 0,
@@ -90,7 +93,8 @@ impl<'a> Reader<'a> {
         if !self.batch.is_some_and(|current| std::ptr::eq(current, batch)) {
             self.batch = Some(batch);
             self.places.clear();
-            self.places.extend(self.columns.iter().map(|column| batch.find(column.stored)));
+            self.places
+                .extend(self.columns.iter().map(|column| batch.find(column.stored)));
         }
         self.block = block;
         self.rows = batch.block_rows(block);
@@ -152,7 +156,11 @@ impl<'a> Reader<'a> {
                     strings.translate(&mut codes[..rows])?;
                 }
                 let nulls = batch.stats(at, block).nulls > 0 || spec.strings.as_ref().is_some_and(|s| s.is_label());
-                out.valid = if nulls { Mask::of(&codes[..rows], |code| code != NULL_CODE) } else { all };
+                out.valid = if nulls {
+                    Mask::of(&codes[..rows], |code| code != NULL_CODE)
+                } else {
+                    all
+                };
                 return Ok(out);
             }
             (Values::Code(codes), Physical::Text) => {
@@ -180,6 +188,9 @@ impl<'a> Reader<'a> {
 
     /// Columns decoded already, to keep a choice of their rows.
     pub fn keep_loaded(&mut self, rows: &[u16]) {
-        self.blocks.iter_mut().filter(|block| block.loaded).for_each(|block| block.keep(rows));
+        self.blocks
+            .iter_mut()
+            .filter(|block| block.loaded)
+            .for_each(|block| block.keep(rows));
     }
 }

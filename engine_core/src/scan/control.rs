@@ -19,7 +19,9 @@ pub struct Control {
 
 impl std::fmt::Debug for Control {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Control").field("scanned", &self.scanned).finish_non_exhaustive()
+        f.debug_struct("Control")
+            .field("scanned", &self.scanned)
+            .finish_non_exhaustive()
     }
 }
 
@@ -53,9 +55,16 @@ impl Control {
             ));
         }
         if self.stopped.load(Ordering::Relaxed) {
-            return Err(Error::new(Kind::Cancelled, "CANCELLED", "another part of the query failed"));
+            return Err(Error::new(
+                Kind::Cancelled,
+                "CANCELLED",
+                "another part of the query failed",
+            ));
         }
-        if self.deadline_ns.is_some_and(|deadline| self.clock.monotonic_ns() >= deadline) {
+        if self
+            .deadline_ns
+            .is_some_and(|deadline| self.clock.monotonic_ns() >= deadline)
+        {
             return Err(Error::new(
                 Kind::DeadlineExceeded,
                 "DEADLINE_EXCEEDED",
@@ -66,7 +75,11 @@ impl Control {
     }
 
     fn progress(&self) -> String {
-        format!("{} of at most {} rows had been scanned, nothing was changed", self.scanned(), self.rows)
+        format!(
+            "{} of at most {} rows had been scanned, nothing was changed",
+            self.scanned(),
+            self.rows
+        )
     }
 
     /// Notes rows in the range that are about to be read.
@@ -83,7 +96,10 @@ impl Control {
         Error::new(
             Kind::LimitExceeded,
             "QUERY_ROWS_EXCEEDED",
-            format!("a query may scan at most {} rows, this one has {rows} or more", self.max_rows),
+            format!(
+                "a query may scan at most {} rows, this one has {rows} or more",
+                self.max_rows
+            ),
         )
         .at("spec.budget.max_rows")
     }

@@ -270,7 +270,9 @@ fn texts(reader: &mut Reader<'_>, column: usize, n: usize, test: &TextTest, code
     let holds = match codes.bounds {
         None => Mask::EMPTY,
         Some((low, high)) if low == high => Mask::of(&values[..n], |code| code == low),
-        Some(_) => Mask::of(&values[..n], |code| codes.answers.get(code as usize).copied().unwrap_or(false)),
+        Some(_) => Mask::of(&values[..n], |code| {
+            codes.answers.get(code as usize).copied().unwrap_or(false)
+        }),
     };
     debug_assert!(!codes.answers.first().copied().unwrap_or(false), "null passes no test");
     let known = block.valid.and_not(&Mask::of(&values[..n], |code| code == NULL_CODE));

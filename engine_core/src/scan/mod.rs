@@ -101,7 +101,10 @@ impl Scan {
                     scan.rows_inside += rows;
                 }
                 let (min, max) = (min.max(range.start), max.min(last));
-                scan.times = Some(scan.times.map_or((min, max), |(least, greatest)| (least.min(min), greatest.max(max))));
+                scan.times = Some(
+                    scan.times
+                        .map_or((min, max), |(least, greatest)| (least.min(min), greatest.max(max))),
+                );
                 scan.blocks.push(BlockRef {
                     batch: place,
                     block: block as u32,
@@ -138,7 +141,9 @@ impl Scan {
     pub fn lanes(&self, lane_rows: u64) -> Vec<Range<usize>> {
         let (mut lanes, mut start, mut rows) = (Vec::new(), 0, 0);
         for (at, block) in self.blocks.iter().enumerate() {
-            rows += self.batches[block.batch as usize].packed.block_rows(block.block as usize) as u64;
+            rows += self.batches[block.batch as usize]
+                .packed
+                .block_rows(block.block as usize) as u64;
             if rows >= lane_rows {
                 lanes.push(start..at + 1);
                 (start, rows) = (at + 1, 0);

@@ -69,7 +69,9 @@ impl Strings {
             Texts::Label(column) => {
                 let entities = stream.entities();
                 entities.series.label(*column).map_or(1, |label| {
-                    by_series = (0..entities.dictionary.len()).map(|series| label.code(series)).collect();
+                    by_series = (0..entities.dictionary.len())
+                        .map(|series| label.code(series))
+                        .collect();
                     label.values.len()
                 })
             }
@@ -111,12 +113,12 @@ impl Strings {
         };
         match &self.texts {
             Texts::Entity => look(view(Some(&self.stream.entities().dictionary))),
-            Texts::Label(column) => {
-                look(view(self.stream.entities().series.label(*column).map(|label| &label.values)))
-            }
-            Texts::Symbol(symbols) => {
-                look(view(Some(&symbols.dictionary.read().unwrap_or_else(PoisonError::into_inner))))
-            }
+            Texts::Label(column) => look(view(
+                self.stream.entities().series.label(*column).map(|label| &label.values),
+            )),
+            Texts::Symbol(symbols) => look(view(Some(
+                &symbols.dictionary.read().unwrap_or_else(PoisonError::into_inner),
+            ))),
             Texts::Rows => look(view(None)),
         }
     }
@@ -128,7 +130,10 @@ impl Strings {
                 *code = self.by_series.get(*code as usize).copied().unwrap_or(NULL_CODE);
             }
         } else if codes.iter().fold(0, |greatest, &code| greatest.max(code)) >= self.known {
-            return Err(Error::corrupt("a stored batch names an unknown code", "code past its dictionary"));
+            return Err(Error::corrupt(
+                "a stored batch names an unknown code",
+                "code past its dictionary",
+            ));
         }
         Ok(())
     }

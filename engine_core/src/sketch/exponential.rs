@@ -147,7 +147,11 @@ impl Buckets {
 
     /// Makes room on a side for full-scale buckets `low..=high`, joining buckets on both if it must.
     fn admit(&mut self, negative: bool, low: i32, high: i32) {
-        let side = if negative { &mut self.negative } else { &mut self.positive };
+        let side = if negative {
+            &mut self.negative
+        } else {
+            &mut self.positive
+        };
         let (low, high) = match side.bounds {
             Some((least, greatest)) if low >= least && high <= greatest => return,
             Some((least, greatest)) => (low.min(least), high.max(greatest)),
@@ -155,7 +159,11 @@ impl Buckets {
         };
         side.bounds = Some((low, high));
         self.collapse_to(shift_for(low, high));
-        let side = if negative { &mut self.negative } else { &mut self.positive };
+        let side = if negative {
+            &mut self.negative
+        } else {
+            &mut self.positive
+        };
         side.reserve(low >> self.shift, high >> self.shift);
     }
 
@@ -171,7 +179,11 @@ impl Buckets {
         } else {
             let bucket = bucket_of(value.abs());
             self.admit(value < 0.0, bucket, bucket);
-            let side = if value < 0.0 { &mut self.negative } else { &mut self.positive };
+            let side = if value < 0.0 {
+                &mut self.negative
+            } else {
+                &mut self.positive
+            };
             side.counts[((bucket >> self.shift) - side.first) as usize] += 1;
         }
     }
@@ -184,11 +196,15 @@ impl Buckets {
             for (bucket, &value) in buckets.iter_mut().zip(values) {
                 *bucket = bucket_of_normal(value);
             }
-            let (low, high) = buckets
-                .iter()
-                .fold((i32::MAX, i32::MIN), |(low, high), &bucket| (low.min(bucket), high.max(bucket)));
+            let (low, high) = buckets.iter().fold((i32::MAX, i32::MIN), |(low, high), &bucket| {
+                (low.min(bucket), high.max(bucket))
+            });
             self.admit(negative, low, high);
-            let side = if negative { &mut self.negative } else { &mut self.positive };
+            let side = if negative {
+                &mut self.negative
+            } else {
+                &mut self.positive
+            };
             let (shift, first) = (self.shift, side.first);
             let counts = &mut side.counts[..];
             for &bucket in &*buckets {
@@ -245,7 +261,11 @@ impl Buckets {
             };
             self.admit(negative, low, high);
             let by = self.shift - other.shift;
-            let side = if negative { &mut self.negative } else { &mut self.positive };
+            let side = if negative {
+                &mut self.negative
+            } else {
+                &mut self.positive
+            };
             for (i, &count) in theirs.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
                 side.counts[(((theirs.first + i as i32) >> by) - side.first) as usize] += count;
             }
@@ -379,7 +399,9 @@ impl Sketch for ExponentialHistogram {
                 values.sort_by(f64::total_cmp);
                 out.push(RAW);
                 out.extend_from_slice(&(values.len() as u16).to_le_bytes());
-                values.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
+                values
+                    .iter()
+                    .for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
             }
             State::Buckets(buckets) => {
                 out.extend_from_slice(&[BUCKETS, buckets.shift as u8]);
@@ -392,7 +414,9 @@ impl Sketch for ExponentialHistogram {
                     let (first, counts) = side.used();
                     out.extend_from_slice(&first.to_le_bytes());
                     out.extend_from_slice(&(counts.len() as u32).to_le_bytes());
-                    counts.iter().for_each(|count| out.extend_from_slice(&count.to_le_bytes()));
+                    counts
+                        .iter()
+                        .for_each(|count| out.extend_from_slice(&count.to_le_bytes()));
                 }
             }
         }
@@ -459,7 +483,9 @@ impl Reader<'_> {
                 return None;
             }
             let values: Vec<f64> = (0..n).map(|_| self.f64()).collect::<Option<_>>()?;
-            let sound = values.iter().all(|value| !value.is_nan() && value.to_bits() != (-0.0f64).to_bits())
+            let sound = values
+                .iter()
+                .all(|value| !value.is_nan() && value.to_bits() != (-0.0f64).to_bits())
                 && values.is_sorted();
             return sound.then_some(ExponentialHistogram(State::Raw(values)));
         }
@@ -482,7 +508,11 @@ impl Reader<'_> {
         };
         let sides = [&buckets.positive, &buckets.negative];
         let counts = sides.into_iter().flat_map(|side| &side.counts);
-        let counts = counts.chain([&buckets.zeros, &buckets.positive_infinities, &buckets.negative_infinities]);
+        let counts = counts.chain([
+            &buckets.zeros,
+            &buckets.positive_infinities,
+            &buckets.negative_infinities,
+        ]);
         let total = counts.copied().try_fold(0u64, u64::checked_add)?;
         (total > RAW_VALUES as u64 && buckets.min <= buckets.max)
             .then(|| ExponentialHistogram(State::Buckets(Box::new(buckets))))

@@ -335,6 +335,11 @@ impl<'a> Change<'a> {
         Ok(counters)
     }
 
+    /// Commits even if nothing but the stamp has changed.
+    pub(super) fn touch(&mut self) {
+        self.is_dirty = true;
+    }
+
     /// Marks the stop as clean: the last transaction of all.
     pub(super) fn mark_clean(&mut self) {
         self.pending.stamp.clean = true;

@@ -150,13 +150,10 @@ pub(super) fn check_file(path: &Path) -> Result<FileReport> {
         )));
     }
     let meta = if first.txn > second.txn { first } else { second };
-    if meta.last_page < 1 || meta.last_page > size.max(1 << 50) {
-        return Err(damaged("number of the last page"));
-    }
     let pages_in_file = size / page as u64;
     // The file may be shorter than the last page says if the pages at its end were never written: only what is reachable
     // must lie inside. One bit a page says which have been seen, so a count far beyond the file is refused first.
-    if meta.last_page / 1024 > pages_in_file.max(1 << 20) {
+    if meta.last_page < 1 || meta.last_page / 1024 > pages_in_file.max(1 << 20) {
         return Err(damaged("the last page lies far outside the file"));
     }
     let mut walk = Walk {

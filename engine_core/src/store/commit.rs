@@ -17,6 +17,7 @@ use super::tables::Table;
 use super::tail::TailBatch;
 use super::writers::{Outcome, not_open};
 use crate::error::{Error, Kind, Result};
+use crate::time::Timestamp;
 use crate::window::watermark::Watermark;
 
 /// The committer's own state: what is durable.
@@ -50,6 +51,8 @@ struct Share {
     stream: Arc<Stream>,
     items: Vec<usize>,
     commit: u64,
+    /// The clock of the transaction: the watermark on the disk and the one in memory are moved by the same instant.
+    now: Timestamp,
     mark: Watermark,
 }
 
@@ -76,7 +79,8 @@ impl Committer {
                     self.shared.set_full(true);
                 }
                 if failure.reopen || self.is_broken() {
-                    self.reopen();
+                    // If it cannot be opened now, the next transaction tries again and says why.
+                    let _ = self.reopen();
                 }
                 return Err(failure.error);
             }
@@ -88,7 +92,7 @@ impl Committer {
 
     fn attempt<T>(&mut self, write: impl FnOnce(&mut Change<'_>) -> Result<T>) -> Result<(T, Pending), Failure> {
         if self.shared.hot().is_none() {
-            self.reopen();
+            self.reopen()?;
         }
         let shared = Arc::clone(&self.shared);
         let guard = shared.hot();
@@ -109,21 +113,16 @@ impl Committer {
 
     /// Closes the environment, checks its file and opens it again: what LMDB asks for after a failed write of a meta page.
     /// If that fails it is tried again with the next transaction.
-    fn reopen(&mut self) {
+    fn reopen(&mut self) -> Result<()> {
         let mut place = self.shared.hot_mut();
         *place = None;
-        let opened = Hot::open(&self.shared.directory, self.shared.options.map_size).and_then(|hot| {
-            let txn = hot.read()?;
-            let stamp = hot.stamp(&txn)?;
-            drop(txn);
-            Ok((hot, stamp))
-        });
-        if let Ok((hot, stamp)) = opened {
-            // A commit that was reported as failed and is on the disk all the same: memory would contradict the disk. The
-            // process ends by the hook, and the next one reads back what is there.
-            assert_eq!(stamp, self.base.stamp, "the disk holds another commit than memory");
-            *place = Some(hot);
-        }
+        let hot = Hot::open(&self.shared.directory, self.shared.options.map_size)?;
+        let stamp = hot.stamp(&*hot.read()?)?;
+        // A commit that was reported as failed and is on the disk all the same: memory would contradict the disk. The process
+        // ends by the hook, and the next one reads back what is there.
+        assert_eq!(stamp, self.base.stamp, "the disk holds another commit than memory");
+        *place = Some(hot);
+        Ok(())
     }
 
     fn rows(&mut self, items: Vec<Queued>) {
@@ -141,7 +140,10 @@ impl Committer {
             self.refuse(item, error);
         }
         match written {
-            Ok((shares, pending)) => self.publish(slots, shares, pending),
+            Ok((shares, pending)) => {
+                self.shared.set_full(false);
+                self.publish(slots, shares, pending);
+            }
             Err(error) => {
                 for item in slots.into_iter().flatten() {
                     self.refuse(item, error.clone());
@@ -158,7 +160,7 @@ impl Committer {
     /// The group is durable: rows into the tails, then the commit numbers, then the answers.
     fn publish(&mut self, mut slots: Vec<Option<Queued>>, shares: Vec<Share>, pending: Pending) {
         let shared = Arc::clone(&self.shared);
-        let (now, tick) = (shared.options.clock.now(), shared.options.clock.monotonic_ns());
+        let tick = shared.options.clock.monotonic_ns();
         let tails = || {
             for share in &shares {
                 let (mut rows, mut bytes) = (0, 0);
@@ -183,7 +185,7 @@ impl Committer {
                         packed,
                     });
                     let policy = share.stream.policy();
-                    share.stream.watermark_state().observe(max_time, now, &policy);
+                    share.stream.watermark_state().observe(max_time, share.now, &policy);
                 }
                 shared
                     .meters()
@@ -216,9 +218,25 @@ impl Committer {
             pending.apply(&mut self.base, &shared, || {});
         });
         if outcome.is_ok() {
+            if control.makes_room && self.shared.is_full() {
+                self.renew();
+            }
             self.shared.directory.make_reserve(self.shared.options.min_free_bytes);
         }
         (control.answer)(outcome);
+    }
+
+    /// LMDB uses pages again from the second transaction after the one that freed them. On a full disk the one between might
+    /// find no room, so that it is written at once, while the reserve is given back.
+    fn renew(&mut self) {
+        let written = self.transact(|change| {
+            change.touch();
+            Ok(())
+        });
+        if let Ok(((), pending)) = written {
+            let shared = Arc::clone(&self.shared);
+            pending.apply(&mut self.base, &shared, || {});
+        }
     }
 
     /// The last transaction: duplicates counted since their stream's last commit, and the mark of a clean stop.
@@ -313,13 +331,14 @@ fn write_group(
             refused.push((item, error));
             continue;
         }
-        let commit = change.commit_number(item.stream.namespace)?;
+        let (commit, now) = (change.commit_number(item.stream.namespace)?, change.now());
         let share = by_stream
             .entry((item.stream.namespace, item.stream.id))
             .or_insert_with(|| Share {
                 stream: Arc::clone(&item.stream),
                 items: Vec::new(),
                 commit,
+                now,
                 mark: *item.stream.watermark_state(),
             });
         share.items.push(index);
@@ -336,7 +355,7 @@ fn write_share(change: &mut Change<'_>, share: &mut Share, slots: &mut [Option<Q
     let stream = &share.stream;
     let id = (stream.namespace, stream.id);
     change.flush_stream(stream)?;
-    let (now, policy) = (change.now(), stream.policy());
+    let policy = stream.policy();
     let mut ledger = *stream.ledger();
     for &index in &share.items {
         let Some(item) = slots[index].as_mut() else { continue };
@@ -345,7 +364,7 @@ fn write_share(change: &mut Change<'_>, share: &mut Share, slots: &mut [Option<Q
         ledger.rejected.merge(&item.rejected);
         ledger.late += item.late;
         if let Some(batch) = &item.batch {
-            share.mark.observe(batch.max_time(), now, &policy);
+            share.mark.observe(batch.max_time(), share.now, &policy);
         }
         for chunk in std::mem::take(&mut item.quarantine) {
             quarantine(change, id, chunk)?;

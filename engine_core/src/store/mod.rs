@@ -227,7 +227,7 @@ impl Store {
             tail_limit_bytes: shared.options.tail_limit_bytes,
             disk_bytes: shared.hot().as_ref().map_or(0, Hot::disk_bytes),
             free_bytes: shared.free_bytes(),
-            accepting: shared.accepting(),
+            accepting: shared.state(),
             rows_per_second,
             bytes_per_second,
             ledger,

@@ -1,6 +1,7 @@
 //! What a store is opened with.
 
 use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
 use super::sys;
@@ -27,7 +28,8 @@ pub struct StoreOptions {
     pub allow_network_filesystem: bool,
     /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Seed of what is random: the id of a new store.
+    /// Seed of what is random: the id of a new store, the root of its namespaces' secrets. By default from the system's
+    /// entropy, through the keys it gives a hash map.
     pub seed: u64,
 }
 
@@ -43,7 +45,7 @@ impl Default for StoreOptions {
             max_writers: 10_000,
             allow_network_filesystem: false,
             clock: Arc::new(SystemClock::default()),
-            seed: 0,
+            seed: RandomState::new().build_hasher().finish(),
         }
     }
 }

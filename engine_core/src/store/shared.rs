@@ -175,12 +175,26 @@ impl Shared {
         self.full.store(full, Ordering::Release);
     }
 
+    /// Whether the disk was full when it was last looked at.
+    pub(super) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Acquire)
+    }
+
     pub(super) fn set_failed(&self) {
         self.failed.store(true, Ordering::Release);
     }
 
-    /// Whether rows are taken, and else why not. A full disk is looked at again each time.
+    /// Whether rows are let in, and else why not. After a full disk they are once there is room by the look of it: the first
+    /// group that is committed says whether that was so.
     pub(super) fn accepting(&self) -> Result<()> {
+        match self.state() {
+            Err(error) if error.kind() == Kind::StoreFull && self.has_room() => Ok(()),
+            state => state,
+        }
+    }
+
+    /// Whether rows are taken, as the last group left it.
+    pub(super) fn state(&self) -> Result<()> {
         if self.failed.load(Ordering::Acquire) {
             return Err(Error::internal("the committer has stopped"));
         }
@@ -188,10 +202,7 @@ impl Shared {
             return Err(fault::shutting_down());
         }
         if self.full.load(Ordering::Acquire) {
-            if !self.has_room() {
-                return Err(fault::store_full("below the floor of free bytes"));
-            }
-            self.set_full(false);
+            return Err(fault::store_full("the last group found no room"));
         }
         Ok(())
     }

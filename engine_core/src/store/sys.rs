@@ -50,7 +50,7 @@ pub(super) fn filesystem_magic(path: &Path) -> io::Result<i64> {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the call succeeded, so that it was filled.
-    Ok(i64::from(unsafe { stat.assume_init() }.f_type))
+    Ok(unsafe { stat.assume_init() }.f_type)
 }
 
 /// Bytes free to this process on the filesystem that holds a path.

@@ -53,11 +53,12 @@ impl Tumbling {
             return;
         }
         // Neighbouring rows mostly share a window: remember the last one's bounds and divide only on leaving it.
-        let (mut start, mut number) = (self.start(low), offset);
+        let (mut start, mut end, mut number) = (self.start(low), self.start(low + 1), offset);
         for (out, &time) in out.iter_mut().zip(times) {
-            if time < start || time.abs_diff(start) >= self.width_ns as u64 {
+            if time < start || time >= end {
                 let index = self.index(time);
-                start = self.start(index);
+                // The end of the last window lies past time: then its last nanosecond is divided for, nothing else changes.
+                (start, end) = (self.start(index), self.start(index.saturating_add(1)));
                 number = (index - first) as u32;
             }
             *out = number;
@@ -74,7 +75,10 @@ mod tests {
     #[test]
     fn a_time_on_the_edge_opens_the_next_window() {
         let windows = Tumbling::new(10).unwrap();
-        assert_eq!([-11, -10, -1, 0, 9, 10].map(|time| windows.index(time)), [-2, -1, -1, 0, 0, 1]);
+        assert_eq!(
+            [-11, -10, -1, 0, 9, 10].map(|time| windows.index(time)),
+            [-2, -1, -1, 0, 0, 1]
+        );
         assert_eq!(windows.start(-2), -20);
     }
 
@@ -92,6 +96,16 @@ mod tests {
         let last = windows.start(windows.index(i64::MAX));
         assert!(i64::MAX - last < 7);
         assert_eq!(Tumbling::new(1).unwrap().index(i64::MAX), i64::MAX);
+    }
+
+    #[test]
+    fn the_window_that_begins_before_time_ends_on_time() {
+        let windows = Tumbling::new(10).unwrap();
+        let times: Vec<i64> = (0..200).map(|step| i64::MIN + step).collect();
+        let first = windows.index(i64::MIN);
+        let mut out = vec![0; times.len()];
+        windows.offsets(&times, times[0], times[199], first, &mut out);
+        assert_eq!(out[..11], [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1]);
     }
 
     proptest! {
@@ -112,7 +126,7 @@ mod tests {
             let windows = Tumbling::new(width).unwrap();
             let times: Vec<i64> = steps.iter().map(|step| base.saturating_add(*step)).collect();
             let (min, max) = (*times.iter().min().unwrap(), *times.iter().max().unwrap());
-            let first = windows.index(min) - 3;
+            let first = windows.index(min).saturating_sub(3);
             let mut out = vec![0; times.len()];
             windows.offsets(&times, min, max, first, &mut out);
             for (time, out) in times.iter().zip(out) {

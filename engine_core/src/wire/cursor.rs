@@ -48,7 +48,7 @@ impl<'a> Fields<'a> {
 
     /// The next field's number and value; none at the end. `Err` is what is wrong with the bytes.
     #[inline]
-    pub fn next(&mut self) -> Result<Option<(u32, Wire<'a>)>, &'static str> {
+    pub fn read(&mut self) -> Result<Option<(u32, Wire<'a>)>, &'static str> {
         if self.rest.is_empty() {
             return Ok(None);
         }
@@ -121,7 +121,8 @@ impl<'a> Fields<'a> {
         Ok(*bytes)
     }
 
-    /// Skips to the end of a group whose start has been read, and of those inside it, without recursion.
+    /// Skips to the end of a group whose start has been read, and of those inside it, without recursion. Like upb it does not
+    /// mind fields with the number 0 in there.
     fn skip_group(&mut self, number: u32) -> Result<(), &'static str> {
         let mut open = vec![number];
         while let Some(&innermost) = open.last() {
@@ -130,7 +131,6 @@ impl<'a> Fields<'a> {
             }
             let tag = self.varint32("a tag has at most 5 bytes")?;
             match (tag >> 3, tag & 7) {
-                (0, _) => return Err("no field has the number 0"),
                 (_, 0) => drop(self.varint()?),
                 (_, 1) => drop(self.array::<8>()?),
                 (_, 2) => drop(self.bytes()?),
@@ -163,7 +163,7 @@ pub fn visit<'a>(
 ) -> Result<()> {
     let mut fields = Fields::new(bytes, depth);
     loop {
-        match fields.next() {
+        match fields.read() {
             Ok(Some((number, value))) => each(number, value)?,
             Ok(None) => return Ok(()),
             Err(what) => return Err(malformed(&path(), what)),
@@ -178,7 +178,7 @@ mod tests {
     fn all(bytes: &[u8]) -> Result<Vec<(u32, Wire<'_>)>, &'static str> {
         let mut fields = Fields::new(bytes, 0);
         let mut out = Vec::new();
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.read()? {
             out.push(field);
         }
         Ok(out)
@@ -210,10 +210,12 @@ mod tests {
         let nested = |n| [b"\xa3\x01".repeat(n), b"\xa4\x01".repeat(n)].concat();
         assert_eq!(all(&nested(100)), Ok(vec![(20, Wire::Group)]));
         assert!(all(&nested(101)).is_err());
-        assert!(Fields::new(&nested(100), 1).next().is_err());
+        assert!(Fields::new(&nested(100), 1).read().is_err());
         assert!(all(b"\xa3\x01\xac\x01").is_err());
         assert!(all(b"\xa4\x01").is_err());
         assert!(all(b"\xa3\x01\x08\x05").is_err());
+        assert_eq!(all(b"\xa3\x01\x00\x05\xa4\x01"), Ok(vec![(20, Wire::Group)]));
+        assert!(all(b"\xa3\x01\x04\xa4\x01").is_err());
     }
 
     #[test]

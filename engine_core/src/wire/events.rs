@@ -3,9 +3,8 @@
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::batch::Envelope;
 use super::cursor::{Wire, text, visit};
-use super::v1;
+use super::envelope::Envelope;
 use crate::error::Result;
 
 /// A property's value as it was sent.
@@ -146,7 +145,7 @@ fn entry(bytes: &[u8], at: usize) -> Result<Option<(&str, Scalar<'_>)>> {
         match (number, value) {
             (1, Wire::Bytes(bytes)) => name = text(bytes, &path)?,
             (2, Wire::Bytes(bytes)) => {
-                merge_scalar(&mut scalar, bytes, &|| format!("events[{at}].properties[{name:?}]"))?
+                merge_scalar(&mut scalar, bytes, &|| format!("events[{at}].properties[{name:?}]"))?;
             }
             _ => known = false,
         }
@@ -167,90 +166,4 @@ fn merge_scalar<'a>(scalar: &mut Scalar<'a>, bytes: &'a [u8], path: &dyn Fn() ->
         }
         Ok(())
     })
-}
-
-/// What was understood of a TrackEventsRequest, for comparison with other parsers.
-pub fn describe_events(bytes: &[u8]) -> Result<v1::TrackEventsRequest> {
-    let envelope = Envelope::of_events(bytes)?;
-    let view = EventsView::of(&envelope)?;
-    let mut events: Vec<v1::Event> = (0..view.len())
-        .map(|row| v1::Event {
-            event: view.event[row].to_owned(),
-            time_ns: view.time[row],
-            user: view.user[row].to_owned(),
-            session: view.session[row].to_owned(),
-            service: view.service[row].to_owned(),
-            ..v1::Event::default()
-        })
-        .collect();
-    for property in &view.properties {
-        for (&row, value) in property.rows.iter().zip(&property.values) {
-            events[row as usize]
-                .properties
-                .insert(property.name.to_owned(), to_v1(*value));
-        }
-    }
-    Ok(v1::TrackEventsRequest {
-        stream: envelope.stream.to_owned(),
-        events,
-        writer: envelope.writer.to_owned(),
-        epoch: envelope.epoch,
-        sequence: envelope.sequence,
-        atomic: envelope.atomic,
-        durability: envelope.durability,
-    })
-}
-
-/// A scalar as the generated message.
-pub fn to_v1(scalar: Scalar<'_>) -> v1::Value {
-    use v1::value::Kind;
-    v1::Value {
-        kind: match scalar {
-            Scalar::Null => None,
-            Scalar::F64(value) => Some(Kind::F64(value)),
-            Scalar::I64(value) => Some(Kind::I64(value)),
-            Scalar::Bool(value) => Some(Kind::Boolean(value)),
-            Scalar::Text(value) => Some(Kind::Text(value.to_owned())),
-            Scalar::Timestamp(value) => Some(Kind::TimestampNs(value)),
-        },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn properties(entries: &[u8]) -> Vec<(String, Option<v1::value::Kind>)> {
-        let mut bytes = vec![0x12, entries.len() as u8];
-        bytes.extend(entries);
-        let events = describe_events(&bytes).unwrap().events;
-        events[0]
-            .properties
-            .iter()
-            .map(|(name, value)| (name.clone(), value.kind.clone()))
-            .collect()
-    }
-
-    #[test]
-    fn entries_of_a_map_mean_what_upb_says() {
-        use v1::value::Kind;
-        let five = Some(Kind::I64(5));
-        assert_eq!(
-            properties(b"\x32\x07\x0a\x01a\x12\x02\x10\x05"),
-            [("a".into(), five.clone())]
-        );
-        // An unknown field in the entry makes it unknown.
-        assert_eq!(properties(b"\x32\x09\x0a\x01a\x12\x02\x10\x05\x18\x07"), []);
-        assert_eq!(properties(b"\x32\x04\x12\x02\x10\x05"), [(String::new(), five.clone())]);
-        assert_eq!(properties(b"\x32\x03\x0a\x01a"), [("a".into(), None)]);
-        // Said twice inside one entry a value is merged; said in two entries the last one counts.
-        assert_eq!(
-            properties(b"\x32\x09\x0a\x01a\x12\x02\x10\x05\x12\x00"),
-            [("a".into(), five)]
-        );
-        assert_eq!(
-            properties(b"\x32\x07\x0a\x01a\x12\x02\x10\x05\x32\x03\x0a\x01a"),
-            [("a".into(), None)]
-        );
-    }
 }

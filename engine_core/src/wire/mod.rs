@@ -3,5 +3,7 @@
 pub mod answers;
 pub mod batch;
 pub mod cursor;
+pub mod describe;
+pub mod envelope;
 pub mod events;
 pub mod v1;

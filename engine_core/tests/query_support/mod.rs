@@ -44,7 +44,14 @@ pub(crate) fn stream(columns: &[(&str, ColumnType)]) -> Arc<Stream> {
     for (name, column_type) in columns {
         schema.add_column("", name, *column_type, "", "").unwrap();
     }
-    Arc::new(Stream::new(1, NamespaceId(1), "rows", 0, schema, Arc::new(CommitCounter::at(0))))
+    Arc::new(Stream::new(
+        1,
+        NamespaceId(1),
+        "rows",
+        0,
+        schema,
+        Arc::new(CommitCounter::at(0)),
+    ))
 }
 
 /// Commits rows as one batch; `as_text` stores symbols as texts, as a column past its bound does.
@@ -52,7 +59,13 @@ pub(crate) fn push(stream: &Stream, rows: &[Row], as_text: bool) {
     let schema = stream.schema();
     let entity = rows
         .iter()
-        .map(|(_, entity, _)| if entity.is_empty() { 0 } else { stream.intern_users([entity.as_str()].into_iter())[0] })
+        .map(|(_, entity, _)| {
+            if entity.is_empty() {
+                0
+            } else {
+                stream.intern_users([entity.as_str()].into_iter())[0]
+            }
+        })
         .collect();
     let columns = (0..rows[0].2.len()).map(|at| {
         let spec = &schema.columns[at + 3];
@@ -72,7 +85,9 @@ pub(crate) fn push_batch(stream: &Stream, batch: &RowBatch) {
     let packed = PackedBatch::open(packed::pack(batch)).unwrap();
     let commit = stream.commits.published() + 1;
     let policy = stream.policy();
-    stream.watermark_state().observe(packed.max_time(), packed.max_time(), &policy);
+    stream
+        .watermark_state()
+        .observe(packed.max_time(), packed.max_time(), &policy);
     stream.tail_mut().push(TailBatch { commit, packed });
     stream.commits.publish(commit);
 }
@@ -82,12 +97,21 @@ fn column(stream: &Stream, id: ColumnId, column_type: ColumnType, cells: &[&Cell
     cells.iter().for_each(|cell| valid.push(**cell != Cell::Null));
     let data = match column_type {
         ColumnType::F64 => ColumnData::F64(
-            cells.iter().map(|cell| if let Cell::F64(value) = cell { *value } else { 7.0 }).collect(),
+            cells
+                .iter()
+                .map(|cell| if let Cell::F64(value) = cell { *value } else { 7.0 })
+                .collect(),
         ),
         ColumnType::I64 | ColumnType::Timestamp => ColumnData::I64(
             cells
                 .iter()
-                .map(|cell| if let Cell::I64(value) | Cell::Time(value) = cell { *value } else { 7 })
+                .map(|cell| {
+                    if let Cell::I64(value) | Cell::Time(value) = cell {
+                        *value
+                    } else {
+                        7
+                    }
+                })
                 .collect(),
         ),
         ColumnType::Bool => {
@@ -97,7 +121,13 @@ fn column(stream: &Stream, id: ColumnId, column_type: ColumnType, cells: &[&Cell
         }
         ColumnType::Symbol if !as_text => {
             let symbols = stream.symbols(id);
-            let code = |cell: &&Cell| if let Cell::Text(text) = cell { symbols.intern([text.as_str()].into_iter())[0] } else { 0 };
+            let code = |cell: &&Cell| {
+                if let Cell::Text(text) = cell {
+                    symbols.intern([text.as_str()].into_iter())[0]
+                } else {
+                    0
+                }
+            };
             let codes = cells.iter().map(code).collect();
             return BatchColumn {
                 id,
@@ -107,7 +137,9 @@ fn column(stream: &Stream, id: ColumnId, column_type: ColumnType, cells: &[&Cell
         }
         _ => {
             let mut texts = TextData::default();
-            cells.iter().for_each(|cell| texts.push(if let Cell::Text(text) = cell { text } else { "" }));
+            cells
+                .iter()
+                .for_each(|cell| texts.push(if let Cell::Text(text) = cell { text } else { "" }));
             ColumnData::Text(texts)
         }
     };

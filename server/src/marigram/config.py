@@ -16,7 +16,7 @@ MIB = 2**20
 # How words begin that tests and benchmarks set for what they load into the server's process.
 OF_TESTS = ("shim_", "faults", "fuzz_")
 # Words of the environment that belong to clients and to the command line, not to the server's settings.
-OF_OTHERS = frozenset({"ADDRESS", "CONFIG", "KEY", "KEY_FILE", "PROFILE"})
+OF_OTHERS = frozenset({"address", "config", "key", "key_file", "profile"})
 
 
 class Settings(BaseSettings):
@@ -114,7 +114,7 @@ def load(flags: Mapping[str, Any], file: Path | None = None, environment: Mappin
     heard = {name.removeprefix(PREFIX).lower() for name in environment if name.startswith(PREFIX)}
     heard -= {name for name in heard if name.startswith(OF_TESTS)}
     known = set(Settings.model_fields)
-    for name in sorted(heard - known - {word.lower() for word in OF_OTHERS}):
+    for name in sorted(heard - known - OF_OTHERS):
         raise ValueError(f"{PREFIX}{name.upper()} is no setting")
     written = _read(file) if file else {}
     for name in sorted(written.keys() - known):

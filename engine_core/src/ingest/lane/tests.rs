@@ -181,9 +181,8 @@ fn sequences_and_epochs_are_judged_before_anything_is_reserved() {
 fn a_newer_epoch_fences_what_the_older_one_has_under_way() {
     let (lanes, seen) = (Lanes::default(), Seen::default());
     let old = reserve(&lanes, &seen, "old", 1);
-    let new = match place(&lanes, 2, 1, (2, 1)) {
-        Ok(Place::Next(slot)) => slot,
-        _ => panic!("it is next"),
+    let Ok(Place::Next(new)) = place(&lanes, 2, 1, (2, 1)) else {
+        panic!("it is next")
     };
     assert_eq!(seen.take(), ["old: WRITER_FENCED"]);
     lanes.ready(&old, seen.send(1));

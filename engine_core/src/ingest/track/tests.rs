@@ -6,7 +6,7 @@ use crate::column::{ColumnType, StreamKind, StreamSettings};
 use crate::error::Result;
 use crate::ingest::prepare::{MAX_AHEAD_NS, Prepared};
 use crate::ingest::testing::{NOW, OneStream, refused, stored, terms};
-use crate::wire::batch::Envelope;
+use crate::wire::envelope::Envelope;
 use crate::wire::events::EventsView;
 use crate::wire::v1::{self, value::Kind};
 

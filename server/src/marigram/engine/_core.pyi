@@ -63,12 +63,13 @@ class Engine:
     def set_stream_creation(self, namespace: int, allowed: bool) -> None: ...
     def stream_creation(self, namespace: int) -> bool: ...
 
-    # Streams. A stream is a dict: name, kind (1 event, 2 metric), columns [{id, name, type (number of ColumnType), description, unit}],
-    # strict, out_of_orderness_ns, allowed_lateness_ns, idle_after_ns, max_age_ns | None, description, created_ns, version,
-    # stats {received, stored, rejected [(reason, rows)], duplicate, late, entities, max_time_ns | None, watermark_ns | None,
-    # log_bytes, commit}.
+    # Streams. A stream is a dict: name, kind (1 event, 2 metric), columns [{id, name, type, description, unit}] with
+    # type a number of ColumnType, strict, out_of_orderness_ns, allowed_lateness_ns, idle_after_ns, max_age_ns | None,
+    # description, created_ns, version, and stats {received, stored, rejected [(reason, rows)], duplicate, late,
+    # entities, max_time_ns | None, watermark_ns | None, log_bytes, commit}.
     def create_stream(self, namespace: int, spec: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
-        """`spec` has name, kind, columns [{name, type, description, unit}] and the settings; absent settings are defaults.
+        """`spec` has name, kind, columns [{name, type, description, unit}] and the settings; what is absent is default.
+
         Returns the stream and its commit."""
 
     def stream(self, namespace: int, name: str) -> dict[str, Any]: ...
@@ -84,11 +85,11 @@ class Engine:
         """(rows, commit)."""
 
     # Documents of features: compare-and-set by version. Namespace 0 is the server's own.
-    def get_document(self, namespace: int, room: str, id: str) -> tuple[bytes, int] | None: ...
-    def put_document(self, namespace: int, room: str, id: str, data: bytes, expected: int | None) -> int:
+    def get_document(self, namespace: int, room: str, name: str) -> tuple[bytes, int] | None: ...
+    def put_document(self, namespace: int, room: str, name: str, data: bytes, expected: int | None) -> int:
         """expected 0: must be new; None: whatever is there. Returns the new version."""
 
-    def delete_document(self, namespace: int, room: str, id: str, expected: int | None) -> None: ...
+    def delete_document(self, namespace: int, room: str, name: str, expected: int | None) -> None: ...
     def list_documents(self, namespace: int, room: str, after: str, limit: int) -> list[tuple[str, bytes, int]]: ...
     def status(self, namespace: int) -> dict[str, Any]:
         """accepting (bool), refusal_reason, tail_rows, tail_bytes, tail_limit_bytes, queue_bytes, commits,

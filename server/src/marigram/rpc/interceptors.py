@@ -16,7 +16,6 @@ import structlog
 from marigram.call import Caller
 from marigram.call.budget import Budget
 from marigram.call.keys import KeyRing
-from marigram.call.tokens import parse_token
 from marigram.errors import MarigramError, Overloaded, PermissionDenied, Unauthenticated, Unsupported
 from marigram.rpc.drain import Drain
 from marigram.rpc.scopes import OPEN
@@ -90,9 +89,8 @@ class Gate(grpc.GenericRpcHandler):
             return served, None
         if not authorization:
             raise Unauthenticated("the call shows no key: send authorization: Bearer mg_…", reason="KEY_MISSING")
-        scheme = authorization[: len(_BEARER)].lower()
-        token = parse_token(authorization[len(_BEARER) :].strip()) if scheme == _BEARER else None
-        caller = Caller.of(self._keys.verify(token))
+        bearer = authorization[: len(_BEARER)].lower() == _BEARER
+        caller = Caller.of(self._keys.identify(authorization[len(_BEARER) :].strip() if bearer else ""))
         if served is None:
             raise Unsupported("there is no such method", reason="METHOD_NOT_FOUND")
         if served.scope not in caller.scopes:

@@ -187,6 +187,9 @@ def channel_options(settings: Settings) -> dict[str, Any]:
 def run(settings: Settings) -> int:
     """Serves until a signal comes; the exit code."""
     logs.configure(settings.log_level, settings.log_format)
+    os.environ.setdefault(
+        "GRPC_VERBOSITY", "NONE"
+    )  # its lines are not structured, and each of them comes to us as an error
     try:
         uvloop.run(_serve(settings))
     except MarigramError as error:

@@ -237,7 +237,9 @@ class Batch(_message.Message):
     rows: _builtins.int
     """Number of rows, 1 to 1,048,576."""
     time: _builtins.bytes
-    """Event time of each row: packed little-endian Unix nanoseconds, signed, 8 bytes a row."""
+    """Event time of each row: packed little-endian Unix nanoseconds, signed, 8 bytes a row. The least 64-bit integer
+    (numpy's NaT) stands for no time: such a row is quarantined.
+    """
     arrow: _builtins.bytes
     """Reserved for one Arrow IPC record batch instead of columns; answers UNIMPLEMENTED."""
     @_builtins.property

@@ -176,7 +176,9 @@ class _MeasureKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeasureKi
     MEASURE_KIND_LAST: _MeasureKind.ValueType  # 7
     """Value at the greatest time; ties likewise. The column's type."""
     MEASURE_KIND_QUANTILE: _MeasureKind.ValueType  # 8
-    """Quantile `quantile`: exact up to 256 values a group, then within 0.542 % of the value. f64."""
+    """Quantile q: the value of rank floor(q (n - 1)) from 0 of n in ascending order; exact up to 256 values a group, then
+    within 0.542 % of that value. f64.
+    """
     MEASURE_KIND_DISTINCT: _MeasureKind.ValueType  # 9
     """Distinct values, exact; null is none. i64."""
     MEASURE_KIND_RANGE: _MeasureKind.ValueType  # 10
@@ -242,7 +244,9 @@ MEASURE_KIND_FIRST: MeasureKind.ValueType  # 6
 MEASURE_KIND_LAST: MeasureKind.ValueType  # 7
 """Value at the greatest time; ties likewise. The column's type."""
 MEASURE_KIND_QUANTILE: MeasureKind.ValueType  # 8
-"""Quantile `quantile`: exact up to 256 values a group, then within 0.542 % of the value. f64."""
+"""Quantile q: the value of rank floor(q (n - 1)) from 0 of n in ascending order; exact up to 256 values a group, then
+within 0.542 % of that value. f64.
+"""
 MEASURE_KIND_DISTINCT: MeasureKind.ValueType  # 9
 """Distinct values, exact; null is none. i64."""
 MEASURE_KIND_RANGE: MeasureKind.ValueType  # 10
@@ -571,7 +575,7 @@ Global___FilterList: _TypeAlias = FilterList  # noqa: Y015
 
 @_typing.final
 class Comparator(_message.Message):
-    """A column against a value of its type."""
+    """A column against a value of its type. A null or a NaN neither holds nor fails, whatever the operator."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

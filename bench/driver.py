@@ -1,0 +1,169 @@
+"""Drives our server through gRPC with messages encoded before the clock starts.
+
+Calls take and give bytes: no message is encoded on the way out, and of the answers only an ack's few bytes are read.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import grpc
+import grpc.aio
+import numpy as np
+import pyarrow as pa
+import uvloop
+
+from bench import messages
+from bench.answers import Answers
+from bench.data import SERIES
+from marigram_client._pb.marigram.v1 import ingest_pb2, queries_pb2
+
+INGEST = "/marigram.v1.IngestService/"
+QUERY = "/marigram.v1.QueryService/"
+SECONDS = 600.0  # no single run takes longer
+# Own connections for own channels, and no bound of our own on messages: the server's counts.
+OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.max_send_message_length", -1))
+Metadata = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Batches, sent and acknowledged.
+
+    Attributes:
+        seconds: from before the first batch was sent until the last was acknowledged.
+        waits: of each batch, seconds from its sending to the ack that covers it.
+    """
+
+    seconds: float
+    waits: Sequence[float]
+
+    @property
+    def p99_ms(self) -> float:
+        """99th percentile of the waits, milliseconds."""
+        return float(np.quantile(np.asarray(self.waits), 0.99)) * 1e3
+
+
+def open_writers(address: str, metadata: Metadata, names: Sequence[str]) -> None:
+    """Opens writers that were never opened before.
+
+    Raises:
+        RuntimeError: one is not at its first epoch and sequence, which the encoded messages rest on.
+    """
+    with grpc.insecure_channel(address, options=OPTIONS) as channel:
+        opens: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(INGEST + "OpenWriter")
+        for name in names:
+            request = ingest_pb2.OpenWriterRequest(writer=name).SerializeToString()
+            answer = ingest_pb2.OpenWriterResponse.FromString(opens(request, metadata=metadata, timeout=30.0))
+            if (answer.epoch, answer.next_sequence) != (1, 1):
+                raise RuntimeError(f"writer {name} is at epoch {answer.epoch}, sequence {answer.next_sequence}")
+
+
+def write_each(address: str, metadata: Metadata, requests: Sequence[bytes]) -> Run:
+    """Sends unary Writes one after the other from one client."""
+    waits: list[float] = []
+    with grpc.insecure_channel(address, options=OPTIONS) as channel:
+        grpc.channel_ready_future(channel).result(30.0)
+        write: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(INGEST + "Write")
+        began = time.perf_counter()
+        for request in requests:
+            sent = time.perf_counter()
+            write(request, metadata=metadata, timeout=30.0)
+            waits.append(time.perf_counter() - sent)
+        return Run(time.perf_counter() - began, waits)
+
+
+def write_streams(
+    address: str, metadata: Metadata, streams: Sequence[Sequence[bytes]], *, in_flight: int, channels: int = 1
+) -> Run:
+    """Sends each sequence of messages down a WriteStream of its own, all at once.
+
+    Args:
+        streams: messages by WriteStream, numbered from 1.
+        in_flight: most batches of a stream that are sent and not acknowledged.
+        channels: connections that the streams share out.
+    """
+    return uvloop.run(_write_streams(address, metadata, streams, in_flight, channels))
+
+
+async def _write_streams(
+    address: str, metadata: Metadata, streams: Sequence[Sequence[bytes]], in_flight: int, channels: int
+) -> Run:
+    opened = [grpc.aio.insecure_channel(address, options=OPTIONS) for _ in range(channels)]
+    try:
+        async with asyncio.timeout(SECONDS):
+            await asyncio.gather(*(channel.channel_ready() for channel in opened))
+            began = time.perf_counter()
+            taken = await asyncio.gather(
+                *(_write_stream(opened[k % channels], metadata, stream, in_flight) for k, stream in enumerate(streams))
+            )
+    finally:
+        for channel in opened:
+            await channel.close()
+    return Run(max(ended for ended, _ in taken) - began, [wait for _, waits in taken for wait in waits])
+
+
+async def _write_stream(
+    channel: grpc.aio.Channel, metadata: Metadata, requests: Sequence[bytes], in_flight: int
+) -> tuple[float, list[float]]:
+    """When the last ack came, and the wait of each batch."""
+    method: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(INGEST + "WriteStream")
+    call = method(metadata=metadata)
+    sent: list[float] = []
+    waits: list[float] = []
+    ended = 0.0
+    room = asyncio.Semaphore(in_flight)
+
+    async def read() -> None:
+        nonlocal ended
+        while len(waits) < len(requests):
+            answer = await call.read()
+            if not isinstance(answer, bytes):
+                raise RuntimeError(f"WriteStream ended: {await call.code()}: {await call.details()}")
+            ended = time.perf_counter()
+            for number in range(len(waits), ingest_pb2.WriteStreamResponse.FromString(answer).acked_sequence):
+                waits.append(ended - sent[number])
+                room.release()
+
+    async def write() -> None:
+        for request in requests:
+            await room.acquire()
+            sent.append(time.perf_counter())
+            await call.write(request)
+        await call.done_writing()
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(read())
+        tasks.create_task(write())
+    if await call.read() is not grpc.aio.EOF or await call.code() is not grpc.StatusCode.OK:
+        raise RuntimeError(f"WriteStream did not end well: {await call.code()}: {await call.details()}")
+    return ended, waits
+
+
+def ask(address: str, metadata: Metadata) -> Answers:
+    """Asks our server about the rows of the measured stream."""
+    with grpc.insecure_channel(address, options=OPTIONS) as channel:
+        query: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(QUERY + "Query")
+
+        def table(request: bytes) -> pa.Table:
+            answer = query(request, metadata=metadata, timeout=60.0)
+            return pa.ipc.open_stream(queries_pb2.QueryResponse.FromString(answer).arrow).read_all()
+
+        whole = table(messages.whole_query()).to_pylist()[0]
+        series = table(messages.by_series_query()).to_pylist()
+        minutes = table(messages.by_minute_query())
+    rows = {row[messages.LABEL]: row["rows"] for row in series}
+    unknown = rows.keys() - {messages.host(code) for code in range(SERIES)}
+    if unknown:
+        raise RuntimeError(f"series that were never sent: {sorted(unknown)[:3]}")
+    return Answers(
+        count=whole["rows"],
+        total=whole["total"],
+        least=whole["least"],
+        greatest=whole["greatest"],
+        magnitude=sum(abs(row["total"]) for row in series),
+        by_series=[rows.get(messages.host(code), 0) for code in range(SERIES)],
+        by_minute=minutes.column("rows").to_pylist(),
+        minutes=minutes.column("start").cast(pa.int64()).to_pylist(),
+    )

@@ -1,0 +1,100 @@
+"""Points as encoded messages of the contract, and the questions asked about them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bench.data import SERIES, Points
+from marigram_client._pb.marigram.v1 import common_pb2, ingest_pb2, queries_pb2
+
+STREAM = "points"
+WARM_STREAM = "warm"
+LABEL = "host"
+MINUTE_SECONDS = 60
+
+
+def host(series: int) -> str:
+    """Value of the label of a series."""
+    return f"host-{series:04d}"
+
+
+def write_request(points: Points, *, stream: str = STREAM, writer: str, sequence: int) -> bytes:
+    """One unary Write of the points, by the first epoch of a writer."""
+    return ingest_pb2.WriteRequest(
+        stream=stream,
+        kind=common_pb2.STREAM_KIND_METRIC,
+        batch=_batch(points),
+        writer=writer,
+        epoch=1,
+        sequence=sequence,
+    ).SerializeToString()
+
+
+def stream_requests(
+    batches: Sequence[Points], *, stream: str = STREAM, writer: str, first_sequence: int = 1
+) -> list[bytes]:
+    """The messages of one WriteStream, by the first epoch of a writer, numbered from ``first_sequence``."""
+    return [
+        ingest_pb2.WriteStreamRequest(
+            stream=stream,
+            kind=common_pb2.STREAM_KIND_METRIC,
+            batch=_batch(batch),
+            writer=writer if number == 0 else "",
+            epoch=1 if number == 0 else 0,
+            sequence=first_sequence + number,
+        ).SerializeToString()
+        for number, batch in enumerate(batches)
+    ]
+
+
+def _batch(points: Points) -> ingest_pb2.Batch:
+    """The points with a table of just the series that occur among them."""
+    codes = np.unique(points.series)
+    place = np.zeros(SERIES, dtype="<u2")
+    place[codes] = np.arange(len(codes), dtype="<u2")
+    width = 1 if len(codes) <= 256 else 2
+    table = ingest_pb2.SeriesTable(
+        series=[ingest_pb2.Series(labels=[common_pb2.Label(name=LABEL, value=host(int(code)))]) for code in codes],
+        index=place[points.series].astype("<u1" if width == 1 else "<u2").tobytes(),
+        index_width=width,
+    )
+    value = ingest_pb2.BatchColumn(name="value", f64=points.value.astype("<f8", copy=False).tobytes())
+    time = points.time.astype("<i8", copy=False).tobytes()
+    return ingest_pb2.Batch(rows=len(points), time=time, columns=[value], series=table)
+
+
+def _measure(kind: "queries_pb2.MeasureKind.ValueType", name: str, column: str = "value") -> queries_pb2.Measure:
+    return queries_pb2.Measure(kind=kind, column=column, name=name)
+
+
+def _query(spec: queries_pb2.QuerySpec) -> bytes:
+    return queries_pb2.QueryRequest(spec=spec, format=queries_pb2.ANSWER_FORMAT_ARROW).SerializeToString()
+
+
+def whole_query() -> bytes:
+    """Count, sum, least and greatest of all rows: columns ``rows``, ``total``, ``least``, ``greatest``."""
+    measures = [
+        queries_pb2.Measure(kind=queries_pb2.MEASURE_KIND_COUNT, name="rows"),
+        _measure(queries_pb2.MEASURE_KIND_SUM, "total"),
+        _measure(queries_pb2.MEASURE_KIND_MIN, "least"),
+        _measure(queries_pb2.MEASURE_KIND_MAX, "greatest"),
+    ]
+    return _query(queries_pb2.QuerySpec(stream=STREAM, measures=measures))
+
+
+def by_series_query() -> bytes:
+    """Rows and their sum by series: columns ``host``, ``rows``, ``total``."""
+    measures = [
+        queries_pb2.Measure(kind=queries_pb2.MEASURE_KIND_COUNT, name="rows"),
+        _measure(queries_pb2.MEASURE_KIND_SUM, "total"),
+    ]
+    keys = [queries_pb2.GroupKey(column=LABEL)]
+    return _query(queries_pb2.QuerySpec(stream=STREAM, group_by=keys, measures=measures))
+
+
+def by_minute_query() -> bytes:
+    """Rows by minute, ascending: columns ``start``, ``rows``."""
+    window = queries_pb2.Window(tumbling=queries_pb2.TumblingWindow())
+    window.tumbling.width.FromSeconds(MINUTE_SECONDS)
+    measures = [queries_pb2.Measure(kind=queries_pb2.MEASURE_KIND_COUNT, name="rows")]
+    return _query(queries_pb2.QuerySpec(stream=STREAM, window=window, measures=measures))

@@ -1,0 +1,22 @@
+"""Ending and weighing a process that this run started, by its id."""
+
+import subprocess
+
+import psutil
+
+
+def end(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Asks it to end (SIGTERM) and waits ``seconds``; what is still there then is killed."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    process.wait(10)
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process and its children, in MB of 10^6 bytes."""
+    process = psutil.Process(pid)
+    return float(sum(p.memory_info().rss for p in [process, *process.children(recursive=True)])) / 1e6

@@ -1,0 +1,238 @@
+# ruff: noqa: ASYNC109  (the bound travels to the server, and spans attempts)
+"""Administration: namespaces, keys, status."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from marigram_client._pb.marigram.v1 import admin_pb2 as pb
+from marigram_client.calls import Calls
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """The unit of isolation."""
+
+    name: str
+    description: str
+    forbid_stream_creation: bool
+    create_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key without its secret. None as ``expire_time`` is never, as ``revoke_time`` not revoked."""
+
+    id: str
+    namespace: str
+    display_name: str
+    scopes: tuple[str, ...]
+    create_time: datetime
+    expire_time: datetime | None
+    revoke_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewApiKey:
+    """A key and its secret, which is shown this once and stored nowhere."""
+
+    key: ApiKey
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStatus:
+    """Figures of one stream; ``watermark_ns`` in Unix nanoseconds, None without rows."""
+
+    name: str
+    rows: int
+    entities: int
+    watermark_ns: int | None
+    rows_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What became of every row: received = stored + rejected + duplicate."""
+
+    received: int
+    stored: int
+    rejected: Mapping[str, int]
+    duplicate: int
+    late: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    """Figures of the running server, sizes in bytes. ``refusal_reason`` says why writes are not accepted."""
+
+    version: str
+    start_time: datetime
+    now: datetime
+    accepting_writes: bool
+    refusal_reason: str
+    resident_bytes: int
+    tail_rows: int
+    tail_bytes: int
+    tail_limit_bytes: int
+    queue_bytes: int
+    commits: int
+    commit_p50: timedelta
+    commit_p99: timedelta
+    rows_per_second: float
+    bytes_per_second: float
+    disk_bytes: int
+    disk_free_bytes: int
+    ledger: Ledger
+    streams: tuple[StreamStatus, ...]
+    queries_running: int
+    queries_waiting: int
+
+
+class Administration:
+    """The part of a client that administers."""
+
+    _calls: Calls
+
+    async def status(self, timeout: timedelta | None = None) -> ServerStatus:
+        """Figures of the server, those of rows for the key's namespace."""
+        answer = await self._calls.unary(pb.GetStatusRequest(), pb.GetStatusResponse, timeout)
+        return _status(answer.status)
+
+    async def create_namespace(
+        self, name: str, *, description: str = "", forbid_stream_creation: bool = False
+    ) -> Namespace:
+        """Make a namespace; with ``forbid_stream_creation`` writes never make streams. Scope admin:server.
+
+        Raises:
+            AlreadyExists: there is one of this name.
+        """
+        wanted = pb.Namespace(
+            name=f"namespaces/{name}", description=description, forbid_stream_creation=forbid_stream_creation
+        )
+        answer = await self._calls.unary(pb.CreateNamespaceRequest(namespace=wanted), pb.CreateNamespaceResponse)
+        return _namespace(answer.namespace)
+
+    async def list_namespaces(self, page_size: int = 100) -> AsyncIterator[Namespace]:
+        """Namespaces in ascending order of name. Scope admin:server."""
+        token = ""
+        while True:
+            request = pb.ListNamespacesRequest(page_size=page_size, page_token=token)
+            page = await self._calls.unary(request, pb.ListNamespacesResponse)
+            for namespace in page.namespaces:
+                yield _namespace(namespace)
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def create_key(
+        self,
+        scopes: Iterable[str],
+        *,
+        display_name: str = "",
+        namespace: str = "",
+        expire_time: datetime | None = None,
+    ) -> NewApiKey:
+        """Make a key with scopes or roles (viewer, analyst, editor, operator, admin, ingest-only). Scope admin:keys.
+
+        Args:
+            namespace: the caller's own unless given.
+            expire_time: when it ends by itself, in UTC if it has no zone.
+        Raises:
+            PermissionDenied: the caller lacks a scope that it wants to give.
+        """
+        request = pb.CreateApiKeyRequest(
+            namespace=f"namespaces/{namespace}" if namespace else "", display_name=display_name, scopes=list(scopes)
+        )
+        if expire_time is not None:
+            request.expire_time.FromDatetime(expire_time)
+        answer = await self._calls.unary(request, pb.CreateApiKeyResponse)
+        return NewApiKey(_key(answer.key), answer.secret)
+
+    async def list_keys(self, *, namespace: str = "", page_size: int = 100) -> AsyncIterator[ApiKey]:
+        """Keys in ascending order of id, revoked ones among them. Scope admin:keys."""
+        token = ""
+        while True:
+            request = pb.ListApiKeysRequest(
+                namespace=f"namespaces/{namespace}" if namespace else "", page_size=page_size, page_token=token
+            )
+            page = await self._calls.unary(request, pb.ListApiKeysResponse)
+            for key in page.keys:
+                yield _key(key)
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def revoke_key(self, key_id: str) -> ApiKey:
+        """End a key for ever; calls with it are refused from the answer on. Scope admin:keys."""
+        request = pb.RevokeApiKeyRequest(name=f"keys/{key_id}")
+        return _key((await self._calls.unary(request, pb.RevokeApiKeyResponse)).key)
+
+
+def _namespace(message: pb.Namespace) -> Namespace:
+    return Namespace(
+        message.name.removeprefix("namespaces/"),
+        message.description,
+        message.forbid_stream_creation,
+        message.create_time.ToDatetime(UTC),
+    )
+
+
+def _key(message: pb.ApiKey) -> ApiKey:
+    def when(name: str, time: Timestamp) -> datetime | None:
+        return time.ToDatetime(UTC) if message.HasField(name) else None  # type: ignore[arg-type]
+
+    return ApiKey(
+        id=message.name.removeprefix("keys/"),
+        namespace=message.namespace.removeprefix("namespaces/"),
+        display_name=message.display_name,
+        scopes=tuple(message.scopes),
+        create_time=message.create_time.ToDatetime(UTC),
+        expire_time=when("expire_time", message.expire_time),
+        revoke_time=when("revoke_time", message.revoke_time),
+    )
+
+
+def _status(message: pb.ServerStatus) -> ServerStatus:
+    return ServerStatus(
+        version=message.version,
+        start_time=message.start_time.ToDatetime(UTC),
+        now=message.now.ToDatetime(UTC),
+        accepting_writes=message.accepting_writes,
+        refusal_reason=message.refusal_reason,
+        resident_bytes=message.resident_bytes,
+        tail_rows=message.tail_rows,
+        tail_bytes=message.tail_bytes,
+        tail_limit_bytes=message.tail_limit_bytes,
+        queue_bytes=message.queue_bytes,
+        commits=message.commits,
+        commit_p50=message.commit_latency.p50.ToTimedelta(),
+        commit_p99=message.commit_latency.p99.ToTimedelta(),
+        rows_per_second=message.rate.rows_per_second,
+        bytes_per_second=message.rate.bytes_per_second,
+        disk_bytes=message.disk_bytes,
+        disk_free_bytes=message.disk_free_bytes,
+        ledger=Ledger(
+            received=message.ledger.received,
+            stored=message.ledger.stored,
+            rejected=MappingProxyType({entry.reason: entry.rows for entry in message.ledger.rejected}),
+            duplicate=message.ledger.duplicate,
+            late=message.ledger.late,
+        ),
+        streams=tuple(_stream(stream) for stream in message.streams),
+        queries_running=message.queries_running,
+        queries_waiting=message.queries_waiting,
+    )
+
+
+def _stream(message: pb.StreamStatus) -> StreamStatus:
+    return StreamStatus(
+        name=message.name.removeprefix("streams/"),
+        rows=message.rows,
+        entities=message.entities,
+        watermark_ns=message.watermark_ns if message.HasField("watermark_ns") else None,
+        rows_per_second=message.rows_per_second,
+    )

@@ -1,0 +1,78 @@
+"""Answers as Arrow tables that say where their numbers come from."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from marigram_client._pb.marigram.v1 import queries_pb2 as pb
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_KEY = b"marigram.provenance"
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureProvenance:
+    """How one measure was made: exact, or with this bound of the relative error."""
+
+    name: str
+    exact: bool
+    relative_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """How an answer was made. ``watermark_ns`` is in Unix nanoseconds, None for a stream without rows; ``complete``
+    says that the watermark had passed the end of the range, so that no more rows are expected in it."""
+
+    commit: int
+    watermark_ns: int | None
+    definition_version: int
+    tier: str
+    rows_scanned: int
+    rows_matched: int
+    nan_skipped: int
+    complete: bool
+    measures: tuple[MeasureProvenance, ...]
+    elapsed: timedelta
+
+
+def provenance(table: "pa.Table") -> Provenance:
+    """Where the numbers of an answer come from. It rides in the table's schema, so that slices and selections keep it.
+
+    Raises:
+        KeyError: the table is no answer of a query.
+    """
+    fields: dict[str, Any] = json.loads((table.schema.metadata or {})[_KEY])
+    fields["measures"] = tuple(MeasureProvenance(**measure) for measure in fields["measures"])
+    fields["elapsed"] = timedelta(seconds=fields["elapsed"])
+    return Provenance(**fields)
+
+
+def table(frames: Sequence[bytes], made: pb.Provenance) -> "pa.Table":
+    """The table of an Arrow IPC stream that arrived in these pieces."""
+    import pyarrow as pa
+
+    whole = frames[0] if len(frames) == 1 else b"".join(frames)
+    with pa.ipc.open_stream(pa.py_buffer(whole)) as reader:
+        read = reader.read_all()
+    fields = asdict(_read(made)) | {"elapsed": made.elapsed.ToTimedelta().total_seconds()}
+    return read.replace_schema_metadata({**(read.schema.metadata or {}), _KEY: json.dumps(fields).encode()})
+
+
+def _read(made: pb.Provenance) -> Provenance:
+    return Provenance(
+        commit=made.commit,
+        watermark_ns=made.watermark_ns if made.HasField("watermark_ns") else None,
+        definition_version=made.definition_version,
+        tier=pb.Tier.Name(made.tier).removeprefix("TIER_").lower(),
+        rows_scanned=made.rows_scanned,
+        rows_matched=made.rows_matched,
+        nan_skipped=made.nan_skipped,
+        complete=made.complete,
+        measures=tuple(MeasureProvenance(m.name, m.exact, m.relative_error) for m in made.measures),
+        elapsed=made.elapsed.ToTimedelta(),
+    )

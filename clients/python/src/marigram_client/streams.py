@@ -1,0 +1,235 @@
+"""Streams: named append-only tables of rows, each with a schema."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+
+from marigram_client import times
+from marigram_client._pb.marigram.v1 import common_pb2
+from marigram_client._pb.marigram.v1 import streams_pb2 as pb
+from marigram_client.calls import Calls
+from marigram_client.errors import InvalidArgument
+from marigram_client.kinds import ColumnType, Kind, stream_kind
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a stream; ``unit`` such as "s", "By" or "1" (UCUM)."""
+
+    name: str
+    type: ColumnType
+    description: str = ""
+    unit: str = ""
+
+    def message(self) -> pb.Column:
+        """The column as the contract has it."""
+        return pb.Column(name=self.name, type=_type(self.type), description=self.description, unit=self.unit)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStats:
+    """Counters of a stream: received = stored + rejected + duplicate. Times are Unix nanoseconds, None without rows."""
+
+    received: int
+    stored: int
+    rejected: Mapping[str, int]
+    duplicate: int
+    late: int
+    entities: int
+    max_time_ns: int | None
+    watermark_ns: int | None
+    log_bytes: int
+    commit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream: its schema, its settings and what it holds. ``max_age`` None quarantines no row for its age."""
+
+    name: str
+    kind: Kind
+    columns: tuple[Column, ...]
+    strict: bool
+    out_of_orderness: timedelta
+    allowed_lateness: timedelta
+    idle_after: timedelta
+    max_age: timedelta | None
+    description: str
+    create_time: datetime
+    version: int
+    stats: StreamStats = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedStream:
+    """What went with a stream, and the commit from which on it is gone."""
+
+    rows: int
+    commit: int
+
+
+class Streams:
+    """The part of a client that makes, shows, changes and deletes streams."""
+
+    _calls: Calls
+
+    async def create_stream(
+        self,
+        name: str,
+        kind: Kind,
+        columns: Iterable[Column] = (),
+        *,
+        strict: bool = False,
+        out_of_orderness: timedelta | None = None,
+        allowed_lateness: timedelta | None = None,
+        idle_after: timedelta | None = None,
+        max_age: timedelta | None = None,
+        description: str = "",
+    ) -> Stream:
+        """Make a stream. Settings that are not given are the server's defaults (10 s, 1 h, 30 s, no age limit).
+
+        Raises:
+            AlreadyExists: the namespace has one of this name.
+        """
+        wanted = _message(
+            name, kind=stream_kind(kind, None, None), columns=columns, strict=strict, out_of_orderness=out_of_orderness,
+            allowed_lateness=allowed_lateness, idle_after=idle_after, max_age=max_age, description=description,
+        )  # fmt: skip
+        answer = await self._calls.unary(pb.CreateStreamRequest(stream=wanted), pb.CreateStreamResponse)
+        return _read(answer.stream)
+
+    async def get_stream(self, name: str) -> Stream:
+        """A stream with its schema and counters.
+
+        Raises:
+            NotFound: there is no such stream.
+        """
+        answer = await self._calls.unary(pb.GetStreamRequest(name=f"streams/{name}"), pb.GetStreamResponse)
+        return _read(answer.stream)
+
+    async def list_streams(self, page_size: int = 100) -> AsyncIterator[Stream]:
+        """Streams in ascending order of name: ``async for stream in client.list_streams()``."""
+        token = ""
+        while True:
+            request = pb.ListStreamsRequest(page_size=page_size, page_token=token)
+            page = await self._calls.unary(request, pb.ListStreamsResponse)
+            for stream in page.streams:
+                yield _read(stream)
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def update_stream(
+        self,
+        name: str,
+        *,
+        version: int = 0,
+        add_columns: Iterable[Column] = (),
+        strict: bool | None = None,
+        out_of_orderness: timedelta | None = None,
+        allowed_lateness: timedelta | None = None,
+        idle_after: timedelta | None = None,
+        max_age: timedelta | None = None,
+        description: str | None = None,
+    ) -> Stream:
+        """Change what is given and leave the rest; ``add_columns`` also changes description and unit of those there
+        are.
+
+        Raises:
+            VersionConflict: ``version`` is not 0 and not the stream's.
+            InvalidArgument: nothing is given, or a value breaks a rule.
+        """
+        added = tuple(add_columns)
+        given: dict[str, object] = {
+            "columns": added or None, "strict": strict, "out_of_orderness": out_of_orderness, "idle_after": idle_after,
+            "allowed_lateness": allowed_lateness, "max_age": max_age, "description": description,
+        }  # fmt: skip
+        paths = [path for path, value in given.items() if value is not None]
+        if not paths:
+            raise InvalidArgument("at least one change is needed, got none", reason="NO_CHANGE", field="update_mask")
+        wanted = _message(
+            name, columns=added, strict=bool(strict), out_of_orderness=out_of_orderness, idle_after=idle_after,
+            allowed_lateness=allowed_lateness, max_age=max_age, description=description or "",
+        )  # fmt: skip
+        wanted.version = version
+        request = pb.UpdateStreamRequest(stream=wanted)
+        request.update_mask.paths.extend(paths)
+        return _read((await self._calls.unary(request, pb.UpdateStreamResponse)).stream)
+
+    async def delete_stream(self, name: str) -> DeletedStream:
+        """Delete a stream with all its rows, for ever.
+
+        Raises:
+            NotFound: there is no such stream.
+        """
+        answer = await self._calls.unary(pb.DeleteStreamRequest(name=f"streams/{name}"), pb.DeleteStreamResponse)
+        return DeletedStream(answer.rows, answer.commit)
+
+
+def _message(
+    name: str,
+    *,
+    kind: common_pb2.StreamKind.ValueType = common_pb2.STREAM_KIND_UNSPECIFIED,
+    columns: Iterable[Column],
+    strict: bool,
+    out_of_orderness: timedelta | None,
+    allowed_lateness: timedelta | None,
+    idle_after: timedelta | None,
+    max_age: timedelta | None,
+    description: str,
+) -> pb.Stream:
+    return pb.Stream(
+        name=f"streams/{name}",
+        kind=kind,
+        columns=[column.message() for column in columns],
+        strict=strict,
+        out_of_orderness=None if out_of_orderness is None else times.duration(out_of_orderness),
+        allowed_lateness=None if allowed_lateness is None else times.duration(allowed_lateness),
+        idle_after=None if idle_after is None else times.duration(idle_after),
+        max_age=None if max_age is None else times.duration(max_age),
+        description=description,
+    )
+
+
+def _read(message: pb.Stream) -> Stream:
+    stats = message.stats
+    return Stream(
+        name=message.name.removeprefix("streams/"),
+        kind="event" if message.kind == common_pb2.STREAM_KIND_EVENT else "metric",
+        columns=tuple(Column(c.name, _type_name(c.type), c.description, c.unit) for c in message.columns),
+        strict=message.strict,
+        out_of_orderness=message.out_of_orderness.ToTimedelta(),
+        allowed_lateness=message.allowed_lateness.ToTimedelta(),
+        idle_after=message.idle_after.ToTimedelta(),
+        max_age=message.max_age.ToTimedelta() if message.HasField("max_age") else None,
+        description=message.description,
+        create_time=message.create_time.ToDatetime(UTC),
+        version=message.version,
+        stats=StreamStats(
+            received=stats.received,
+            stored=stats.stored,
+            rejected=MappingProxyType({entry.reason: entry.rows for entry in stats.rejected}),
+            duplicate=stats.duplicate,
+            late=stats.late,
+            entities=stats.entities,
+            max_time_ns=stats.max_time_ns if stats.HasField("max_time_ns") else None,
+            watermark_ns=stats.watermark_ns if stats.HasField("watermark_ns") else None,
+            log_bytes=stats.log_bytes,
+            commit=stats.commit,
+        ),
+    )
+
+
+def _type(name: str) -> common_pb2.ColumnType.ValueType:
+    try:
+        return common_pb2.ColumnType.Value(f"COLUMN_TYPE_{name.upper()}")
+    except ValueError:
+        known = ", ".join(key.removeprefix("COLUMN_TYPE_").lower() for key in common_pb2.ColumnType.keys()[1:])
+        raise InvalidArgument(
+            f"a column type must be one of {known}, got {name}", reason="INVALID_TYPE", field="columns"
+        ) from None
+
+
+def _type_name(number: common_pb2.ColumnType.ValueType) -> ColumnType:
+    return common_pb2.ColumnType.Name(number).removeprefix("COLUMN_TYPE_").lower()  # type: ignore[return-value]

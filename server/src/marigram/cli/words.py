@@ -1,0 +1,158 @@
+"""What people type, as what the client takes."""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import reduce
+from operator import and_
+from pathlib import PurePath
+from typing import Literal, cast, get_args
+
+import marigram_client as mc
+from marigram_client.errors import InvalidArgument
+from marigram_client.filters import Condition
+from marigram_client.kinds import ColumnType
+from marigram_client.measures import Measure, Order, Window
+
+_PLAIN = {
+    "count": mc.count,
+    "sum": mc.sum_,
+    "mean": mc.mean,
+    "min": mc.min_,
+    "max": mc.max_,
+    "first": mc.first,
+    "last": mc.last,
+    "distinct": mc.distinct,
+}
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_CONDITION = re.compile(r"\s*(?P<column>\S+?)\s*(?P<operator>==|!=|<=|>=|=|<|>|\sin\s)\s*(?P<value>.*?)\s*", re.DOTALL)
+
+
+class Format(StrEnum):
+    """How an answer is printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    ARROW = "arrow"
+    PARQUET = "parquet"
+
+
+def measure(text: str) -> Measure:
+    """A measure from ``mean:value``, ``p99:delay``, ``count`` or ``mean:value=average``."""
+    what, _, name = text.partition("=")
+    kind, _, column = what.partition(":")
+    percentile = re.fullmatch(r"p(\d{1,2}(?:\.\d+)?|100)", kind)
+    if percentile and column:
+        return mc.quantile(column, float(percentile[1]) / 100, name)
+    if kind in _PLAIN and (column or kind == "count"):
+        return _PLAIN[kind](column, name)
+    kinds = ", ".join([*_PLAIN, "p0 to p100"])
+    raise _wrong("measure", f"must be KIND:COLUMN with KIND one of {kinds}, got {text!r}")
+
+
+def window(text: str) -> Window:
+    """Tumbling windows from a width such as ``30s`` or ``7d``."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)", text)
+    if match is None:
+        raise _wrong("window", f"must be a number and one of {', '.join(_UNITS)}, got {text!r}")
+    return mc.tumbling(timedelta(seconds=float(match[1]) * _UNITS[match[2]]))
+
+
+def conditions(texts: Iterable[str]) -> Condition | None:
+    """All of ``'column op value'``; None for none."""
+    parts = [condition(text) for text in texts]
+    return reduce(and_, parts) if parts else None
+
+
+def condition(text: str) -> Condition:
+    """A condition from ``'value > 3'``, ``'host == a'`` or ``'carrier in UA,AA'``. Quotes make a text of a number."""
+    match = _CONDITION.fullmatch(text)
+    if match is None:
+        raise _wrong("where", f"must be COLUMN OP VALUE with OP one of == != < <= > >= in, got {text!r}")
+    left = mc.column(match["column"])
+    operator = match["operator"].strip()
+    if operator == "in":
+        return left.is_in(_value(left.name, part.strip()) for part in match["value"].split(","))
+    right = _value(left.name, match["value"])
+    compare = {
+        "==": left.__eq__,
+        "=": left.__eq__,
+        "!=": left.__ne__,
+        "<": left.__lt__,
+        "<=": left.__le__,
+        ">": left.__gt__,
+        ">=": left.__ge__,
+    }[operator]
+    return compare(right)
+
+
+def order(text: str) -> Order:
+    """An order from ``column`` or ``-column``."""
+    return mc.descending(text[1:]) if text.startswith("-") else mc.ascending(text)
+
+
+def time(text: str | None) -> datetime | None:
+    """A time from ISO 8601, in UTC unless it says otherwise."""
+    if text is None:
+        return None
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise _wrong("time", f"must be as 2013-01-01 or 2013-01-01T12:00:00Z, got {text!r}") from None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def types(texts: Iterable[str]) -> dict[str, ColumnType]:
+    """Types by column, from ``column=type``."""
+    found: dict[str, ColumnType] = {}
+    for text in texts:
+        name, _, kind_of_column = text.rpartition("=")
+        if not name or kind_of_column not in get_args(ColumnType):
+            raise _wrong(
+                "type", f"must be COLUMN=TYPE with TYPE one of {', '.join(get_args(ColumnType))}, got {text!r}"
+            )
+        found[name] = cast("ColumnType", kind_of_column)
+    return found
+
+
+def setting(text: str) -> tuple[str, str]:
+    """Name and value of a setting, from ``name=value``."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise _wrong("set", f"must be NAME=VALUE, got {text!r}")
+    return name.replace("-", "_"), value
+
+
+def kind(text: str) -> Literal["event", "metric"]:
+    """The kind of a stream."""
+    if text not in ("event", "metric"):
+        raise _wrong("kind", f"must be event or metric, got {text!r}")
+    return cast('Literal["event", "metric"]', text)
+
+
+def stream_of(file: str) -> str:
+    """The stream that a file is named after: its name up to the first dot."""
+    if file == "-":
+        raise _wrong("stream", "must be said when standard input is read")
+    return re.sub(r"[^A-Za-z0-9_-]", "_", PurePath(file).name.partition(".")[0]) or "rows"
+
+
+def _value(column: str, text: str) -> object:
+    if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
+        return text[1:-1]
+    if column == "time":
+        return time(text)
+    if text in ("true", "false"):
+        return text == "true"
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _wrong(option: str, rule: str) -> InvalidArgument:
+    return InvalidArgument(f"{option} {rule}", reason="COMMAND_LINE", field=option)

@@ -1,0 +1,124 @@
+"""What people type on the command line, and what it means."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from marigram.cli import words
+from marigram_client import InvalidArgument, column, count, mean, quantile
+from marigram_client._pb.marigram.v1 import queries_pb2 as pb
+from marigram_client.measures import Measure
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("count", count()),
+        ("count:delay", count("delay")),
+        ("mean:value", mean("value")),
+        ("mean:value=average", mean("value", name="average")),
+        ("p99:delay", quantile("delay", 0.99)),
+        ("p99.9:delay=slow", quantile("delay", 0.999, name="slow")),
+        ("p100:delay", quantile("delay", 1.0)),
+        ("mean:a:b", mean("a:b")),
+    ],
+)
+def test_a_measure_is_its_kind_and_its_column(text: str, expected: Measure) -> None:
+    read = words.measure(text)
+    assert (read.kind, read.column, read.name) == (expected.kind, expected.column, expected.name)
+    assert read.q == pytest.approx(expected.q)
+
+
+@pytest.mark.parametrize("text", ["", "mean", "median:value", "p101:value", "p99", "=x"])
+def test_a_measure_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(InvalidArgument, match="measure must be KIND:COLUMN"):
+        words.measure(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [("250ms", 0.25), ("30s", 30), ("1m", 60), ("1.5h", 5_400), ("7d", 604_800), ("1w", 604_800)],
+)
+def test_a_window_is_a_number_and_a_unit(text: str, width: float) -> None:
+    assert words.window(text).message.tumbling.width.ToTimedelta() == timedelta(seconds=width)
+
+
+@pytest.mark.parametrize("text", ["", "1", "m", "1y", "-1m", "0s"])
+def test_a_window_without_a_positive_width_is_refused(text: str) -> None:
+    with pytest.raises(InvalidArgument):
+        words.window(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("value > 3", column("value") > 3),
+        ("value>=3.5", column("value") >= 3.5),
+        ("host == a b", column("host") == "a b"),
+        ("host=a", column("host") == "a"),
+        ("host != 'x'", column("host") != "x"),
+        ('flight == "15"', column("flight") == "15"),
+        ("up == true", column("up") == True),  # noqa: E712
+        ("time < 2013-01-02", column("time") < datetime(2013, 1, 2, tzinfo=UTC)),
+        ("carrier in UA, AA", column("carrier").is_in(["UA", "AA"])),
+        ("n in 1,2", column("n").is_in([1, 2])),
+        ("index <= -1", column("index") <= -1),
+    ],
+)
+def test_a_condition_is_a_column_an_operator_and_a_value(text: str, expected: object) -> None:
+    assert words.condition(text).message == expected.message  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("text", ["", "value", "value 3", "> 3"])
+def test_a_condition_without_an_operator_is_refused(text: str) -> None:
+    with pytest.raises(InvalidArgument, match="where must be COLUMN OP VALUE"):
+        words.condition(text)
+
+
+def test_several_conditions_must_all_hold() -> None:
+    both = words.conditions(["a > 1", "b < 2"])
+    assert both is not None
+    assert len(both.message.all.filters) == 2
+    assert words.conditions([]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2013-01-01", datetime(2013, 1, 1, tzinfo=UTC)),
+        ("2013-01-01T12:00Z", datetime(2013, 1, 1, 12, tzinfo=UTC)),
+        ("2013-01-01T12:00:00+02:00", datetime(2013, 1, 1, 12, tzinfo=timezone(timedelta(hours=2)))),
+    ],
+)
+def test_a_time_is_utc_unless_it_says_otherwise(text: str, expected: datetime) -> None:
+    assert words.time(text) == expected
+
+
+def test_what_is_no_time_type_kind_or_setting_is_refused() -> None:
+    for read, text in (
+        (words.time, "yesterday"),
+        (lambda text: words.types([text]), "value=int32"),
+        (lambda text: words.types([text]), "f64"),
+        (words.kind, "log"),
+        (words.setting, "port"),
+        (words.stream_of, "-"),
+    ):
+        with pytest.raises(InvalidArgument):
+            read(text)
+
+
+def test_an_order_with_a_minus_is_descending() -> None:
+    assert words.order("-mean_value").message() == pb.OrderBy(column="mean_value", descending=True)
+    assert words.order("start").message() == pb.OrderBy(column="start")
+
+
+@pytest.mark.parametrize(
+    ("file", "stream"), [("data/weather.csv", "weather"), ("a b.csv.gz", "a_b"), ("x.parquet", "x")]
+)
+def test_a_stream_is_named_after_its_file(file: str, stream: str) -> None:
+    assert words.stream_of(file) == stream
+
+
+def test_types_and_settings_are_split_at_the_equals_sign() -> None:
+    assert words.types(["a=b=text", "n=i64"]) == {"a=b": "text", "n": "i64"}
+    assert words.setting("query-seconds=6=0") == ("query_seconds", "6=0")

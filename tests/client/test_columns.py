@@ -1,0 +1,286 @@
+# ruff: noqa: DTZ001  (times without a zone are what is tested)
+"""Columns of every kind a caller may have, as they are packed."""
+
+import math
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from marigram_client import batches
+from marigram_client._pb.marigram.v1 import ingest_pb2 as pb
+from marigram_client.errors import InvalidArgument
+
+NULL = None
+
+
+def unpacked(column: pb.BatchColumn, rows: int) -> tuple[str, list[Any]]:
+    """(type, values) of a packed column, by the words of the contract alone."""
+    kind = column.WhichOneof("values")
+    assert kind is not None
+    data = getattr(column, kind)
+    values: list[Any]
+    if kind == "f64":
+        values = np.frombuffer(data, "<f8").tolist()
+    elif kind in ("i64", "timestamp"):
+        values = np.frombuffer(data, "<i8").tolist()
+    elif kind == "boolean":
+        assert len(data) == -(-rows // 8)
+        values = [bool(data[row // 8] >> row % 8 & 1) for row in range(rows)]
+    else:
+        codes = np.frombuffer(data.codes, f"<u{data.code_width}")
+        values = [data.values[code] for code in codes]
+    assert len(values) == rows
+    if column.validity:
+        assert len(column.validity) == -(-rows // 8)
+        values = [value if column.validity[row // 8] >> row % 8 & 1 else NULL for row, value in enumerate(values)]
+    return kind, values
+
+
+def packed(data: object, **options: Any) -> tuple[str, list[Any]]:
+    rows = len(data)  # type: ignore[arg-type]
+    (batch,) = batches.read({"time": np.arange(rows), "x": data}, **options).batches(1 << 20)
+    assert batch.rows == rows
+    return unpacked(batch.columns[0], rows)
+
+
+def times(data: object) -> list[int]:
+    (batch,) = batches.read({"time": data}).batches(1 << 20)
+    return [int(time) for time in np.frombuffer(batch.time, "<i8")]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (np.array([1.5, -2.0]), ("f64", [1.5, -2.0])),
+        (np.array([1.5, 2.0], np.float32), ("f64", [1.5, 2.0])),
+        (np.array([1.5, 2.0], ">f8"), ("f64", [1.5, 2.0])),
+        (np.array([1.5, 9.0, 2.0])[::2], ("f64", [1.5, 2.0])),
+        (np.array([1, -2], np.int8), ("i64", [1, -2])),
+        (np.array([2**63 - 1], np.uint64), ("i64", [2**63 - 1])),
+        (np.array([True, False]), ("boolean", [True, False])),
+        (np.array(["b", "a", "b"]), ("symbol", ["b", "a", "b"])),
+        (np.array(["b", None, "b"], object), ("symbol", ["b", NULL, "b"])),
+        (np.array(["1970-01-01T00:00:01", "NaT"], "M8[s]"), ("timestamp", [10**9, NULL])),
+        (np.ma.MaskedArray([1.0, 2.0], [False, True]), ("f64", [1.0, NULL])),
+        ([1, 2], ("f64", [1.0, 2.0])),
+        ([1, None, 2.5], ("f64", [1.0, NULL, 2.5])),
+        ([True, None], ("boolean", [True, NULL])),
+        (["a", None, ""], ("symbol", ["a", NULL, ""])),
+        (("a", "b"), ("symbol", ["a", "b"])),
+        ([datetime(1970, 1, 1, 0, 0, 1), None], ("timestamp", [10**9, NULL])),
+        (pa.array([1, None]), ("i64", [1, NULL])),
+        (pa.array([1.0, None]), ("f64", [1.0, NULL])),
+        (pa.array([True, None]), ("boolean", [True, NULL])),
+        (pa.array(["a", None], pa.large_string()), ("symbol", ["a", NULL])),
+        (pa.array(["a", None], pa.string_view()), ("symbol", ["a", NULL])),
+        (pa.array(["a", None, "a"]).dictionary_encode(), ("symbol", ["a", NULL, "a"])),
+        (pa.array([7, 7, None]).dictionary_encode(), ("i64", [7, 7, NULL])),
+        (pa.chunked_array([["a"], ["b", None]]), ("symbol", ["a", "b", NULL])),
+        (pa.array([1, None], pa.timestamp("s")), ("timestamp", [10**9, NULL])),
+        (pa.array([1], pa.date32()), ("timestamp", [86_400 * 10**9])),
+        (pd.Series([1.5, math.nan]), ("f64", [1.5, NULL])),
+        (pd.Series(["a", None, "b"]), ("symbol", ["a", NULL, "b"])),
+        (pd.Series(["a", "b", "a"], dtype="category"), ("symbol", ["a", "b", "a"])),
+        (pd.Series([1, None], dtype="Int64"), ("i64", [1, NULL])),
+        (pd.to_datetime(pd.Series(["1970-01-02", None])), ("timestamp", [86_400 * 10**9, NULL])),
+    ],
+)
+def test_values_keep_their_type_and_nulls(data: object, expected: tuple[str, list[Any]]) -> None:
+    assert packed(data) == expected
+
+
+class Foreign:
+    """A column of another library: all it offers is the Arrow interface, as a polars series does."""
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return self._array.__arrow_c_stream__(requested_schema)
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (pa.chunked_array([["a"], ["b", None]], pa.string_view()), ("symbol", ["a", "b", NULL])),
+        (pa.chunked_array([[1.5], [None]]), ("f64", [1.5, NULL])),
+    ],
+)
+def test_columns_of_other_libraries_come_by_the_arrow_interface(array: Any, expected: tuple[str, list[Any]]) -> None:
+    assert packed(Foreign(array)) == expected
+
+
+def test_nan_and_infinities_are_values_unless_pandas_calls_them_missing() -> None:
+    kind, values = packed(np.array([math.nan, math.inf, -math.inf]))
+    assert kind == "f64"
+    assert math.isnan(values[0])
+    assert values[1:] == [math.inf, -math.inf]
+    assert math.isnan(packed([math.nan, None])[1][0])
+    assert math.isnan(packed(pa.array([math.nan]))[1][0])
+
+
+def test_a_column_of_nulls_alone_has_no_type_and_is_not_sent() -> None:
+    (batch,) = batches.read({"time": [1, 2], "x": [None, None]}).batches(1 << 20)
+    assert len(batch.columns) == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ([1, 2], [1, 2]),
+        (np.array([1, 2]), [1, 2]),
+        (np.array([1, 2], "M8[us]"), [1000, 2000]),
+        ([datetime(1970, 1, 1, 0, 0, 0, 1)], [1000]),
+        ([datetime(1970, 1, 1, tzinfo=UTC)], [0]),
+        ([datetime(1970, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))], [0]),
+        (pa.array([1], pa.timestamp("ms", "Europe/Berlin")), [10**6]),
+        (pd.to_datetime(pd.Series(["1970-01-02T00:00:00Z"])), [86_400 * 10**9]),
+    ],
+)
+def test_times_are_nanoseconds_utc(data: object, expected: list[int]) -> None:
+    assert times(data) == expected
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason", "field"),
+    [
+        ({"value": [1.0]}, "NO_TIME", "columns"),
+        ({}, "NO_TIME", "columns"),
+        ({"time": []}, "TYPE_MISMATCH", "columns[time]"),
+        ({"time": np.array([], np.int64)}, "NO_ROWS", "columns"),
+        ({"time": [1.5]}, "TYPE_MISMATCH", "columns[time]"),
+        ({"time": [1, None]}, "NO_TIME", "columns[time]"),
+        ({"time": [None]}, "TYPE_MISMATCH", "columns[time]"),
+        ({"time": [datetime(1970, 1, 1), None]}, "NO_TIME", "columns[time]"),
+        ({"time": np.array([1, "NaT"], "M8[ns]")}, "NO_TIME", "columns[time]"),
+        ({"time": pa.array([1, None])}, "NO_TIME", "columns[time]"),
+        ({"time": ["1970"]}, "TYPE_MISMATCH", "columns[time]"),
+        ({"time": [datetime(1500, 1, 1)]}, "TIME_OUT_OF_RANGE", "columns[time]"),
+        ({"time": np.array(["1500-01-01"], "M8[s]")}, "TIME_OUT_OF_RANGE", "columns[time]"),
+        ({"time": [1], "x": [1.0, 2.0]}, "UNEQUAL_LENGTHS", "columns[x]"),
+        ({"time": [1, 2], "x": ["a", 1]}, "TYPE_MISMATCH", "columns[x]"),
+        ({"time": [1, 2], "x": [True, 1]}, "TYPE_MISMATCH", "columns[x]"),
+        ({"time": [1], "x": [b"a"]}, "TYPE_MISMATCH", "columns[x]"),
+        ({"time": [1], "x": [[1.0]]}, "TYPE_MISMATCH", "columns[x]"),
+        ({"time": [1], "x": "a"}, "TYPE_MISMATCH", "columns[x]"),
+        ({"time": [1], "x": 5}, "TYPE_MISMATCH", "columns[x]"),
+        ({"time": [1], "x": np.zeros((1, 1))}, "TYPE_MISMATCH", "columns[x]"),
+        ({"time": [1], "x": ["\ud800"]}, "INVALID_UTF8", "columns[x]"),
+        ({"time": [1], "x": [2**53 + 1]}, "INTEGER_OUT_OF_RANGE", "columns[x]"),
+        ({"time": [1], "x": [2**63]}, "INTEGER_OUT_OF_RANGE", "columns[x]"),
+        ({"time": [1], "x": np.array([2**63], np.uint64)}, "INTEGER_OUT_OF_RANGE", "columns[x]"),
+        ({"time": [1], "x": pa.array([2**63], pa.uint64())}, "INTEGER_OUT_OF_RANGE", "columns[x]"),
+        ("time", "TYPE_MISMATCH", "columns"),
+    ],
+)
+def test_what_no_column_holds_is_refused_by_name(columns: Any, reason: str, field: str) -> None:
+    with pytest.raises(InvalidArgument) as raised:
+        batches.read(columns)
+    assert (raised.value.reason, raised.value.field) == (reason, field)
+
+
+def test_types_say_what_the_values_do_not() -> None:
+    assert packed(["a"], types={"x": "text"}) == ("text", ["a"])
+    assert packed([2**53 + 1, None], types={"x": "i64"}) == ("i64", [2**53 + 1, NULL])
+    assert packed([1.0, None], types={"x": "i64"}) == ("i64", [1, NULL])
+    assert packed(np.array([1]), types={"x": "f64"}) == ("f64", [1.0])
+    assert packed(np.array([1]), types={"x": "timestamp"}) == ("timestamp", [1])
+    with pytest.raises(InvalidArgument, match=r"values must be i64, got f64"):
+        packed([1.5], types={"x": "i64"})
+
+
+def test_frames_and_tables_are_taken_whole() -> None:
+    frame = pd.DataFrame({"time": pd.to_datetime(["1970-01-01"]), "host": ["a"], "value": [1.0]})
+    for table in (frame, pa.table({"time": pa.array([0], pa.timestamp("ns")), "host": ["a"], "value": [1.0]})):
+        (batch,) = batches.read(table, labels=["host"]).batches(1 << 20)
+        assert [unpacked(column, 1) for column in batch.columns] == [("label", ["a"]), ("f64", [1.0])]
+
+
+def test_labels_are_columns_or_one_text_for_all_rows() -> None:
+    rows = batches.read({"time": [1, 2], "value": [1.0, 2.0]}, labels={"host": ["a", "b"], "region": "eu"})
+    (batch,) = rows.batches(1 << 20)
+    assert {column.name: unpacked(column, 2) for column in batch.columns} == {
+        "value": ("f64", [1.0, 2.0]),
+        "host": ("label", ["a", "b"]),
+        "region": ("label", ["eu", "eu"]),
+    }
+
+
+@pytest.mark.parametrize("labels", [["nope"], {"value": "x"}, ["value"]])
+def test_labels_that_are_no_columns_or_no_texts_are_refused(labels: Any) -> None:
+    with pytest.raises(InvalidArgument):
+        batches.read({"time": [1], "value": [1.0]}, labels=labels)
+
+
+def test_a_series_table_holds_the_series_that_are_used() -> None:
+    series = ([{"host": "a"}, {"host": "b"}, {"host": "c", "zone": "1"}], np.array([2, 0, 2]))
+    (batch,) = batches.read({"time": [1, 2, 3], "value": [1.0, 2.0, 3.0]}, series=series).batches(1 << 20)
+    found = [{label.name: label.value for label in one.labels} for one in batch.series.series]
+    index = np.frombuffer(batch.series.index, f"<u{batch.series.index_width}")
+    assert [found[i] for i in index] == [{"host": "c", "zone": "1"}, {"host": "a"}, {"host": "c", "zone": "1"}]
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize("index", [[0], [0, 1], [0, -1], [0.0, 0.0]])
+def test_an_index_that_names_no_series_is_refused(index: list[Any]) -> None:
+    with pytest.raises(InvalidArgument):
+        batches.read({"time": [1, 2]}, series=([{"host": "a"}], index))
+
+
+@pytest.mark.parametrize(("distinct", "width"), [(1, 1), (256, 1), (257, 2), (65_536, 2), (65_537, 4)])
+def test_codes_are_as_narrow_as_the_dictionary_allows(distinct: int, width: int) -> None:
+    words = [f"w{number}" for number in range(distinct)]
+    (batch,) = batches.read({"time": np.arange(distinct), "x": words}).batches(16 << 20)
+    assert batch.columns[0].symbol.code_width == width
+    assert unpacked(batch.columns[0], distinct) == ("symbol", words)
+
+
+def test_batches_keep_order_and_size_and_only_the_strings_they_use() -> None:
+    rows = 50_000
+    words = [f"word {number:05}" for number in range(rows)]
+    cut = list(batches.read({"time": np.arange(rows), "x": words, "v": np.arange(rows) / 2}).batches(100_000))
+    assert len(cut) > 1
+    assert all(batch.ByteSize() <= 200_000 for batch in cut)
+    assert [word for batch in cut for word in unpacked(batch.columns[0], batch.rows)[1]] == words
+    assert [v for batch in cut for v in unpacked(batch.columns[1], batch.rows)[1]] == (np.arange(rows) / 2).tolist()
+    assert all(len(batch.columns[0].symbol.values) == batch.rows for batch in cut)
+
+
+def test_one_long_text_among_short_ones_makes_no_oversized_batch() -> None:
+    texts = ["x"] * 10_000 + [str(number) * 10_000 for number in range(10)]
+    cut = list(batches.read({"time": np.arange(len(texts)), "x": texts}).batches(40_000))
+    assert all(batch.ByteSize() <= 80_000 for batch in cut)
+    assert [text for batch in cut for text in unpacked(batch.columns[0], batch.rows)[1]] == texts
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.none() | st.floats(allow_nan=False),
+            st.none() | st.text(st.characters(codec="utf-8"), max_size=4),
+            st.none() | st.booleans(),
+        ),
+        min_size=1,
+        max_size=40,
+    ),
+    st.integers(min_value=40, max_value=400),
+)
+def test_any_rows_come_back_as_they_were(rows: list[tuple[Any, Any, Any]], size_bytes: int) -> None:
+    names = ("f", "s", "b")
+    columns = {name: [row[at] for row in rows] for at, name in enumerate(names)}
+    found: dict[str, list[Any]] = {name: [] for name in names}
+    for batch in batches.read({"time": np.arange(len(rows)), **columns}).batches(size_bytes):
+        for name in names:
+            sent = [unpacked(column, batch.rows)[1] for column in batch.columns if column.name == name]
+            found[name] += sent[0] if sent else [None] * batch.rows
+    assert found == columns

@@ -1,0 +1,218 @@
+"""Queries as they are asked, and answers as they are read."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import grpc
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from marigram_client import (
+    Budget,
+    InvalidArgument,
+    LimitExceeded,
+    ascending,
+    column,
+    count,
+    descending,
+    distinct,
+    mean,
+    min_,
+    provenance,
+    quantile,
+    sum_,
+    tumbling,
+    whole,
+)
+from marigram_client._pb.marigram.v1 import common_pb2
+from marigram_client._pb.marigram.v1 import queries_pb2 as pb
+from marigram_client.aio import Client
+from marigram_client.filters import Condition
+from marigram_client.queries import specification
+from tests.client.fake import FakeServer, refusal
+
+TABLE = pa.table({"host": ["a", "b"], "mean_value": [1.5, 2.5]})
+
+
+def ipc(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def made() -> pb.Provenance:
+    message = pb.Provenance(commit=7, watermark_ns=5, tier=pb.TIER_RAW, rows_scanned=10, rows_matched=4, complete=True)
+    message.measures.add(name="mean_value", exact=True)
+    message.elapsed.FromTimedelta(timedelta(milliseconds=3))
+    return message
+
+
+def test_a_query_is_asked_as_it_was_said() -> None:
+    spec = specification(
+        "cpu",
+        [mean("value"), quantile("value", 0.99), count()],
+        range=(datetime(2013, 1, 1, tzinfo=UTC), None),
+        where=(column("host") == "a") & (column("value") > 3),
+        window=tumbling(minutes=1),
+        group_by="host",
+        order_by=descending("mean_value"),
+        limit=5,
+        budget=Budget(max_rows=100),
+    )
+    expected = pb.QuerySpec(stream="cpu", limit=5, budget=pb.Budget(max_rows=100))
+    expected.range.start_ns = 1_356_998_400 * 10**9
+    expected.filter.all.filters.add().compare.MergeFrom(
+        pb.Comparator(column="host", operator=pb.COMPARISON_OPERATOR_EQUAL, value=common_pb2.Value(text="a"))
+    )
+    expected.filter.all.filters.add().compare.MergeFrom(
+        pb.Comparator(column="value", operator=pb.COMPARISON_OPERATOR_GREATER, value=common_pb2.Value(i64=3))
+    )
+    expected.window.tumbling.width.seconds = 60
+    expected.group_by.add(column="host")
+    expected.measures.add(kind=pb.MEASURE_KIND_MEAN, column="value")
+    expected.measures.add(kind=pb.MEASURE_KIND_QUANTILE, column="value", quantile=0.99, name="p99_value")
+    expected.measures.add(kind=pb.MEASURE_KIND_COUNT)
+    expected.order_by.add(column="mean_value", descending=True)
+    assert spec == expected
+
+
+def test_an_open_range_without_window_or_groups_says_nothing_of_them() -> None:
+    assert specification("cpu", [count()]) == pb.QuerySpec(
+        stream="cpu", measures=[pb.Measure(kind=pb.MEASURE_KIND_COUNT)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("time", "expected_ns"),
+    [
+        (5, 5),
+        (datetime(1970, 1, 1, 0, 0, 0, 1), 1000),  # noqa: DTZ001
+        (datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC), -(10**9)),
+        (np.datetime64(5, "ms"), 5_000_000),
+        (np.int64(5), 5),
+    ],
+)
+def test_the_ends_of_a_range_are_nanoseconds(time: Any, expected_ns: int) -> None:
+    assert specification("cpu", [count()], range=(time, time)).range.end_ns == expected_ns
+
+
+@pytest.mark.parametrize("time", [1.5, "2013", None.__class__, np.datetime64("NaT"), datetime(9999, 1, 1, tzinfo=UTC)])
+def test_what_is_no_time_is_refused(time: Any) -> None:
+    with pytest.raises(InvalidArgument):
+        specification("cpu", [count()], range=(time, None))
+
+
+@pytest.mark.parametrize(
+    ("condition", "text"),
+    [
+        (column("a") != 1.5, 'compare { column: "a" operator: COMPARISON_OPERATOR_NOT_EQUAL value { f64: 1.5 } }'),
+        (
+            column("a") <= True,
+            'compare { column: "a" operator: COMPARISON_OPERATOR_LESS_OR_EQUAL value { boolean: true } }',
+        ),
+        (
+            column("a") >= np.int32(2),
+            'compare { column: "a" operator: COMPARISON_OPERATOR_GREATER_OR_EQUAL value { i64: 2 } }',
+        ),
+        (
+            column("time") < datetime(1970, 1, 1, tzinfo=UTC),
+            'compare { column: "time" operator: COMPARISON_OPERATOR_LESS value { timestamp_ns: 0 } }',
+        ),
+        (column("a").is_in(["x", 1]), 'in { column: "a" values { text: "x" } values { i64: 1 } }'),
+        (~column("a").is_in([]), 'not { in { column: "a" } }'),
+    ],
+)
+def test_conditions_read_like_python(condition: Condition, text: str) -> None:
+    assert " ".join(str(condition.message).split()) == text
+
+
+def test_chains_of_conditions_stay_flat() -> None:
+    a, b, c = (column(name) == 1 for name in "abc")
+    assert [part.compare.column for part in (a & b & c).message.all.filters] == ["a", "b", "c"]
+    assert [part.compare.column for part in (a | b | c).message.any.filters] == ["a", "b", "c"]
+    assert len(((a & b) | c).message.any.filters) == 2
+
+
+def test_and_instead_of_ampersand_is_refused() -> None:
+    with pytest.raises(TypeError, match="&"):
+        bool((column("a") > 1) and (column("a") < 3))
+
+
+def test_a_value_that_no_column_has_is_refused() -> None:
+    for value in (None, [1], b"a", 2**63, "\ud800"):
+        with pytest.raises(InvalidArgument):
+            column("a") == value  # noqa: B015
+
+
+def test_windows_have_a_positive_width() -> None:
+    assert tumbling(timedelta(hours=1), minutes=30).message.tumbling.width.seconds == 5400
+    assert tumbling(days=7).message.tumbling.width.seconds == 604_800
+    assert whole().message.WhichOneof("kind") == "whole"
+    with pytest.raises(InvalidArgument, match="width must be positive, got 0 s"):
+        tumbling(seconds=0)
+
+
+def test_measures_and_orders_can_be_named() -> None:
+    assert sum_("value", name="total").message() == pb.Measure(kind=pb.MEASURE_KIND_SUM, column="value", name="total")
+    assert quantile("delay", 0.5).name == "p50_delay"
+    assert quantile("delay", 0.999).name == "p99.9_delay"
+    assert min_("value").message().kind == pb.MEASURE_KIND_MIN
+    assert distinct("entity").message().column == "entity"
+    assert ascending("a").message() == pb.OrderBy(column="a")
+
+
+async def test_an_answer_is_a_table_that_knows_its_provenance(client: Client, server: FakeServer) -> None:
+    server.will("Query", pb.QueryResponse(arrow=ipc(TABLE), provenance=made()))
+    table = await client.query("cpu", measures=[mean("value")], group_by=["host"])
+    assert table.to_pydict() == {"host": ["a", "b"], "mean_value": [1.5, 2.5]}
+    how = provenance(table.select(["host"]).slice(1))
+    assert (how.commit, how.watermark_ns, how.tier, how.rows_scanned, how.complete) == (7, 5, "raw", 10, True)
+    assert how.measures[0].name == "mean_value"
+    assert how.elapsed == timedelta(milliseconds=3)
+
+
+async def test_an_answer_too_large_for_one_message_is_streamed(client: Client, server: FakeServer) -> None:
+    server.will("Query", refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "4 MiB", "RESULT_TOO_LARGE"))
+    whole_answer = ipc(TABLE)
+    server.will(
+        "StreamQuery",
+        [
+            pb.StreamQueryResponse(arrow=whole_answer[:37]),
+            pb.StreamQueryResponse(arrow=whole_answer[37:]),
+            pb.StreamQueryResponse(provenance=made()),
+        ],
+    )
+    table = await client.query("cpu", measures=[mean("value")])
+    assert table.equals(TABLE)
+    assert provenance(table).commit == 7
+    assert server.sent("Query")[0].spec == server.sent("StreamQuery")[0].spec
+
+
+async def test_a_streamed_answer_is_asked_for_at_once_when_wanted(client: Client, server: FakeServer) -> None:
+    server.will("StreamQuery", [pb.StreamQueryResponse(arrow=ipc(TABLE), provenance=made())])
+    table = await client.query("cpu", measures=[mean("value")], stream_answer=True)
+    assert table.num_rows == 2
+    assert server.sent("Query") == []
+
+
+async def test_a_streamed_answer_is_asked_for_again_from_the_start(
+    client: Client, server: FakeServer, pauses: list[float]
+) -> None:
+    server.will(
+        "StreamQuery",
+        refusal(grpc.StatusCode.UNAVAILABLE, "queue", "QUERY_QUEUE_FULL", retry_s=1),
+        [pb.StreamQueryResponse(arrow=ipc(TABLE), provenance=made())],
+    )
+    assert (await client.query("cpu", measures=[mean("value")], stream_answer=True)).num_rows == 2
+    assert pauses == [1.0]
+
+
+@pytest.mark.parametrize(("stream_answer", "reason"), [(False, "RESULT_TOO_LARGE"), ("auto", "TOO_MANY_GROUPS")])
+async def test_other_limits_are_errors(client: Client, server: FakeServer, stream_answer: Any, reason: str) -> None:
+    server.will("Query", refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "too much", reason))
+    with pytest.raises(LimitExceeded) as raised:
+        await client.query("cpu", measures=[mean("value")], stream_answer=stream_answer)
+    assert raised.value.reason == reason
+    assert server.sent("StreamQuery") == []
