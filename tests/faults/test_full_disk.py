@@ -48,12 +48,14 @@ def test_a_file_that_may_not_grow_refuses_rows_and_answers_queries(tmp_path: Pat
         limit(child, max(disk.environment_file(store).stat().st_size, disk.OPTIONS["reserve_bytes"]))
         refused = fill(child, 5)
         assert not rows.judge(child.sent, child.acked, child.visible())
+        assert child.command("status")["status"]["accepting"] is False
         with pytest.raises(process.FailedError) as caught:
             child.command("write", producer="one", first=refused + 1, count=1)
         assert caught.value.reason == "STORE_FULL"
         limit(child, -1)
         seconds, _ = write_until_taken(child, refused + 2)
         print(f"full after {len(child.acked)} batches; back {seconds:.3f} s after there was room")  # noqa: T201
+        assert child.command("status")["status"]["accepting"] is True
         assert not rows.judge(child.sent, child.acked, child.visible())
         sent, acked = child.sent, child.acked
     found = process.inspect([store], disk.OPTIONS)[store]
@@ -84,6 +86,8 @@ async def test_a_server_on_a_full_disk_says_so_and_answers_queries(tmp_path: Pat
         assert reason(refused) == "STORE_FULL"
         sent = {("one", number) for number in range(index + 1)}
         assert not rows.judge(sent, acked, await server.visible())
+        status = await server.status()
+        assert (status.accepting_writes, status.refusal_reason) == (False, "STORE_FULL")
         server.limit(-1)
         index += 1
         began = time.monotonic()
@@ -94,6 +98,7 @@ async def test_a_server_on_a_full_disk_says_so_and_answers_queries(tmp_path: Pat
             except grpc.aio.AioRpcError:
                 assert time.monotonic() - began < PATIENCE_S, "still refusing although there is room"
         assert not rows.judge(sent | acked, acked, await server.visible())
+        assert (await server.status()).accepting_writes
 
 
 def reason(error: grpc.aio.AioRpcError) -> str:
