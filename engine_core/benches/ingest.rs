@@ -7,6 +7,7 @@ use divan::counter::ItemsCount;
 use marigram_core::column::{Schema, StreamKind, StreamSettings};
 use marigram_core::error::Result;
 use marigram_core::ingest::prepare::{Streams, Terms};
+use marigram_core::ingest::tables::KnownTables;
 use marigram_core::ingest::validate;
 use marigram_core::store::{NamespaceId, Stream};
 use marigram_core::wire::batch::BatchView;
@@ -76,12 +77,13 @@ fn request(batch: v1::Batch) -> Vec<u8> {
 }
 
 fn run(bencher: Bencher<'_, '_>, rows: usize, bytes: &[u8]) {
-    let streams = metric();
+    let (streams, tables) = (metric(), KnownTables::default());
     let terms = Terms {
         streams: &streams,
         now: NOW,
         atomic: false,
         secret: [0; 16],
+        tables: &tables,
     };
     bencher.counter(ItemsCount::new(rows)).bench(|| {
         let envelope = Envelope::of_write(divan::black_box(bytes)).expect("an envelope");

@@ -260,8 +260,30 @@ fn encode_unsigned(values: &[u64], width: u32, out: &mut Vec<u8>) -> (u8, u8) {
     (BYTES, bytes as u8)
 }
 
-/// Powers of ten that times are often multiples of: from seconds down to microseconds.
-const SCALES: [(u8, u64); 3] = [(9, 1_000_000_000), (6, 1_000_000), (3, 1_000)];
+/// Divides all values by a constant; false, with `out` unspecified, if one of them is no multiple.
+fn divide<const BY: u64>(values: &[u64], out: &mut [u64]) -> bool {
+    // Almost every clock ticks in a power of ten; a look at the first few spares most blocks the whole test.
+    if values.iter().take(8).any(|value| value % BY != 0) {
+        return false;
+    }
+    let mut remainders = 0;
+    for (out, &value) in out.iter_mut().zip(values) {
+        let quotient = value / BY;
+        remainders |= value - quotient * BY;
+        *out = quotient;
+    }
+    remainders == 0
+}
+
+/// A way to divide by a power of ten.
+type Divide = fn(&[u64], &mut [u64]) -> bool;
+
+/// Powers of ten, by their exponent, that times are often multiples of: from seconds down to microseconds.
+const SCALES: [(u8, Divide); 3] = [
+    (9, divide::<1_000_000_000>),
+    (6, divide::<1_000_000>),
+    (3, divide::<1_000>),
+];
 
 fn encode_i64(values: &[i64], validity: BlockValidity<'_>, is_time: bool, out: &mut Vec<u8>) -> Entry {
     let n = values.len();
@@ -269,36 +291,42 @@ fn encode_i64(values: &[i64], validity: BlockValidity<'_>, is_time: bool, out: &
     if nulls == n {
         return Entry::constant(nulls, 0);
     }
-    let valid = |row: usize| validity.is_none_or(|(bits, start)| nulls == 0 || bits.get(start + row));
+    let holes = validity.filter(|_| nulls > 0);
     let (mut min, mut max) = (i64::MAX, i64::MIN);
-    for (row, &value) in values.iter().enumerate() {
-        if valid(row) {
-            min = min.min(value);
-            max = max.max(value);
+    match holes {
+        None => {
+            for &value in values {
+                min = min.min(value);
+                max = max.max(value);
+            }
+        }
+        Some((bits, start)) => {
+            for (_, &value) in values.iter().enumerate().filter(|(row, _)| bits.get(start + row)) {
+                min = min.min(value);
+                max = max.max(value);
+            }
         }
     }
     if min == max && nulls == 0 {
         return Entry::constant(0, min as u64);
     }
     let mut differences = [0u64; BLOCK_ROWS];
-    let differences = &mut differences[..n];
-    for (row, (difference, &value)) in differences.iter_mut().zip(values).enumerate() {
-        *difference = if valid(row) { value.wrapping_sub(min) as u64 } else { 0 };
+    for (difference, &value) in differences.iter_mut().zip(values) {
+        *difference = value.wrapping_sub(min) as u64;
     }
-    let mut scale = 0;
-    if is_time {
-        // Almost every clock ticks in a power of ten; a look at the first few spares most blocks the whole test.
-        for (exponent, power) in SCALES {
-            let divides = |part: &[u64]| part.iter().all(|value| value % power == 0);
-            if divides(&differences[..n.min(8)]) && divides(differences) {
-                differences.iter_mut().for_each(|value| *value /= power);
-                scale = exponent;
-                break;
-            }
+    if let Some((bits, start)) = holes {
+        for (row, difference) in differences[..n].iter_mut().enumerate() {
+            *difference = if bits.get(start + row) { *difference } else { 0 };
         }
     }
-    let widest = differences.iter().fold(0, |all, &value| all | value);
-    let (codec, width) = encode_unsigned(differences, width_of(widest), out);
+    let (mut scaled, mut scale) = ([0u64; BLOCK_ROWS], 0);
+    if is_time {
+        let found = SCALES.iter().find(|(_, divide)| divide(&differences[..n], &mut scaled));
+        scale = found.map_or(0, |(exponent, _)| *exponent);
+    }
+    let packed = if scale == 0 { &differences[..n] } else { &scaled[..n] };
+    let widest = packed.iter().fold(0, |all, &value| all | value);
+    let (codec, width) = encode_unsigned(packed, width_of(widest), out);
     Entry {
         nulls: nulls as u16,
         nans: 0,
@@ -355,9 +383,10 @@ fn encode_f64(values: &[f64], validity: BlockValidity<'_>, out: &mut Vec<u8>) ->
         if nulls > 0 && !validity.is_some_and(|(bits, start)| bits.get(start + row)) {
             continue;
         }
-        nans += u16::from(value.is_nan());
+        // A comparison with NaN is false, so that it changes neither.
         min = if value < min { value } else { min };
         max = if value > max { value } else { max };
+        nans += u16::from(value.is_nan());
         same &= value.to_bits() == values[0].to_bits();
     }
     if same && nulls == 0 {

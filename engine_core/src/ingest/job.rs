@@ -9,6 +9,7 @@ use super::ask::{Ask, envelope};
 use super::lane::{Answer, Finish, Lanes, Slot, WriterKey, reused};
 use super::pool::{Permit, Run};
 use super::prepare::{Prepared, Streams, Terms};
+use super::tables::KnownTables;
 use super::{Request, WriteMethod, track, validate};
 use crate::column::StreamKind;
 use crate::error::{Error, Kind, Result};
@@ -24,6 +25,8 @@ pub(super) struct Shared {
     pub store: Arc<Store>,
     /// Batches of writers under way.
     pub lanes: Lanes,
+    /// Series tables seen before.
+    pub tables: KnownTables,
 }
 
 impl Shared {
@@ -235,6 +238,7 @@ fn prepare(shared: &Shared, ask: &Ask, bytes: &[u8]) -> Result<Prepared> {
         now: shared.store.clock().now(),
         atomic: ask.atomic,
         secret: shared.store.namespace_secret(ask.namespace),
+        tables: &shared.tables,
     };
     let envelope = envelope(ask.method, bytes)?;
     match ask.method {

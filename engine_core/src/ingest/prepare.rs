@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::faults::{self, Fault, Keep};
+use super::tables::KnownTables;
 use crate::column::batch::RowBatch;
 use crate::column::packed::pack;
 use crate::column::{PackedBatch, Reject, RejectCounts, Schema, StreamKind};
@@ -33,6 +34,8 @@ pub struct Terms<'a> {
     pub atomic: bool,
     /// The namespace's secret for event ids.
     pub secret: [u8; 16],
+    /// Series tables seen before.
+    pub tables: &'a KnownTables,
 }
 
 /// A write, ready for the committer.

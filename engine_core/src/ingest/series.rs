@@ -1,17 +1,20 @@
 //! The series of a metric batch: from its series table, from its label columns, or the one without labels.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use hashbrown::HashTable;
 
 use super::codes::Codes;
 use super::columns::LabelColumn;
 use super::faults::{Faults, Keep, excerpt};
+use super::tables::KnownTables;
 use crate::column::schema::{MAX_COLUMNS, MAX_SYMBOL_BYTES, check_name};
 use crate::column::series::canonical;
 use crate::column::{ColumnType, NULL_CODE, Reject, Schema};
 use crate::error::{Error, Result};
-use crate::wire::batch::SeriesView;
+use crate::store::Stream;
+use crate::wire::batch::{LabelSets, SeriesView};
 
 /// Most series of a table.
 const MAX_SERIES: usize = 1 << 20;
@@ -23,8 +26,19 @@ const DENSE_PLACES: usize = 1 << 18;
 /// Series of a batch and the one of each row.
 #[derive(Debug)]
 pub(super) struct SeriesRows<'a> {
-    view: Cow<'a, SeriesView<'a>>,
+    source: Source<'a>,
     index: Codes<'a>,
+}
+
+/// Where a batch's series come from.
+#[derive(Debug)]
+enum Source<'a> {
+    /// A table that the stream has taken before, and the entity code of each of its series.
+    Known(&'a SeriesView<'a>, Arc<[u32]>),
+    /// A table that is new.
+    Table(&'a SeriesView<'a>, LabelSets<'a>),
+    /// Label columns.
+    Columns(LabelSets<'a>),
 }
 
 /// Why a series is refused.
@@ -35,20 +49,29 @@ struct Verdict<'a> {
 }
 
 impl<'a> SeriesRows<'a> {
-    /// Series as the batch's table says.
-    pub(super) fn of_table(view: &'a SeriesView<'a>, rows: usize) -> Result<Self> {
+    /// Series as the batch's table says; `known` has those of the stream.
+    pub(super) fn of_table(
+        view: &'a SeriesView<'a>,
+        rows: usize,
+        stream: Option<u32>,
+        known: &KnownTables,
+    ) -> Result<Self> {
         const INDEX: &str = "batch.series.index";
         if view.len() > MAX_SERIES {
             let message = format!("a batch has at most {MAX_SERIES} series, got {}", view.len());
             return Err(Error::invalid("TOO_MANY_VALUES", "batch.series.series", message));
         }
-        let bytes = Cow::Borrowed(&*view.index);
+        let bytes = Cow::Borrowed(view.index);
         let index = Codes::new(bytes, view.index_width, rows, INDEX, "batch.series.index_width")?;
         index.check_range(view.len(), None, INDEX)?;
-        Ok(Self {
-            view: Cow::Borrowed(view),
-            index,
-        })
+        let codes = stream
+            .zip(view.encoded())
+            .and_then(|(id, table)| known.find(id, &table));
+        let source = match codes {
+            Some(codes) => Source::Known(view, codes),
+            None => Source::Table(view, view.label_sets()?),
+        };
+        Ok(Self { source, index })
     }
 
     /// Series by the distinct tuples of the label columns' values; without columns, the one without labels.
@@ -57,39 +80,53 @@ impl<'a> SeriesRows<'a> {
         for column in columns {
             tuples.extend(column);
         }
-        let mut view = SeriesView::default();
+        let mut sets = LabelSets::default();
         let mut codes = vec![0; columns.len()];
         for tuple in 0..tuples.count {
             tuples.read(tuple as u32, &mut codes);
             for (&code, column) in codes.iter().zip(columns) {
                 if code != ABSENT {
-                    view.push_label(column.name, column.strings.values[code as usize - 1]);
+                    sets.push_label(column.name, column.strings.values[code as usize - 1]);
                 }
             }
-            view.push_series();
+            sets.push_series();
         }
         let mut index = vec![0; rows * 4];
         for (le, at) in index.as_chunks_mut().0.iter_mut().zip(&tuples.index) {
             *le = at.to_le_bytes();
         }
-        Self::owned(view, index, 4, rows)
-    }
-
-    fn owned(view: SeriesView<'a>, index: Vec<u8>, width: u32, rows: usize) -> Result<Self> {
         Ok(Self {
-            index: Codes::new(Cow::Owned(index), width, rows, "", "")?,
-            view: Cow::Owned(view),
+            source: Source::Columns(sets),
+            index: Codes::new(Cow::Owned(index), 4, rows, "", "")?,
         })
     }
 
     /// Labels of a row's series.
-    pub(super) fn labels(&self, row: usize) -> &[(&'a str, &'a str)] {
-        self.view.labels(self.index.get(row) as usize)
+    pub(super) fn labels(&self, row: usize) -> Vec<(&'a str, &'a str)> {
+        let at = self.index.get(row) as usize;
+        match &self.source {
+            Source::Known(view, _) => {
+                let mut labels = Vec::new();
+                // A known table has been read once without an error.
+                let _ = view.read(at, |name, value| labels.push((name, value)));
+                labels
+            }
+            Source::Table(_, sets) | Source::Columns(sets) => sets.labels(at).to_vec(),
+        }
+    }
+
+    /// Labels that are still to be judged; none of a table that is known.
+    fn unjudged(&self) -> Option<&LabelSets<'a>> {
+        match &self.source {
+            Source::Known(..) => None,
+            Source::Table(_, sets) | Source::Columns(sets) => Some(sets),
+        }
     }
 
     /// Rejects the rows of series that break a rule. `fields` are the batch's columns that are no labels, `new` of them new.
     pub(super) fn check(&self, schema: &Schema, fields: &[&str], new: usize, rows: usize, faults: &mut Faults<'a>) {
-        let used = self.index.used(self.view.len(), None, Keep::All(rows));
+        let Some(sets) = self.unjudged() else { return };
+        let used = self.index.used(sets.len(), None, Keep::All(rows));
         let mut names = Names {
             schema,
             fields,
@@ -98,7 +135,7 @@ impl<'a> SeriesRows<'a> {
         };
         let mut refused: Vec<Option<Verdict<'a>>> = Vec::new();
         for series in (0..used.len()).filter(|&series| used[series]) {
-            if let Some(verdict) = names.check_series(self.view.labels(series)) {
+            if let Some(verdict) = names.check_series(sets.labels(series)) {
                 refused.resize_with(used.len(), || None);
                 refused[series] = Some(verdict);
             }
@@ -115,11 +152,14 @@ impl<'a> SeriesRows<'a> {
 
     /// Names of labels that the kept rows' series carry and the schema lacks, in order of first sight.
     pub(super) fn new_labels(&self, schema: &Schema, keep: Keep<'_>) -> Vec<&'a str> {
-        let used = self.index.used(self.view.len(), None, keep);
+        let Some(sets) = self.unjudged() else {
+            return Vec::new();
+        };
+        let used = self.index.used(sets.len(), None, keep);
         let mut seen: Vec<&str> = Vec::new();
         let mut new = Vec::new();
         for series in (0..used.len()).filter(|&series| used[series]) {
-            for (at, &(name, value)) in self.view.labels(series).iter().enumerate() {
+            for (at, &(name, value)) in sets.labels(series).iter().enumerate() {
                 if value.is_empty() || seen.get(at) == Some(&name) || seen.contains(&name) {
                     continue;
                 }
@@ -132,21 +172,32 @@ impl<'a> SeriesRows<'a> {
         new
     }
 
-    /// Entity codes of the kept rows, by `intern`, which is given the canonical text of every series they use.
-    pub(super) fn entities(&self, keep: Keep<'_>, intern: impl FnOnce(&[String]) -> Vec<u32>) -> Result<Vec<u32>> {
-        let used = self.index.used(self.view.len(), None, keep);
+    /// Entity codes of the kept rows in `stream`. A table whose series are all used, none of them refused, is known from
+    /// then on.
+    pub(super) fn entities(&self, keep: Keep<'_>, stream: &Stream, known: &KnownTables) -> Result<Vec<u32>> {
+        let sets = match &self.source {
+            Source::Known(_, codes) => return Ok(self.index.map(codes, None, keep)),
+            Source::Table(_, sets) | Source::Columns(sets) => sets,
+        };
+        let used = self.index.used(sets.len(), None, keep);
         let mut texts = Vec::new();
         let mut labels = Vec::new();
         for series in (0..used.len()).filter(|&series| used[series]) {
             labels.clear();
-            labels.extend_from_slice(self.view.labels(series));
+            labels.extend_from_slice(sets.labels(series));
             texts.push(canonical(&mut labels).ok_or_else(|| Error::internal("a checked series names a label twice"))?);
         }
-        let mut codes = intern(&texts).into_iter();
+        let mut codes = stream.intern_series(texts.iter().map(String::as_str)).into_iter();
         let table: Vec<u32> = used
             .iter()
             .map(|&used| if used { codes.next().unwrap_or_default() } else { 0 })
             .collect();
+        if let (Source::Table(view, _), Keep::All(_)) = (&self.source, keep)
+            && let Some(encoded) = view.encoded()
+            && texts.len() == used.len()
+        {
+            known.remember(stream.id, &encoded, &table);
+        }
         Ok(self.index.map(&table, None, keep))
     }
 }

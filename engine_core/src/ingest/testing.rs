@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use prost::Message;
 
 use super::prepare::{Prepared, Streams, Terms};
+use super::tables::KnownTables;
 use crate::column::packed::Physical;
 use crate::column::{BLOCK_ROWS, ColumnType, PackedBatch, Schema, StreamKind, StreamSettings};
 use crate::error::Result;
@@ -17,9 +18,9 @@ use crate::wire::v1::{self, batch_column::Values};
 /// The clock of these tests.
 pub(super) const NOW: i64 = 1_700_000_000_000_000_000;
 
-/// One stream, in memory.
+/// One stream, in memory, and the series tables it has seen.
 #[derive(Default)]
-pub(super) struct OneStream(pub(super) Mutex<Option<Arc<Stream>>>);
+pub(super) struct OneStream(pub(super) Mutex<Option<Arc<Stream>>>, KnownTables);
 
 impl OneStream {
     /// With a stream that is there.
@@ -29,7 +30,7 @@ impl OneStream {
             schema.add_column("", name, *column_type, "", "").unwrap();
         }
         let stream = Stream::new(7, NamespaceId(1), "s", 0, schema, Arc::default());
-        Self(Mutex::new(Some(Arc::new(stream))))
+        Self(Mutex::new(Some(Arc::new(stream))), KnownTables::default())
     }
 
     pub(super) fn stream(&self) -> Arc<Stream> {
@@ -68,6 +69,7 @@ pub(super) fn terms(streams: &OneStream, atomic: bool) -> Terms<'_> {
         now: NOW,
         atomic,
         secret: [3; 16],
+        tables: &streams.1,
     }
 }
 

@@ -8,6 +8,7 @@ use super::faults::{self, Fault, Faults, Keep};
 use super::prepare::{Prepared, Terms, TimeBounds, keep};
 use super::quarantine::{self, EventBytes};
 use super::series::SeriesRows;
+use super::tables::KnownTables;
 use super::{build, intern};
 use crate::column::batch::{BatchColumn, RowBatch};
 use crate::column::packed::MAX_ROWS;
@@ -57,7 +58,7 @@ fn attempt(
     if let Some(asked) = kind.filter(|&asked| asked != schema.kind) {
         return Err(kind_mismatch(name, schema.kind, asked));
     }
-    let mut resolved = Resolved::new(view, schema)?;
+    let mut resolved = Resolved::new(view, schema, found.as_deref(), terms.tables)?;
     let (faults, kept) = resolved.check(terms);
     if terms.atomic {
         faults::refuse_any(&faults, resolved.rows())?;
@@ -78,7 +79,7 @@ fn attempt(
     let rows = if keep.len() == 0 {
         None
     } else if resolved.declare(&stream, keep)? {
-        Some(resolved.build(&stream, keep)?)
+        Some(resolved.build(&stream, keep, terms.tables)?)
     } else {
         return Ok(None);
     };
@@ -106,12 +107,17 @@ fn check_shape(view: &BatchView<'_>) -> Result<()> {
 }
 
 impl<'a> Resolved<'a> {
-    fn new(view: &'a BatchView<'a>, schema: Arc<Schema>) -> Result<Self> {
+    fn new(view: &'a BatchView<'a>, schema: Arc<Schema>, stream: Option<&Stream>, known: &KnownTables) -> Result<Self> {
         let columns = Columns::resolve(view, &schema)?;
         let rows = view.rows as usize;
         let series = match (schema.kind, &view.series) {
             (StreamKind::Event, _) => None,
-            (StreamKind::Metric, Some(table)) => Some(SeriesRows::of_table(table, rows)?),
+            (StreamKind::Metric, Some(table)) => Some(SeriesRows::of_table(
+                table,
+                rows,
+                stream.map(|stream| stream.id),
+                known,
+            )?),
             (StreamKind::Metric, None) => Some(SeriesRows::of_columns(&columns.labels, rows)?),
         };
         Ok(Self {
@@ -203,11 +209,9 @@ impl<'a> Resolved<'a> {
         })
     }
 
-    fn build(&self, stream: &Stream, keep: Keep<'_>) -> Result<RowBatch> {
+    fn build(&self, stream: &Stream, keep: Keep<'_>, known: &KnownTables) -> Result<RowBatch> {
         let entity = match (&self.series, &self.columns.users) {
-            (Some(series), _) => {
-                series.entities(keep, |texts| stream.intern_series(texts.iter().map(String::as_str)))?
-            }
+            (Some(series), _) => series.entities(keep, stream, known)?,
             (None, Some(users)) => entity_of_users(users, stream, keep),
             (None, None) => vec![NULL_CODE; keep.len()],
         };

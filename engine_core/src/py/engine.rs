@@ -109,6 +109,7 @@ impl PyEngine {
     #[pyo3(signature = (namespace, method, request, session = None))]
     fn write(
         &self,
+        py: Python<'_>,
         namespace: u32,
         method: u8,
         request: PyBackedBytes,
@@ -118,13 +119,13 @@ impl PyEngine {
         let completions = Arc::clone(&self.completions);
         let done = Box::new(move |answer: Result<Vec<u8>>| completions.post(ticket, answer.map(|bytes| vec![bytes])));
         let (namespace, request) = (NamespaceId(namespace), Box::new(request));
-        let ingest = &self.engine.ingest;
-        match (method, session) {
+        let (ingest, session) = (&self.engine.ingest, session.map(|session| &session.get().0));
+        py.detach(|| match (method, session) {
             (WRITE, None) => ingest.submit(namespace, WriteMethod::Write, request, done),
             (TRACK_EVENTS, None) => ingest.submit(namespace, WriteMethod::TrackEvents, request, done),
-            (WRITE_STREAM, Some(session)) => ingest.submit_in(&session.get().0, namespace, request, done),
-            _ => return Err(Error::internal(format!("write method {method}, or its session")).into()),
-        }
+            (WRITE_STREAM, Some(session)) => ingest.submit_in(session, namespace, request, done),
+            _ => done(Err(Error::internal(format!("write method {method}, or its session")))),
+        });
         Ok(ticket)
     }
 

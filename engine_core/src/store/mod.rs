@@ -85,6 +85,7 @@ impl Store {
     /// FailedPrecondition: STORE_LOCKED, NETWORK_FILESYSTEM, NOT_A_DIRECTORY, NOT_A_FILE, STORE_FOREIGN, FORMAT_TOO_NEW.
     /// Corrupt: the stored bytes are not what was written; nothing has been changed.
     pub fn open(dir: &Path, options: StoreOptions) -> Result<Arc<Self>> {
+        sys::keep_freed_memory();
         let directory = Directory::take(dir, options.reserve_bytes, options.allow_network_filesystem)?;
         let is_marked = directory.is_marked()?;
         if !directory.has_data()? {

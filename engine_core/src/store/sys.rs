@@ -1,4 +1,4 @@
-//! What needs `unsafe`: opening a map, and asking the system about a filesystem. Nothing else in `store` does.
+//! What needs `unsafe`: opening a map, and asking the system about a filesystem and memory. Nothing else in `store` does.
 #![expect(unsafe_code, reason = "memory maps and system calls, each with its contract")]
 
 use std::ffi::CString;
@@ -34,6 +34,19 @@ pub(super) fn open_environment(file: &Path, map_size: usize, max_tables: u32) ->
             }
             other => return other,
         }
+    }
+}
+
+/// Tells the allocator to keep what is freed: buffers of a megabyte come and go with every message, and giving each back to
+/// the system means to clear its pages again for the next. Bounded by what was in use at once.
+pub(super) fn keep_freed_memory() {
+    const MMAP_FROM: libc::c_int = 32 << 20;
+    const TRIM_FROM: libc::c_int = 256 << 20;
+    // SAFETY: glibc's mallopt takes plain numbers and may be called at any time.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, MMAP_FROM);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, TRIM_FROM);
     }
 }
 

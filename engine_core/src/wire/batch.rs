@@ -3,8 +3,6 @@
 //! Views merge as protobuf does: a field said twice counts as said last, a message said twice is merged, of a oneof the last
 //! one stands.
 
-use std::borrow::Cow;
-
 use super::cursor::{Wire, text, visit};
 use super::envelope::Envelope;
 use crate::error::{Error, Result};
@@ -141,20 +139,16 @@ impl<'a> ColumnView<'a> {
     }
 }
 
-/// Series and the one of each row.
+/// Labels of several series.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SeriesView<'a> {
+pub struct LabelSets<'a> {
     /// Labels of all series end to end.
     labels: Vec<(&'a str, &'a str)>,
     /// Where each series' labels end.
     ends: Vec<u32>,
-    /// Packed indices.
-    pub index: Cow<'a, [u8]>,
-    /// Bytes an index as said; 0 stands for 4.
-    pub index_width: u32,
 }
 
-impl<'a> SeriesView<'a> {
+impl<'a> LabelSets<'a> {
     /// Number of series.
     pub fn len(&self) -> usize {
         self.ends.len()
@@ -180,30 +174,87 @@ impl<'a> SeriesView<'a> {
     pub fn push_series(&mut self) {
         self.ends.push(self.labels.len() as u32);
     }
+}
 
-    fn merge(&mut self, bytes: &'a [u8]) -> Result<()> {
-        visit(bytes, 2, &|| "batch.series".into(), |number, value| {
-            match (number, value) {
-                (1, Wire::Bytes(bytes)) => self.add_series(bytes)?,
-                (2, Wire::Bytes(bytes)) => self.index = Cow::Borrowed(bytes),
-                (3, Wire::Varint(value)) => self.index_width = value as u32,
-                _ => {}
+/// The encoded series of a table: equal ones hold the same series in the same order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EncodedSeries<'a> {
+    /// Length of the first, from which on the rest is told apart.
+    pub first: usize,
+    /// From the first byte of the first to the last byte of the last, and what lies between them.
+    pub bytes: &'a [u8],
+}
+
+/// Series and the one of each row. Series are read when they are asked for: most tables have been seen before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeriesView<'a> {
+    series: Vec<&'a [u8]>,
+    encoded: Option<EncodedSeries<'a>>,
+    /// Packed indices.
+    pub index: &'a [u8],
+    /// Bytes an index as said; 0 stands for 4.
+    pub index_width: u32,
+}
+
+impl<'a> SeriesView<'a> {
+    /// Number of series.
+    pub fn len(&self) -> usize {
+        self.series.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.series.is_empty()
+    }
+
+    /// The series as they are encoded; none if there are none, or if the table was said in parts.
+    pub fn encoded(&self) -> Option<EncodedSeries<'a>> {
+        self.encoded
+    }
+
+    /// Labels of every series.
+    pub fn label_sets(&self) -> Result<LabelSets<'a>> {
+        let mut sets = LabelSets::default();
+        for at in 0..self.len() {
+            self.read(at, |name, value| sets.push_label(name, value))?;
+            sets.push_series();
+        }
+        Ok(sets)
+    }
+
+    /// Gives each label of a series.
+    pub fn read(&self, at: usize, mut each: impl FnMut(&'a str, &'a str)) -> Result<()> {
+        let path = || format!("batch.series.series[{at}]");
+        visit(self.series[at], 3, &path, |number, value| {
+            if let (1, Wire::Bytes(bytes)) = (number, value) {
+                let (name, value) = label(bytes, &|| format!("{}.labels", path()))?;
+                each(name, value);
             }
             Ok(())
         })
     }
 
-    fn add_series(&mut self, bytes: &'a [u8]) -> Result<()> {
-        let at = self.len();
-        visit(bytes, 3, &|| format!("batch.series.series[{at}]"), |number, value| {
-            if let (1, Wire::Bytes(bytes)) = (number, value) {
-                let path = || format!("batch.series.series[{at}].labels");
-                let label = label(bytes, &path)?;
-                self.labels.push(label);
+    fn merge(&mut self, table: &'a [u8]) -> Result<()> {
+        let is_first = self.series.is_empty();
+        visit(table, 2, &|| "batch.series".into(), |number, value| {
+            match (number, value) {
+                (1, Wire::Bytes(bytes)) => self.series.push(bytes),
+                (2, Wire::Bytes(bytes)) => self.index = bytes,
+                (3, Wire::Varint(value)) => self.index_width = value as u32,
+                _ => {}
             }
             Ok(())
         })?;
-        self.push_series();
+        self.encoded = match (is_first, self.series.first(), self.series.last()) {
+            (true, Some(first), Some(last)) => {
+                let offset = |part: &[u8]| part.as_ptr().addr() - table.as_ptr().addr();
+                Some(EncodedSeries {
+                    first: first.len(),
+                    bytes: &table[offset(first)..offset(last) + last.len()],
+                })
+            }
+            _ => None,
+        };
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ pub fn describe_write(bytes: &[u8]) -> Result<v1::WriteRequest> {
     Ok(v1::WriteRequest {
         stream: envelope.stream.to_owned(),
         kind: envelope.kind,
-        batch: view.as_ref().map(batch),
+        batch: view.as_ref().map(batch).transpose()?,
         writer: envelope.writer.to_owned(),
         epoch: envelope.epoch,
         sequence: envelope.sequence,
@@ -30,7 +30,7 @@ fn string_column(strings: &Strings<'_>) -> v1::StringColumn {
     }
 }
 
-fn batch(batch: &BatchView<'_>) -> v1::Batch {
+fn batch(batch: &BatchView<'_>) -> Result<v1::Batch> {
     use v1::batch_column::Values as V;
     let column = |column: &ColumnView<'_>| v1::BatchColumn {
         name: column.name.to_owned(),
@@ -46,27 +46,30 @@ fn batch(batch: &BatchView<'_>) -> v1::Batch {
             Values::State(strings) => V::State(string_column(strings)),
         }),
     };
-    let series = |table: &SeriesView<'_>, at| v1::Series {
-        labels: table
-            .labels(at)
-            .iter()
-            .map(|&(name, value)| v1::Label {
-                name: name.to_owned(),
-                value: value.to_owned(),
-            })
-            .collect(),
-    };
-    v1::Batch {
+    Ok(v1::Batch {
         rows: batch.rows,
         time: batch.time.to_vec(),
         columns: batch.columns.iter().map(column).collect(),
-        series: batch.series.as_ref().map(|table| v1::SeriesTable {
-            series: (0..table.len()).map(|at| series(table, at)).collect(),
-            index: table.index.to_vec(),
-            index_width: table.index_width,
-        }),
+        series: batch.series.as_ref().map(series_table).transpose()?,
         arrow: batch.arrow.to_vec(),
-    }
+    })
+}
+
+fn series_table(table: &SeriesView<'_>) -> Result<v1::SeriesTable> {
+    let sets = table.label_sets()?;
+    let label = |&(name, value): &(&str, &str)| v1::Label {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    };
+    Ok(v1::SeriesTable {
+        series: (0..sets.len())
+            .map(|at| v1::Series {
+                labels: sets.labels(at).iter().map(label).collect(),
+            })
+            .collect(),
+        index: table.index.to_vec(),
+        index_width: table.index_width,
+    })
 }
 
 /// What was understood of a TrackEventsRequest, for comparison with other parsers.

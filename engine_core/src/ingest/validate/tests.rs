@@ -153,6 +153,46 @@ fn label_columns_and_a_series_table_name_the_same_series() {
 }
 
 #[test]
+fn a_series_table_means_the_same_the_second_time() {
+    let streams = OneStream::default();
+    let series: [&[(&str, &str)]; 2] = [&[("host", "a")], &[("host", "b"), ("zone", "x")]];
+    let mut rows = batch(&[0, 0, 0], vec![]);
+    rows.series = Some(table(&series, &[0, 1, 0]));
+    let first = write(&streams, &rows, METRIC).unwrap();
+    rows.series = Some(table(&series, &[1, 1, 0]));
+    let second = write(&streams, &rows, METRIC).unwrap();
+    assert_eq!(
+        stored(&first)["entity"],
+        ["{host=\"a\"}", "{host=\"b\",zone=\"x\"}", "{host=\"a\"}"]
+    );
+    assert_eq!(
+        stored(&second)["entity"],
+        ["{host=\"b\",zone=\"x\"}", "{host=\"b\",zone=\"x\"}", "{host=\"a\"}"]
+    );
+    // The rows of a known table are judged all the same, and quarantined with their labels.
+    let mut future = batch(&[0, 3_600_000_000_000, 0], vec![]);
+    future.series = Some(table(&series, &[0, 1, 0]));
+    let third = write(&streams, &future, METRIC).unwrap();
+    assert_eq!(refused(&third), [(1, "TIME_IN_FUTURE", String::new())]);
+    let kept = v1::Event::decode(&*third.quarantine[0].values).unwrap();
+    assert_eq!(kept.properties["zone"].kind, Some(v1::value::Kind::Text("x".into())));
+}
+
+#[test]
+fn a_series_table_with_a_fault_is_judged_each_time() {
+    let streams = OneStream::default();
+    let series: [&[(&str, &str)]; 2] = [&[("host", "a")], &[("host", "a"), ("host", "b")]];
+    let mut rows = batch(&[0, 0], vec![]);
+    rows.series = Some(table(&series, &[0, 1]));
+    for _ in 0..2 {
+        assert_eq!(
+            refused(&write(&streams, &rows, METRIC).unwrap()),
+            [(1, "BAD_LABELS", "host".into())]
+        );
+    }
+}
+
+#[test]
 fn shapes_that_do_not_fit_are_refused_by_field() {
     let streams = OneStream::default();
     let ok = || batch(&[0, 0], vec![f64s("v", &[1.0, 2.0])]);
