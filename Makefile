@@ -42,10 +42,12 @@ demo: .make/develop  # a server with data in it, and what to ask of it
 	.venv/bin/marigram demo
 
 faults: .make/develop  # storage and processes, broken on purpose
-	.venv/bin/python -m pytest -m fault
+	MARIGRAM_FAULTS=full .venv/bin/python -m pytest -s -m fault
+	STORE_LIFE_ROUNDS=20000 cargo test --locked --profile develop --test store_life
 
-fuzz:  # decoders against broken bytes, long: every Rust test with fuzz in its name
+fuzz: .make/develop  # decoders against broken bytes, long: Rust tests with fuzz in their names, then Rust beside Python
 	PROPTEST_CASES=100000 cargo test --locked --profile develop --workspace fuzz -- --include-ignored
+	MARIGRAM_FUZZ_CASES=2000000 MARIGRAM_FUZZ_SEED=0 .venv/bin/python -m pytest -s tests/wire
 
 lock: .make/tools  # the newest versions that the .in files allow
 	.venv/bin/$(LOCK) $(patsubst %,--no-emit-package %,marigram marigram-client marigram-tui) requirements.in -o requirements.txt

@@ -112,7 +112,7 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetStatus(self, request, context):
-        """Figures of the running server, of the caller's namespace unless admin:server. Scope status:read.
+        """Figures of the running server; ledger and streams are those of the caller's namespace. Scope status:read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

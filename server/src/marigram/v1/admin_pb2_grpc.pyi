@@ -44,7 +44,7 @@ class AdminServiceStub:
     RevokeApiKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RevokeApiKeyRequest, _admin_pb2.RevokeApiKeyResponse]
     """Revokes a key for ever; calls with it are refused from the answer on. Scope admin:keys."""
     GetStatus: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]
-    """Figures of the running server, of the caller's namespace unless admin:server. Scope status:read."""
+    """Figures of the running server; ledger and streams are those of the caller's namespace. Scope status:read."""
     WatchStatus: _grpc.UnaryStreamMultiCallable[_admin_pb2.WatchStatusRequest, _admin_pb2.WatchStatusResponse]
     """The same figures once a second. Not served yet. Scope status:read."""
 
@@ -64,7 +64,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
     RevokeApiKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.RevokeApiKeyRequest, _admin_pb2.RevokeApiKeyResponse]  # type: ignore[assignment]
     """Revokes a key for ever; calls with it are refused from the answer on. Scope admin:keys."""
     GetStatus: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]  # type: ignore[assignment]
-    """Figures of the running server, of the caller's namespace unless admin:server. Scope status:read."""
+    """Figures of the running server; ledger and streams are those of the caller's namespace. Scope status:read."""
     WatchStatus: _aio.UnaryStreamMultiCallable[_admin_pb2.WatchStatusRequest, _admin_pb2.WatchStatusResponse]  # type: ignore[assignment]
     """The same figures once a second. Not served yet. Scope status:read."""
 
@@ -117,7 +117,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.GetStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.GetStatusResponse, _abc.Awaitable[_admin_pb2.GetStatusResponse]]:
-        """Figures of the running server, of the caller's namespace unless admin:server. Scope status:read."""
+        """Figures of the running server; ledger and streams are those of the caller's namespace. Scope status:read."""
 
     @_abc_1.abstractmethod
     def WatchStatus(
