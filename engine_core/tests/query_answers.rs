@@ -535,3 +535,48 @@ fn a_large_answer_wants_to_be_streamed() {
     let rows: Vec<_> = batches.iter().flat_map(|batch| table(batch).1).collect();
     assert_eq!(rows, table(&expected).1);
 }
+
+/// A clock that lets something happen whenever it is read.
+struct Happening<F>(F);
+
+impl<F: Fn() + Send + Sync> marigram_core::time::Clock for Happening<F> {
+    fn now(&self) -> i64 {
+        (self.0)();
+        1_000_000_000_000
+    }
+
+    fn monotonic_ns(&self) -> i64 {
+        0
+    }
+}
+
+#[test]
+fn an_answer_is_complete_only_if_it_has_the_rows_that_moved_the_watermark() {
+    let stream = values(&[(0, "a", 1.0)]);
+    let late = Arc::clone(&stream);
+    let arrives = move || {
+        let row = |time| (time, "a".to_owned(), vec![Cell::F64(2.0)]);
+        push(&late, &[row(5), row(500_000_000_000)], false);
+    };
+    let mut query = spec(vec![measure(Count, "")]);
+    query.range = Some(v1::TimeRange {
+        start_ns: Some(0),
+        end_ns: Some(10),
+    });
+    let context = marigram_core::query::Context::new(Arc::new(Happening(arrives)));
+    let spec = marigram_core::query::Spec::new(query).unwrap();
+    let answer = marigram_core::query::run(&stream, &spec, &context).unwrap();
+    let rows = &table(&answer.batch).1;
+    assert!(!answer.provenance.complete || *rows == [[Cell::I64(2)]], "{rows:?}");
+}
+
+#[test]
+fn a_range_that_ends_where_time_begins_is_empty() {
+    let stream = values(&[(0, "a", 1.0)]);
+    let mut query = spec(vec![measure(Count, "")]);
+    query.range = Some(v1::TimeRange {
+        start_ns: Some(i64::MIN),
+        end_ns: Some(i64::MIN),
+    });
+    assert_eq!(table(&ask(&stream, query).unwrap().batch).1, [[Cell::I64(0)]]);
+}

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use marigram_core::column::ColumnType;
 use marigram_core::error::{Error, Kind, Result};
-use marigram_core::query::{Queries, QueryHandle, QueryLimits, QueryMethod, Streams};
+use marigram_core::query::{Queries, QueryHandle, QueryLimits, QueryMethod, Streams, Tickets};
 use marigram_core::store::{NamespaceId, Stream};
 use marigram_core::time::{Clock, ManualClock};
 use marigram_core::wire::v1;
@@ -214,4 +214,72 @@ fn a_query_reads_what_the_store_committed() {
     assert_eq!((provenance.commit, provenance.rows_matched), (commit, 3));
     let other = store.create_namespace("other").unwrap();
     assert_eq!(ask(other).unwrap_err().kind(), Kind::NotFound);
+}
+
+#[test]
+fn a_query_by_ticket_may_be_refused_or_cancelled_on_its_callers_thread() {
+    let house = house();
+    let queries = Arc::new(queries(&house));
+    let held = house.gate.lock().unwrap();
+    let tickets = Tickets::default();
+    let (told, answers) = channel();
+    let (finished, end) = channel();
+    let caller = {
+        let (queries, tickets) = (Arc::clone(&queries), tickets.clone());
+        std::thread::spawn(move || {
+            let mut spec = spec(vec![measure(Count, "")]);
+            spec.stream = "held".to_owned();
+            let request = v1::QueryRequest {
+                spec: Some(spec),
+                format: 0,
+            };
+            let whose = (NamespaceId(1), QueryMethod::Query);
+            let submit = |ticket, bytes: Vec<u8>| {
+                let told = told.clone();
+                let done = Box::new(move |answer: Result<Vec<Vec<u8>>>| {
+                    told.send((ticket, answer.err().map(|error| error.reason()))).unwrap();
+                });
+                tickets.submit(&queries, ticket, whose, Box::new(bytes), None, done);
+            };
+            submit(1, request.encode_to_vec());
+            submit(2, request.encode_to_vec());
+            tickets.cancel(2);
+            tickets.cancel(2);
+            submit(3, vec![0; (4 << 20) + 1]);
+            finished.send(()).unwrap();
+        })
+    };
+    let waited = end.recv_timeout(std::time::Duration::from_secs(30));
+    drop(held);
+    waited.expect("neither waits for a lock that it holds itself");
+    caller.join().unwrap();
+    let mut all: Vec<_> = answers.iter().collect();
+    all.sort_unstable();
+    let refused = [(1, None), (2, Some("CANCELLED")), (3, Some("MESSAGE_TOO_LARGE"))];
+    assert_eq!(all, refused);
+    assert_eq!(tickets.open(), 0);
+}
+
+#[test]
+fn a_stream_deleted_while_its_query_waited_is_not_found() {
+    use marigram_core::store::{Store, StoreOptions};
+    let dir = tempfile::tempdir().unwrap();
+    let options = StoreOptions {
+        map_size: 1 << 28,
+        reserve_bytes: 0,
+        min_free_bytes: 0,
+        ..StoreOptions::default()
+    };
+    let store = Store::open(dir.path(), options).unwrap();
+    let namespace = store.create_namespace("one").unwrap();
+    let schema = marigram_core::column::Schema::new(
+        marigram_core::column::StreamKind::Event,
+        marigram_core::column::StreamSettings::default(),
+    );
+    let (stream, _) = store.create_stream(namespace, "rows", schema).unwrap();
+    store.delete_stream(namespace, "rows").unwrap();
+    let spec = marigram_core::query::Spec::new(spec(vec![measure(Count, "")])).unwrap();
+    let context = marigram_core::query::Context::new(Arc::clone(store.clock()));
+    let error = marigram_core::query::run(&stream, &spec, &context).unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (Kind::NotFound, "STREAM_NOT_FOUND"));
 }

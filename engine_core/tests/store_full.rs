@@ -141,3 +141,30 @@ fn on_a_full_disk_a_stream_can_be_deleted_and_rows_are_taken_again() {
     assert_eq!(times(&second).len(), 20_001);
     store.close().unwrap();
 }
+
+#[test]
+fn a_column_of_a_failed_change_keeps_its_number() {
+    run_child("child_whose_change_fails");
+}
+
+#[test]
+#[ignore = "a child of the test above"]
+fn child_whose_change_fails() {
+    use marigram_core::column::{ColumnType, Schema, StreamKind, StreamSettings};
+    let bed = Bed::new();
+    let schema = Schema::new(StreamKind::Event, StreamSettings::default());
+    let (stream, _) = bed.store.create_stream(bed.ns, "clicks", schema).unwrap();
+    limit_file_size(Some(1));
+    let mut seen = None;
+    let changed = bed.store.update_stream(bed.ns, "clicks", 0, |schema| {
+        schema.settings.strict = true;
+        seen = Some(schema.add_column("", "first", ColumnType::F64, "", "")?);
+        Ok(())
+    });
+    assert_eq!(changed.unwrap_err().reason(), "STORE_FULL");
+    limit_file_size(None);
+    assert!(!stream.schema().settings.strict, "what failed is taken back");
+    // Meanwhile rows may have been packed under that number.
+    let next = stream.change_schema(|schema| schema.add_column("", "second", ColumnType::Symbol, "", ""));
+    assert_ne!(Some(next.unwrap()), seen);
+}

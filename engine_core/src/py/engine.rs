@@ -1,10 +1,9 @@
 //! `Engine` and `WriteSession`: documented in `_core.pyi`, where their users read.
 
-use std::collections::HashMap;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -15,7 +14,7 @@ use super::{error, status, streams};
 use crate::engine::{Engine, EngineOptions};
 use crate::error::{Error, Kind, Result};
 use crate::ingest::{WriteMethod, WriteSession};
-use crate::query::{QueryHandle, QueryMethod};
+use crate::query::{QueryMethod, Tickets};
 use crate::store::NamespaceId;
 
 pub(super) const WRITE: u8 = 1;
@@ -42,7 +41,7 @@ impl PyWriteSession {
 pub(super) struct PyEngine {
     engine: Engine,
     completions: Arc<Completions>,
-    handles: Arc<Mutex<HashMap<u64, QueryHandle>>>,
+    queries: Tickets,
     tickets: AtomicU64,
 }
 
@@ -97,7 +96,7 @@ impl PyEngine {
         Ok(Self {
             engine,
             completions: Arc::new(Completions::new()?),
-            handles: Arc::default(),
+            queries: Tickets::default(),
             tickets: AtomicU64::new(1),
         })
     }
@@ -136,26 +135,17 @@ impl PyEngine {
             _ => return Err(Error::internal(format!("query method {method}")).into()),
         };
         let ticket = self.ticket();
-        let (completions, handles) = (Arc::clone(&self.completions), Arc::clone(&self.handles));
-        let done = Box::new(move |answer: Result<Vec<Vec<u8>>>| {
-            handles.lock().unwrap_or_else(PoisonError::into_inner).remove(&ticket);
-            completions.post(ticket, answer);
-        });
+        let completions = Arc::clone(&self.completions);
+        let done = Box::new(move |answer: Result<Vec<Vec<u8>>>| completions.post(ticket, answer));
         let deadline = timeout_ns.map(|left| self.engine.store.clock().monotonic_ns().saturating_add(left));
-        // Held over the submission, so that an answer cannot come before its handle is there.
-        let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
-        let handle = self
-            .engine
-            .queries
-            .submit(NamespaceId(namespace), method, Box::new(request), deadline, done);
-        handles.insert(ticket, handle);
+        let (queries, whose) = (&self.engine.queries, (NamespaceId(namespace), method));
+        self.queries
+            .submit(queries, ticket, whose, Box::new(request), deadline, done);
         Ok(ticket)
     }
 
     fn cancel(&self, ticket: u64) {
-        if let Some(handle) = self.handles.lock().unwrap_or_else(PoisonError::into_inner).get(&ticket) {
-            handle.cancel();
-        }
+        self.queries.cancel(ticket);
     }
 
     fn completion_fd(&self) -> RawFd {

@@ -8,8 +8,10 @@ pub mod run;
 pub mod slots;
 pub mod spec;
 pub mod state;
+mod tickets;
 
 pub use answer::Answer;
 pub use run::{Context, QueryLimits, run};
 pub use slots::{Queries, QueryHandle, QueryMethod, Streams};
 pub use spec::Spec;
+pub use tickets::Tickets;

@@ -101,9 +101,14 @@ impl Context {
 pub fn run(stream: &Arc<Stream>, spec: &Spec, context: &Context) -> Result<Answer> {
     let started_ns = context.started_ns.unwrap_or_else(|| context.clock.monotonic_ns());
     let limits = context.limits.within(&spec.budget);
-    // Rows first, then schema and dictionaries: these know everything the rows name.
-    let snapshot = stream.snapshot();
+    // The watermark first: rows that moved it are in the snapshot, so that what it calls complete is there. Then rows, then
+    // schema and dictionaries: these know everything the rows name.
     let watermark_ns = stream.watermark(context.clock.now());
+    let snapshot = stream.snapshot();
+    if stream.is_deleted() {
+        // Its tail may have been empty already, at a commit at which it had rows.
+        return Err(stream_deleted(&stream.name));
+    }
     let schema = stream.schema();
     let scan = Scan::new(&snapshot, spec.range);
     let control = Control::new(
@@ -134,6 +139,11 @@ pub fn run(stream: &Arc<Stream>, spec: &Spec, context: &Context) -> Result<Answe
         nanos: (elapsed_ns % crate::time::SECOND_NS) as i32,
     });
     Ok(answer)
+}
+
+fn stream_deleted(name: &str) -> Error {
+    let message = format!("there is no stream {name:?} in this namespace");
+    Error::new(Kind::NotFound, "STREAM_NOT_FOUND", message)
 }
 
 /// Keys and states of a lane.

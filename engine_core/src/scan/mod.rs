@@ -80,7 +80,11 @@ impl Scan {
             rows_inside: 0,
             times: None,
         };
-        let last = if range.end == i64::MAX { i64::MAX } else { range.end - 1 };
+        let last = if range.end == i64::MAX {
+            i64::MAX
+        } else {
+            range.end.saturating_sub(1)
+        };
         if range.start > last {
             return scan;
         }

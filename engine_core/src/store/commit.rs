@@ -54,6 +54,8 @@ struct Share {
     /// The clock of the transaction: the watermark on the disk and the one in memory are moved by the same instant.
     now: Timestamp,
     mark: Watermark,
+    /// Greatest time of its rows; none without rows.
+    max_time: Option<i64>,
 }
 
 impl Committer {
@@ -178,14 +180,11 @@ impl Committer {
                         shared.settle(item.bytes, 0);
                         continue;
                     };
-                    let max_time = packed.max_time();
                     shared.settle(item.bytes, packed.bytes().len() as u64);
                     share.stream.tail_mut().push(TailBatch {
                         commit: share.commit,
                         packed,
                     });
-                    let policy = share.stream.policy();
-                    share.stream.watermark_state().observe(max_time, share.now, &policy);
                 }
                 shared
                     .meters()
@@ -193,6 +192,13 @@ impl Committer {
             }
         };
         pending.apply(&mut self.base, &shared, tails);
+        for share in &shares {
+            // After the commit is published: whoever sees the watermark sees the rows that moved it.
+            if let Some(max_time) = share.max_time {
+                let policy = share.stream.policy();
+                share.stream.watermark_state().observe(max_time, share.now, &policy);
+            }
+        }
         for share in shares {
             let committed = Committed {
                 commit: share.commit,
@@ -340,6 +346,7 @@ fn write_group(
                 commit,
                 now,
                 mark: *item.stream.watermark_state(),
+                max_time: None,
             });
         share.items.push(index);
         *slot = Some(item);
@@ -364,6 +371,7 @@ fn write_share(change: &mut Change<'_>, share: &mut Share, slots: &mut [Option<Q
         ledger.rejected.merge(&item.rejected);
         ledger.late += item.late;
         if let Some(batch) = &item.batch {
+            share.max_time = share.max_time.max(Some(batch.max_time()));
             share.mark.observe(batch.max_time(), share.now, &policy);
         }
         for chunk in std::mem::take(&mut item.quarantine) {

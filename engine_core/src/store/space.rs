@@ -221,7 +221,7 @@ impl Store {
         match written {
             Ok(commit) => Ok((stream, commit)),
             Err(error) => {
-                stream.revert_schema(&changed, old);
+                stream.revert_schema(&changed, &old);
                 Err(error)
             }
         }

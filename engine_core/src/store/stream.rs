@@ -283,11 +283,24 @@ impl Stream {
         self.durable.store(true, Ordering::Release);
     }
 
-    /// Takes the schema back to `old` if it is still `changed`: what was to become durable did not.
-    pub(super) fn revert_schema(&self, changed: &Arc<Schema>, old: Arc<Schema>) {
+    /// Takes settings and descriptions back from `changed` to `old` where nobody has changed them since: what was to become
+    /// durable did not. Columns stay: rows that name them may be on their way, and a column's number is given out once. Like
+    /// those that a write adds, they become durable with the stream's next commit.
+    pub(super) fn revert_schema(&self, changed: &Schema, old: &Schema) {
         let mut current = write(&self.schema);
-        if Arc::ptr_eq(&current, changed) {
-            *current = old;
+        let mut next = Schema::clone(&current);
+        if next.settings == changed.settings {
+            next.settings.clone_from(&old.settings);
+        }
+        let both = changed.columns.iter().zip(&old.columns);
+        for (column, (changed, old)) in next.columns.iter_mut().zip(both) {
+            if column == changed {
+                column.clone_from(old);
+            }
+        }
+        if next != **current {
+            next.version = current.version + 1;
+            *current = Arc::new(next);
         }
     }
 
