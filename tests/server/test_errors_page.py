@@ -4,8 +4,12 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-WORD = r"[A-Z]+(?:_[A-Z]+)+"
-NO_REASONS = {"CARGO_PKG_VERSION", "WRITE_STREAM", "TRACK_EVENTS", "STREAM_QUERY"}
+WORD = r"[A-Z]+(?:_[A-Z]+)*"
+NO_REASONS = {
+    "CARGO_PKG_VERSION",
+    *("WRITE", "WRITE_STREAM", "TRACK_EVENTS", "QUERY", "STREAM_QUERY"),
+    *("MARIGRAM", "UTC", "VERSION"),
+}
 
 
 def in_rust() -> set[str]:

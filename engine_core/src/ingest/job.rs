@@ -129,11 +129,11 @@ impl Run for Job {
             Role::Again(slot, finish) => match guarded(|| Ok(envelope(ask.method, bytes)?.hash())) {
                 Ok(hash) => {
                     let counted = Arc::clone(&shared);
-                    let finish: Finish = Box::new(move |answer| {
-                        if let Ok(answer) = &answer {
-                            counted.count_duplicate(&ask, rows_of(&answer.outcome));
-                        }
-                        finish(answer);
+                    let finish: Finish = Box::new(move |first| {
+                        finish(first.map(|first| {
+                            counted.count_duplicate(&ask, rows_of(&first.outcome));
+                            Arc::new(again(&first))
+                        }));
                     });
                     slot.attach(Some(hash), finish);
                 }
@@ -151,6 +151,19 @@ impl Job {
             Role::Alone(finish) | Role::Again(_, finish) | Role::Old(finish) => finish(Err(error)),
             Role::Next(slot) => self.shared.lanes.fail(&slot, error),
         }
+    }
+}
+
+/// The answer to a resend whose first time was still under way: what a repeat is told later on.
+fn again(first: &Answer) -> Answer {
+    Answer {
+        outcome: v1::WriteResponse {
+            duplicate: true,
+            verified: true,
+            errors: Vec::new(),
+            ..first.outcome.clone()
+        },
+        results: Vec::new(),
     }
 }
 

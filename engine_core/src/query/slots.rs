@@ -15,6 +15,7 @@ use crate::scan::Scan;
 use crate::scan::pool::Pool;
 use crate::store::{NamespaceId, Store, Stream};
 use crate::time::Clock;
+use crate::wire::cursor::malformed;
 use crate::wire::v1;
 
 /// Largest request in bytes.
@@ -276,19 +277,22 @@ impl Shared {
         let Request::Raw(bytes) = &task.request else {
             return Err(Error::internal("a query planned twice"));
         };
-        let malformed = |error: prost::DecodeError| {
-            Error::invalid("MALFORMED", "", "a request is an encoded message of its method")
-                .with_detail(error.to_string())
+        let undecodable = |error: prost::DecodeError| {
+            malformed(
+                "",
+                "the request does not decode as its method's, or nests more than 100 deep",
+            )
+            .with_detail(error.to_string())
         };
         let bytes = (**bytes).as_ref();
         let (spec, format) = match task.method {
             QueryMethod::Query => {
-                let v1::QueryRequest { spec, format } = v1::QueryRequest::decode(bytes).map_err(malformed)?;
+                let v1::QueryRequest { spec, format } = v1::QueryRequest::decode(bytes).map_err(undecodable)?;
                 (spec, format)
             }
             QueryMethod::StreamQuery => {
                 let v1::StreamQueryRequest { spec, format } =
-                    v1::StreamQueryRequest::decode(bytes).map_err(malformed)?;
+                    v1::StreamQueryRequest::decode(bytes).map_err(undecodable)?;
                 (spec, format)
             }
         };
