@@ -10,6 +10,9 @@ use crate::wire::batch::EncodedSeries;
 
 /// Bytes of tables that are remembered; past them all are forgotten, and those in use are soon back.
 const MAX_BYTES: usize = 16 << 20;
+/// Bytes that a table takes beside its own and its codes: two allocations, and its place in the map while that has room to
+/// grow. Writers of one series a batch would else be let keep several times the bound.
+const OVERHEAD_BYTES: usize = 192;
 
 /// Entity codes by table. Codes are for ever and so is the verdict on a table without a fault: a label stays a label.
 #[derive(Debug, Default)]
@@ -43,13 +46,16 @@ impl KnownTables {
 
     /// Remembers a table every series of which is in use and breaks no rule.
     pub(super) fn remember(&self, stream: u32, table: &EncodedSeries<'_>, codes: &[u32]) {
-        let cost = |known: &Known| known.bytes.len() + known.codes.len() * 4;
+        let cost = |known: &Known| OVERHEAD_BYTES + known.bytes.len() + known.codes.len() * 4;
         let known = Known {
             first: table.first,
             bytes: table.bytes.into(),
             codes: codes.into(),
         };
         let hash = hash(table);
+        if cost(&known) > MAX_BYTES {
+            return;
+        }
         let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if tables.bytes + cost(&known) > MAX_BYTES {
             *tables = Tables::default();
@@ -74,6 +80,27 @@ mod tests {
         assert_eq!(tables.find(1, &table(1, b"abcd")), None);
         assert_eq!(tables.find(1, &table(2, b"abce")), None);
         assert_eq!(tables.find(2, &table(2, b"abcd")), None);
+    }
+
+    #[test]
+    fn small_tables_and_huge_ones_keep_to_the_bound_too() {
+        let tables = KnownTables::default();
+        for first in 0..200_000usize {
+            let bytes = first.to_le_bytes();
+            tables.remember(1, &EncodedSeries { first, bytes: &bytes }, &[1]);
+        }
+        let kept = tables.0.lock().unwrap().by_hash.len();
+        assert!(kept <= MAX_BYTES / 128, "{kept} tables take more than their bytes");
+        let bytes = vec![1; MAX_BYTES + 1];
+        tables.remember(
+            1,
+            &EncodedSeries {
+                first: 0,
+                bytes: &bytes,
+            },
+            &[],
+        );
+        assert!(tables.0.lock().unwrap().bytes <= MAX_BYTES);
     }
 
     #[test]
