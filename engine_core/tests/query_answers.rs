@@ -396,6 +396,28 @@ fn a_deadline_is_asked_for_each_block() {
 }
 
 #[test]
+fn a_range_at_either_end_of_time_holds_what_lies_in_it() {
+    let stream = values(&[(i64::MIN + 1, "a", 1.0), (0, "a", 2.0), (i64::MAX - 1, "a", 4.0)]);
+    let rows = |start_ns, end_ns, width: Option<i64>| {
+        let mut query = spec(vec![measure(Count, "")]);
+        query.range = Some(v1::TimeRange { start_ns, end_ns });
+        query.window = width.and_then(tumbling);
+        ask(&stream, query).unwrap().provenance.rows_matched
+    };
+    for width in [None, Some(1), Some(i64::MAX)] {
+        let count = |start, end| rows(start, end, width);
+        assert_eq!(count(None, Some(i64::MIN)), 0);
+        assert_eq!(count(Some(i64::MIN), Some(i64::MIN)), 0);
+        assert_eq!(count(None, Some(i64::MIN + 1)), 0);
+        assert_eq!(count(None, Some(i64::MIN + 2)), 1);
+        assert_eq!(count(None, Some(i64::MAX)), 3);
+        assert_eq!(count(Some(i64::MIN), None), 3);
+        assert_eq!(count(Some(i64::MAX - 1), None), 1);
+        assert_eq!(count(Some(i64::MAX), None), 0);
+    }
+}
+
+#[test]
 fn a_pruned_block_is_not_counted_as_scanned() {
     let rows: Vec<(i64, &str, f64)> = (0..4_096).map(|i| (i, "a", i as f64)).collect();
     let stream = values(&rows);

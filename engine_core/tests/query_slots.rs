@@ -100,7 +100,7 @@ fn bad_requests_are_refused_by_name() {
             .unwrap_err();
         (error.kind(), error.reason())
     };
-    assert_eq!(reason(vec![0xff; 10]), (Kind::InvalidArgument, "MALFORMED"));
+    assert_eq!(reason(vec![0xff; 10]), (Kind::InvalidArgument, "MALFORMED_MESSAGE"));
     assert_eq!(reason(vec![]), (Kind::InvalidArgument, "SPEC_MISSING"));
     assert_eq!(
         reason(vec![0; (4 << 20) + 1]),

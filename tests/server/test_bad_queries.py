@@ -61,6 +61,12 @@ async def test_nothing_compares_with_nan(filled: Client) -> None:
     assert (refusal.code, refusal.reason) == (INVALID, "NAN_IN_FILTER")
 
 
+async def test_a_range_that_ends_where_time_begins_holds_nothing(filled: Client) -> None:
+    for end, rows in ((-(2**63), 0), (-(2**63) + 1, 0), (2**63 - 1, 7)):
+        _, provenance = await ask(filled, query(range={"end_ns": end}))
+        assert (provenance.rows_scanned, provenance.rows_matched) == (rows, rows)
+
+
 def spec(**fields: Any) -> queries_pb2.QuerySpec:
     return Spec(**{"stream": "cpu", "measures": [COUNT]} | fields)
 

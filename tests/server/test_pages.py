@@ -1,6 +1,7 @@
 """Lists come in pages, and a token holds for the list it was made for."""
 
 import base64
+from typing import Any
 
 import grpc
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from marigram.errors import InvalidArgument
 from marigram.v1 import admin_pb2, streams_pb2
 from marigram.wire import PageTokens, page_size
-from tests.server.support import ADMIN, Client, refused
+from tests.server.support import ADMIN, STREAMS, Client, refused
 
 REQUEST = admin_pb2.ListApiKeysRequest(namespace="namespaces/a", page_size=2)
 
@@ -55,6 +56,31 @@ async def test_a_negative_page_size_is_refused(client: Client) -> None:
     request = admin_pb2.ListNamespacesRequest(page_size=-1)
     refusal = await refused(client.raw(f"{ADMIN}/ListNamespaces", request.SerializeToString()))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "BAD_PAGE_SIZE")
+
+
+async def test_a_token_holds_for_its_namespace_its_list_and_its_page_size_alone(client: Client) -> None:
+    for name in ("a", "b"):
+        await client.new_stream(name)
+        await client.new_namespace(name)
+    other = await client.new_key("admin", namespace="namespaces/a")
+
+    async def page(who: Client, **fields: Any) -> streams_pb2.ListStreamsResponse:
+        request = streams_pb2.ListStreamsRequest(**fields)
+        return await who.unary(f"{STREAMS}/ListStreams", request, streams_pb2.ListStreamsResponse)
+
+    token = (await page(client, page_size=1)).next_page_token
+    assert [stream.name for stream in (await page(client, page_size=1, page_token=token)).streams] == ["streams/b"]
+    elsewhere = admin_pb2.ListNamespacesRequest(page_size=1, page_token=token).SerializeToString()
+    for misuse in (
+        page(client, page_size=2, page_token=token),
+        page(other, page_size=1, page_token=token),
+        page(client, page_size=1, page_token=token[:-1]),
+        page(client, page_size=1, page_token="x" * 4_096),
+        client.raw(f"{ADMIN}/ListNamespaces", elsewhere),
+    ):
+        refusal = await refused(misuse)
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "BAD_PAGE_TOKEN")
+        assert refusal.field == "page_token"
 
 
 async def test_pages_together_are_the_list(client: Client) -> None:

@@ -9,7 +9,7 @@ import pytest
 from marigram.errors import Corrupt
 from marigram.rpc.scopes import SCOPE_OF
 from marigram.rpc.server import Server
-from marigram.v1 import streams_pb2
+from marigram.v1 import admin_pb2, streams_pb2
 from tests.server.fake_core import FakeCore
 from tests.server.support import ADMIN, HEALTH, INGEST, QUERIES, STREAMS, Client, outcome, refused, serving, settings
 
@@ -27,6 +27,29 @@ async def test_bytes_that_are_no_message_are_an_invalid_argument(client: Client,
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_MESSAGE")
 
 
+@pytest.mark.parametrize(
+    "method", [f"{STREAMS}/GetStream", f"{STREAMS}/DeleteStream", f"{INGEST}/OpenWriter", f"{ADMIN}/RevokeApiKey"]
+)
+async def test_a_lone_surrogate_is_no_name(client: Client, method: str) -> None:
+    refusal = await refused(client.raw(method, b"\x0a\x0bstreams/\xed\xa0\x80"))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_MESSAGE")
+
+
+@pytest.mark.parametrize("name", ["x" * 4_096, "a\0b"], ids=["4 KiB", "NUL"])
+async def test_names_that_break_their_rule_are_shown_in_short(client: Client, name: str) -> None:
+    stream = streams_pb2.GetStreamRequest(name=f"streams/{name}")
+    key = admin_pb2.CreateApiKeyRequest(scopes=["viewer"], namespace=f"namespaces/{name}")
+    for refusal, reason in (
+        (await refused(client.raw(f"{STREAMS}/GetStream", stream.SerializeToString())), "BAD_STREAM_ID"),
+        (await refused(client.raw(f"{STREAMS}/DeleteStream", stream.SerializeToString())), "BAD_STREAM_ID"),
+        (await refused(client.raw(f"{ADMIN}/CreateApiKey", key.SerializeToString())), "BAD_NAME"),
+        (await refused(client.new_namespace(name)), "BAD_NAME"),
+        (await refused(client.new_key(name)), "SCOPE_UNKNOWN"),
+    ):
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
+        assert len(refusal.message) < 500
+
+
 @pytest.mark.parametrize("method", [*CONTROL, f"{INGEST}/TrackEvents", f"{QUERIES}/Query", f"{QUERIES}/StreamQuery"])
 async def test_all_but_writes_take_four_mebibytes(client: Client, method: str) -> None:
     refusal = await outcome(client.shaped(method, bytes(4 * MIB + 1)))
@@ -36,6 +59,15 @@ async def test_all_but_writes_take_four_mebibytes(client: Client, method: str) -
 
 async def test_the_port_refuses_what_is_larger_than_its_limit_and_lives_on(client: Client) -> None:
     refusal = await refused(client.raw(f"{INGEST}/Write", bytes(16 * MIB + 1)))
+    assert refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    await client.raw(f"{STREAMS}/ListStreams")
+
+
+async def test_an_oversized_message_ends_its_write_stream_alone(client: Client) -> None:
+    call = client.both(f"{INGEST}/WriteStream")
+    await call.write(bytes(16 * MIB + 1))
+    refusal = await outcome(call.read())
+    assert refusal is not None
     assert refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     await client.raw(f"{STREAMS}/ListStreams")
 

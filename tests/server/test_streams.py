@@ -171,6 +171,30 @@ async def test_a_mask_names_what_can_change(client: Client, paths: tuple[str, ..
     assert (refusal.reason, refusal.field) == (reason, field)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"out_of_orderness": {"nanos": -1}},
+        {"out_of_orderness": {"seconds": 7 * 86_400 + 1}},
+        {"allowed_lateness": {"seconds": -1}},
+        {"allowed_lateness": {"seconds": 366 * 86_400 + 1}},
+        {"idle_after": {}},
+        {"idle_after": {"seconds": 86_401}},
+        {"max_age": {}},
+        {"max_age": {"seconds": 2**62}},
+        {"max_age": {"nanos": 10**9}},
+    ],
+    ids=str,
+)
+async def test_a_duration_out_of_its_bounds_changes_nothing(client: Client, given: dict[str, Any]) -> None:
+    before = await create(client, name="streams/s", kind=EVENT)
+    (field,) = given
+    refusal = await refused(update(client, "description", field, name="streams/s", description="new", **given))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "BAD_DURATION")
+    assert refusal.field == f"stream.{field}"
+    assert await get(client, "streams/s") == before
+
+
 async def test_a_version_that_is_sent_back_must_be_the_current_one(client: Client) -> None:
     first = await create(client, name="streams/s", kind=EVENT)
     await update(client, "strict", name="streams/s", strict=True, version=first.version)

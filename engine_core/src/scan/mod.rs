@@ -80,10 +80,11 @@ impl Scan {
             rows_inside: 0,
             times: None,
         };
-        let last = if range.end == i64::MAX {
-            i64::MAX
-        } else {
-            range.end.saturating_sub(1)
+        // The greatest integer as an end is none. Nothing lies before the least one, which has no predecessor.
+        let last = match range.end {
+            i64::MIN => return scan,
+            i64::MAX => i64::MAX,
+            end => end - 1,
         };
         if range.start > last {
             return scan;
