@@ -203,6 +203,18 @@ async def test_a_key_cannot_end_before_it_begins(client: Client) -> None:
     request = admin_pb2.CreateApiKeyRequest(scopes=["viewer"], expire_time=Timestamp(seconds=1))
     refusal = await refused(client.raw(f"{ADMIN}/CreateApiKey", request.SerializeToString()))
     assert (refusal.reason, refusal.field) == ("BAD_EXPIRE_TIME", "expire_time")
+    assert "1970-01-01T00:00:01Z" in refusal.message
+
+
+@pytest.mark.parametrize(
+    "given",
+    [Timestamp(seconds=2**62), Timestamp(seconds=-(2**63)), Timestamp(seconds=9_223_372_037), Timestamp(nanos=-1)],
+)
+async def test_an_instant_that_64_bits_do_not_hold_is_refused(client: Client, given: Timestamp) -> None:
+    request = admin_pb2.CreateApiKeyRequest(scopes=["viewer"], expire_time=given)
+    refusal = await refused(client.raw(f"{ADMIN}/CreateApiKey", request.SerializeToString()))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "BAD_TIMESTAMP")
+    assert f"got {given.seconds} s and {given.nanos} nanos" in refusal.message
 
 
 async def test_the_first_start_makes_files_for_this_user_alone(server: tuple[Server, Client], tmp_path: Path) -> None:

@@ -73,7 +73,8 @@ def timestamp_ns(value: Timestamp, field: str) -> int:
     found = value.seconds * SECOND_NS + value.nanos
     if not 0 <= value.nanos < SECOND_NS or not -_NANOS_LIMIT <= found < _NANOS_LIMIT:
         raise InvalidArgument(
-            f"{field} lies between the years 1677 and 2262 and has 0 to 999999999 nanos",
+            f"{field} lies between the years 1677 and 2262 and has 0 to 999999999 nanos, "
+            f"got {value.seconds} s and {value.nanos} nanos",
             reason="BAD_TIMESTAMP",
             field=field,
         )

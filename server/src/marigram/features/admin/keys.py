@@ -40,7 +40,11 @@ class Keys:
         display_name = wire.text(request.display_name, "display_name", DISPLAY_NAME_BYTES)
         expires = wire.timestamp_ns(request.expire_time, "expire_time") if request.HasField("expire_time") else None
         if expires is not None and expires <= time.time_ns():
-            raise InvalidArgument("expire_time lies ahead", reason="BAD_EXPIRE_TIME", field="expire_time")
+            raise InvalidArgument(
+                f"expire_time lies ahead, got {request.expire_time.ToJsonString()}",
+                reason="BAD_EXPIRE_TIME",
+                field="expire_time",
+            )
         key, secret = self._ring.make(
             namespace=namespace,
             namespace_id=number,
