@@ -539,7 +539,7 @@ fn a_large_answer_wants_to_be_streamed() {
 /// A clock that lets something happen whenever it is read.
 struct Happening<F>(F);
 
-impl<F: Fn() + Send + Sync> marigram_core::time::Clock for Happening<F> {
+impl<F: Fn() + Send + Sync> Clock for Happening<F> {
     fn now(&self) -> i64 {
         (self.0)();
         1_000_000_000_000
@@ -563,9 +563,9 @@ fn an_answer_is_complete_only_if_it_has_the_rows_that_moved_the_watermark() {
         start_ns: Some(0),
         end_ns: Some(10),
     });
-    let context = marigram_core::query::Context::new(Arc::new(Happening(arrives)));
-    let spec = marigram_core::query::Spec::new(query).unwrap();
-    let answer = marigram_core::query::run(&stream, &spec, &context).unwrap();
+    let context = Context::new(Arc::new(Happening(arrives)));
+    let spec = Spec::new(query).unwrap();
+    let answer = run(&stream, &spec, &context).unwrap();
     let rows = &table(&answer.batch).1;
     assert!(!answer.provenance.complete || *rows == [[Cell::I64(2)]], "{rows:?}");
 }
