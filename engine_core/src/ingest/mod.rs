@@ -1,8 +1,7 @@
 //! Rows in: envelope ▸ dedup ▸ decode ▸ validate ▸ commit. Credential and quota stand before it, in the server.
 //!
-//! `submit` takes bounded time: it reads the envelope and finds the batch its place in its writer's lane. The rest is done
-//! on a pool of threads, or at once for a small unary write while the pool is idle, and the answer is given by the committer
-//! once the rows are durable. No thread waits for a commit.
+//! `submit` takes constant time: it reads the envelope and finds the batch its place in its writer's lane. The rest is done
+//! on a pool of threads, and the answer is given by the committer once the rows are durable. No thread waits for a commit.
 
 mod ask;
 mod build;
@@ -40,9 +39,6 @@ use crate::wire::answers;
 
 /// Most bytes of requests that wait to be decoded.
 const QUEUE_BYTES: usize = 128 << 20;
-/// A unary write up to this size is decoded where it arrives while the pool is idle: that takes some tens of microseconds,
-/// less than it takes to wake another thread.
-const AT_ONCE_BYTES: usize = 64 << 10;
 
 /// A method that takes rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +86,7 @@ impl Ingest {
         }
     }
 
-    /// Takes a request. Bounded time; `done` is called on another thread, or at once with an error that needs no decoding.
+    /// Takes a request. Constant time; `done` is called on another thread, or at once with an error that needs no decoding.
     /// A WriteStream message is taken as the first of its call: [`Ingest::submit_in`] is for those that follow.
     pub fn submit(&self, namespace: NamespaceId, method: WriteMethod, request: Request, done: Done) {
         match method {
@@ -139,14 +135,7 @@ impl Ingest {
             role,
             permit,
         };
-        let at_once =
-            method == WriteMethod::Write && job.permit.bytes() <= AT_ONCE_BYTES && self.pool.is_idle(&job.permit);
-        let refused = if at_once {
-            self.pool.run(job)
-        } else {
-            self.pool.spawn(job)
-        };
-        if let Err(job) = refused {
+        if let Err(job) = self.pool.spawn(job) {
             job.refuse(shutting_down());
         }
     }

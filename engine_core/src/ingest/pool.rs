@@ -34,13 +34,6 @@ pub(super) struct Permit {
     bytes: usize,
 }
 
-impl Permit {
-    /// Bytes it is for.
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
-    }
-}
-
 impl Drop for Permit {
     fn drop(&mut self) {
         self.in_flight.fetch_sub(self.bytes, Ordering::AcqRel);
@@ -95,20 +88,6 @@ impl<J: Run> Pool<J> {
             Some(sender) => sender.send(job).map_err(|refused| refused.0),
             None => Err(job),
         }
-    }
-
-    /// Whether no request waits for a thread or has one, but for the one that holds this permit.
-    pub(super) fn is_idle(&self, permit: &Permit) -> bool {
-        self.in_flight.load(Ordering::Acquire) == permit.bytes
-    }
-
-    /// Does a job on this thread; hands it back if the pool has been shut down.
-    pub(super) fn run(&self, job: J) -> Result<(), J> {
-        if self.jobs.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
-            return Err(job);
-        }
-        job.run();
-        Ok(())
     }
 
     /// Takes no more jobs, and returns when those queued are done.
