@@ -49,7 +49,7 @@ class FakeServer:
     answers: dict[str, list[Any]] = field(default_factory=dict)
     talks: list[Talk] = field(default_factory=list)
     epoch: int = 0
-    durable: dict[int, ingest_pb2.WriteStreamRequest] = field(default_factory=dict)
+    durable: dict[int, ingest_pb2.WriteStreamRequest] = field(default_factory=dict, repr=False)
     repeated: int = 0
 
     @property
