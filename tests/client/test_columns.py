@@ -236,6 +236,13 @@ def test_an_index_that_names_no_series_is_refused(index: list[Any]) -> None:
         batches.read({"time": [1, 2]}, series=([{"host": "a"}], index))
 
 
+@pytest.mark.parametrize("labels", [{"host": 1}, {1: "a"}, {"host": "\ud800"}, "host", [("host", "a")]])
+def test_a_series_that_is_no_mapping_of_texts_is_refused(labels: Any) -> None:
+    with pytest.raises(InvalidArgument) as raised:
+        batches.read({"time": [1, 2]}, series=([{"host": "a"}, labels], np.array([0, 1])))
+    assert (raised.value.reason, raised.value.field) == ("TYPE_MISMATCH", "series[1]")
+
+
 @pytest.mark.parametrize(("distinct", "width"), [(1, 1), (256, 1), (257, 2), (65_536, 2), (65_537, 4)])
 def test_codes_are_as_narrow_as_the_dictionary_allows(distinct: int, width: int) -> None:
     words = [f"w{number}" for number in range(distinct)]

@@ -110,6 +110,16 @@ def constant(name: str, value: str, rows: int) -> Column:
     return Column(name, "label", Strings([value], np.zeros(rows, np.uint32)))
 
 
+def used_codes(codes: Codes, distinct: int) -> tuple[NDArray[np.intp], Codes]:
+    """Which of ``distinct`` codes occur, ascending, and for each row the place of its code among them."""
+    occurs = np.zeros(distinct, np.bool_)
+    occurs[codes] = True
+    used = np.flatnonzero(occurs)
+    if len(used) == distinct:
+        return used, codes
+    return used, (np.cumsum(occurs, dtype=np.uint32) - np.uint32(1))[codes]
+
+
 def packed_codes(codes: NDArray[Any], distinct: int) -> tuple[bytes, int]:
     """Codes below ``distinct`` at the narrowest width, and that width in bytes."""
     width = 1 if distinct <= 1 << 8 else 2 if distinct <= 1 << 16 else 4
@@ -244,10 +254,8 @@ def _only_used(values: list[str], codes: Codes) -> Strings:
     """The part of a dictionary that these codes name."""
     if len(values) <= 256 and sum(map(len, values)) <= _SMALL:
         return Strings(values, codes)
-    used = np.zeros(len(values), np.bool_)
-    used[codes] = True
-    places = np.cumsum(used, dtype=np.uint32) - np.uint32(1)
-    return Strings([values[index] for index in np.flatnonzero(used)], places[codes])
+    used, narrow = used_codes(codes, len(values))
+    return Strings(values if len(used) == len(values) else [values[index] for index in used], narrow)
 
 
 def _floats(column: Column) -> Column:
