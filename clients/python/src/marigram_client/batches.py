@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from marigram_client import columns as packing
 from marigram_client._pb.marigram.v1 import common_pb2
 from marigram_client._pb.marigram.v1 import ingest_pb2 as pb
+from marigram_client.arrays import table_columns
 from marigram_client.columns import Column
 from marigram_client.errors import InvalidArgument
 from marigram_client.kinds import ColumnType
@@ -78,7 +79,7 @@ def read(
     Raises:
         InvalidArgument: no ``time``, no rows, columns of unequal length, or values that no column type holds.
     """
-    given = dict(packing.table_columns(table))
+    given = dict(table_columns(table))
     if "time" not in given:
         found = ", ".join(map(str, given)) or "none"
         raise _refused("NO_TIME", "columns", f"a column time is needed, found {found}")
