@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -16,6 +15,7 @@ from marigram_client.aio import Client
 from marigram_client.delivery import Rejection
 from tests.client.fake import Context, FakeServer, Messages, polite, refusal, running
 from tests.client.sides import Connect
+from tests.client.waiting import until
 
 Ack = ingest_pb2.WriteStreamResponse
 
@@ -28,13 +28,6 @@ def times(server: FakeServer) -> list[int]:
     """Times of the durable rows, in order of their batches."""
     stored = [server.durable[sequence] for sequence in sorted(server.durable)]
     return [int(time) for message in stored for time in np.frombuffer(message.batch.time, "<i8")]
-
-
-async def until(reached: Callable[[], bool]) -> None:
-    """Wait for it, for five seconds at most."""
-    async with asyncio.timeout(5):
-        while not reached():  # noqa: ASYNC110 (threads may reach it too)
-            await asyncio.sleep(0.001)
 
 
 async def cut_off(server: FakeServer, messages: Messages, context: Context) -> None:
