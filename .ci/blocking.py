@@ -19,6 +19,7 @@ WORDS = [
     (r"^import grpc\.aio\n", ""),
     (r"\[(\w+) async for \1 in (\w+)\]", r"list(\2)"),
     (r"\basync (def|with|for)\b", r"\1"),
+    (r"(?<![\w\]])\(await (\w[\w.]*\((?:[^()]|\([^()]*\))*\))\)", r"\1"),
     (r"\bawait ", ""),
     (r"\bAwaitable\[([^\[\]]+)\]", r"\1"),
     (r"\bgrpc\.aio\.AioRpcError\b", "grpc.RpcError"),

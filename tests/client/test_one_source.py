@@ -62,6 +62,8 @@ def test_a_stale_blocking_client_is_named(generator: Any, package: Path, side: s
     [
         ("async with client.writer('w') as writer:", "with client.writer('w') as writer:"),
         ("    ...     await client.write(await rows())", "    ...     client.write(rows())"),
+        ("print((await client.flush()).stored)", "print(client.flush().stored)"),
+        ("opened(await calls.unary(request()))", "opened(calls.unary(request()))"),
         ("x = [item async for item in call]", "x = list(call)"),
         ("work: Callable[[], Awaitable[int]]", "work: Callable[[], int]"),
         ("from marigram_client.aio import runtime", "from marigram_client.blocking import runtime"),

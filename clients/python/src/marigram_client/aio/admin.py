@@ -20,12 +20,22 @@ class Administration:
     _calls: Calls
 
     async def status(self, timeout: timedelta | None = None) -> ServerStatus:
-        """Figures of the server, those of rows for the key's namespace."""
+        """Figures of the server, those of rows for the key's namespace.
+
+        >>> status = await client.status()
+        >>> [(stream.name, stream.rows) for stream in status.streams]
+        [('cpu', 4)]
+        """
         answer = await self._calls.unary(pb.GetStatusRequest(), pb.GetStatusResponse, timeout)
         return admin.read_status(answer.status)
 
     async def watch_status(self, interval: timedelta = timedelta(seconds=1)) -> AsyncIterator[ServerStatus]:
         """The figures at once and then each ``interval`` (100 ms to 60 s), until the caller stops. Scope status:read.
+
+        >>> async for status in client.watch_status(timedelta(milliseconds=500)):
+        ...     print(status.ledger.stored)
+        ...     break
+        4
 
         Raises:
             Overloaded: the server goes away; nothing is tried again.
@@ -45,6 +55,9 @@ class Administration:
     ) -> Namespace:
         """Make a namespace; with ``forbid_stream_creation`` writes never make streams. Scope admin:server.
 
+        >>> (await client.create_namespace("shop", description="The web shop")).name
+        'shop'
+
         Raises:
             AlreadyExists: there is one of this name.
         """
@@ -55,7 +68,11 @@ class Administration:
         return admin.read_namespace(answer.namespace)
 
     async def list_namespaces(self, page_size: int = 100) -> AsyncIterator[Namespace]:
-        """Namespaces in ascending order of name. Scope admin:server."""
+        """Namespaces in ascending order of name. Scope admin:server.
+
+        >>> "default" in [namespace.name async for namespace in client.list_namespaces()]
+        True
+        """
         token = ""
         while True:
             request = pb.ListNamespacesRequest(page_size=page_size, page_token=token)
@@ -76,6 +93,10 @@ class Administration:
     ) -> NewApiKey:
         """Make a key with scopes or roles (viewer, analyst, editor, operator, admin, ingest-only). Scope admin:keys.
 
+        >>> made = await client.create_key(["ingest-only"], display_name="sensor 7")
+        >>> made.key.scopes
+        ('ingest:write',)
+
         Args:
             namespace: the caller's own unless given.
             expire_time: when it ends by itself, in UTC if it has no zone.
@@ -91,7 +112,14 @@ class Administration:
         return NewApiKey(admin.read_key(answer.key), answer.secret)
 
     async def list_keys(self, *, namespace: str = "", page_size: int = 100) -> AsyncIterator[ApiKey]:
-        """Keys in ascending order of id, revoked ones among them. Scope admin:keys."""
+        """Keys in ascending order of id, revoked ones among them. Scope admin:keys.
+
+        >>> made = await client.create_key(["viewer"], display_name="wall screen")
+        >>> async for key in client.list_keys():
+        ...     if key.revoke_time is None and key.display_name:
+        ...         print(key.display_name)
+        wall screen
+        """
         token = ""
         while True:
             request = pb.ListApiKeysRequest(
@@ -105,6 +133,11 @@ class Administration:
                 return
 
     async def revoke_key(self, key_id: str) -> ApiKey:
-        """End a key for ever; calls with it are refused from the answer on. Scope admin:keys."""
+        """End a key for ever; calls with it are refused from the answer on. Scope admin:keys.
+
+        >>> made = await client.create_key(["viewer"])
+        >>> (await client.revoke_key(made.key.id)).revoke_time is not None
+        True
+        """
         request = pb.RevokeApiKeyRequest(name=f"keys/{key_id}")
         return admin.read_key((await self._calls.unary(request, pb.RevokeApiKeyResponse)).key)

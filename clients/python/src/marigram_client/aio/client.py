@@ -17,8 +17,11 @@ class Client(Ingest, Queries, Streams, Administration):
     """A server and a key. One client serves a whole program; it belongs to the event loop that it was made in.
 
     >>> async with Client() as client:
-    ...     await client.write("cpu", {"time": [datetime.now(UTC)], "value": [0.5]}, labels={"host": "a"})
-    ...     table = await client.query("cpu", measures=[mean("value")], window=tumbling(minutes=1))
+    ...     rows = {"time": [datetime(2026, 1, 1, tzinfo=UTC)], "value": [0.5]}
+    ...     written = await client.write("load", rows, labels={"host": "a"})
+    ...     table = await client.query("load", measures=[mean("value")], window=tumbling(minutes=1))
+    >>> table["mean_value"].to_pylist()
+    [0.5]
     """
 
     def __init__(
@@ -42,7 +45,11 @@ class Client(Ingest, Queries, Streams, Administration):
         self._calls = Calls(target.address, target.key, credentials)
 
     async def close(self) -> None:
-        """Give up calls that are running and close the connection."""
+        """Give up calls that are running and close the connection.
+
+        >>> client = Client()
+        >>> await client.close()
+        """
         await self._calls.close()
 
     async def __aenter__(self) -> Self:

@@ -37,6 +37,11 @@ class Writer:
     acknowledged; leaving it by an exception gives up what is not.
 
     After an error that a retry does not heal (a refused batch, a newer opener, a full disk), every method raises it.
+
+    >>> async with client.writer("importer") as writer:
+    ...     await writer.write("cpu", {"time": [1, 2], "value": [0.5, 0.7]})
+    >>> writer.acked_sequence, writer.totals.stored
+    (1, 2)
     """
 
     def __init__(
@@ -82,7 +87,14 @@ class Writer:
         return self._delivery.backlog.totals
 
     async def open(self) -> Self:
-        """Take the name over and learn where its batches go on. ``async with`` calls it."""
+        """Take the name over and learn where its batches go on. ``async with`` calls it.
+
+        >>> writer = await client.writer("importer").open()
+        >>> writer.next_sequence
+        1
+        >>> await writer.close()
+        Totals(...)
+        """
         await self._delivery.open()
         self._lingering = runtime.Task(
             self._send_lingering, f"marigram writer {self.name}: linger", self._delivery.fail
@@ -114,6 +126,11 @@ class Writer:
         """Take rows given as columns, as ``Client.write`` does; waits while too much is in flight.
 
         ``atomic`` holds for each batch, and a refused one ends the writer.
+
+        >>> async with client.writer("importer") as writer:
+        ...     await writer.write("cpu", {"time": np.arange(1_000_000), "value": np.zeros(1_000_000)})
+        >>> writer.totals.stored
+        1000000
         """
         self._delivery.check()
         rows = batches.read(columns, labels=labels, series=series, types=types)
@@ -134,7 +151,14 @@ class Writer:
         types: Mapping[str, ColumnType] | None = None,
     ) -> None:
         """Take one row, values by column with ``time`` among them; it is sent with others, after ``linger`` at the
-        latest."""
+        latest.
+
+        >>> async with client.writer("importer") as writer:
+        ...     for second in range(3_600):
+        ...         await writer.append("cpu", {"time": second * 10**9, "value": 0.5, "host": "a"}, labels=["host"])
+        >>> writer.totals.stored
+        3600
+        """
         self._delivery.check()
         if "time" not in row:
             raise InvalidArgument("a row needs time", reason="NO_TIME", field="row")
@@ -153,6 +177,11 @@ class Writer:
     async def flush(self) -> Totals:
         """Wait until everything taken so far is durable; what became of it.
 
+        >>> async with client.writer("importer") as writer:
+        ...     await writer.append("cpu", {"time": 1, "value": 0.5})
+        ...     print((await writer.flush()).stored)
+        1
+
         Raises:
             MarigramError: the writer has failed; what is not acknowledged may be stored or not, and opening the writer
                 again tells by its next sequence.
@@ -162,7 +191,13 @@ class Writer:
         return self.totals
 
     async def close(self) -> Totals:
-        """Flush, then end. A second call does nothing."""
+        """Flush, then end. A second call does nothing.
+
+        >>> writer = await client.writer("importer").open()
+        >>> await writer.append("cpu", {"time": 1, "value": 0.5})
+        >>> (await writer.close()).stored
+        1
+        """
         try:
             if self._delivery.is_open:
                 await self.flush()

@@ -19,12 +19,22 @@ class Administration:
     _calls: Calls
 
     def status(self, timeout: timedelta | None = None) -> ServerStatus:
-        """Figures of the server, those of rows for the key's namespace."""
+        """Figures of the server, those of rows for the key's namespace.
+
+        >>> status = client.status()
+        >>> [(stream.name, stream.rows) for stream in status.streams]
+        [('cpu', 4)]
+        """
         answer = self._calls.unary(pb.GetStatusRequest(), pb.GetStatusResponse, timeout)
         return admin.read_status(answer.status)
 
     def watch_status(self, interval: timedelta = timedelta(seconds=1)) -> Iterator[ServerStatus]:
         """The figures at once and then each ``interval`` (100 ms to 60 s), until the caller stops. Scope status:read.
+
+        >>> for status in client.watch_status(timedelta(milliseconds=500)):
+        ...     print(status.ledger.stored)
+        ...     break
+        4
 
         Raises:
             Overloaded: the server goes away; nothing is tried again.
@@ -42,6 +52,9 @@ class Administration:
     def create_namespace(self, name: str, *, description: str = "", forbid_stream_creation: bool = False) -> Namespace:
         """Make a namespace; with ``forbid_stream_creation`` writes never make streams. Scope admin:server.
 
+        >>> client.create_namespace("shop", description="The web shop").name
+        'shop'
+
         Raises:
             AlreadyExists: there is one of this name.
         """
@@ -52,7 +65,11 @@ class Administration:
         return admin.read_namespace(answer.namespace)
 
     def list_namespaces(self, page_size: int = 100) -> Iterator[Namespace]:
-        """Namespaces in ascending order of name. Scope admin:server."""
+        """Namespaces in ascending order of name. Scope admin:server.
+
+        >>> "default" in [namespace.name for namespace in client.list_namespaces()]
+        True
+        """
         token = ""
         while True:
             request = pb.ListNamespacesRequest(page_size=page_size, page_token=token)
@@ -73,6 +90,10 @@ class Administration:
     ) -> NewApiKey:
         """Make a key with scopes or roles (viewer, analyst, editor, operator, admin, ingest-only). Scope admin:keys.
 
+        >>> made = client.create_key(["ingest-only"], display_name="sensor 7")
+        >>> made.key.scopes
+        ('ingest:write',)
+
         Args:
             namespace: the caller's own unless given.
             expire_time: when it ends by itself, in UTC if it has no zone.
@@ -88,7 +109,14 @@ class Administration:
         return NewApiKey(admin.read_key(answer.key), answer.secret)
 
     def list_keys(self, *, namespace: str = "", page_size: int = 100) -> Iterator[ApiKey]:
-        """Keys in ascending order of id, revoked ones among them. Scope admin:keys."""
+        """Keys in ascending order of id, revoked ones among them. Scope admin:keys.
+
+        >>> made = client.create_key(["viewer"], display_name="wall screen")
+        >>> for key in client.list_keys():
+        ...     if key.revoke_time is None and key.display_name:
+        ...         print(key.display_name)
+        wall screen
+        """
         token = ""
         while True:
             request = pb.ListApiKeysRequest(
@@ -102,6 +130,11 @@ class Administration:
                 return
 
     def revoke_key(self, key_id: str) -> ApiKey:
-        """End a key for ever; calls with it are refused from the answer on. Scope admin:keys."""
+        """End a key for ever; calls with it are refused from the answer on. Scope admin:keys.
+
+        >>> made = client.create_key(["viewer"])
+        >>> client.revoke_key(made.key.id).revoke_time is not None
+        True
+        """
         request = pb.RevokeApiKeyRequest(name=f"keys/{key_id}")
-        return admin.read_key((self._calls.unary(request, pb.RevokeApiKeyResponse)).key)
+        return admin.read_key(self._calls.unary(request, pb.RevokeApiKeyResponse).key)

@@ -18,8 +18,11 @@ class Client(Ingest, Queries, Streams, Administration):
     """A server and a key. One client serves a whole program; it may be used by several threads.
 
     >>> with Client() as client:
-    ...     client.write("cpu", {"time": [datetime.now(UTC)], "value": [0.5]}, labels={"host": "a"})
-    ...     table = client.query("cpu", measures=[mean("value")], window=tumbling(minutes=1))
+    ...     rows = {"time": [datetime(2026, 1, 1, tzinfo=UTC)], "value": [0.5]}
+    ...     written = client.write("load", rows, labels={"host": "a"})
+    ...     table = client.query("load", measures=[mean("value")], window=tumbling(minutes=1))
+    >>> table["mean_value"].to_pylist()
+    [0.5]
     """
 
     def __init__(
@@ -43,7 +46,11 @@ class Client(Ingest, Queries, Streams, Administration):
         self._calls = Calls(target.address, target.key, credentials)
 
     def close(self) -> None:
-        """Give up calls that are running and close the connection."""
+        """Give up calls that are running and close the connection.
+
+        >>> client = Client()
+        >>> client.close()
+        """
         self._calls.close()
 
     def __enter__(self) -> Self:

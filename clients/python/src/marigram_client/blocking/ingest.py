@@ -44,6 +44,10 @@ class Ingest:
 
         A call that is retried after a broken connection may store rows twice; a ``writer`` never does.
 
+        >>> rows = {"time": [datetime(2026, 1, 1, tzinfo=UTC)], "value": [0.5]}
+        >>> client.write("cpu", rows, labels={"host": "a"}).stored
+        1
+
         Args:
             columns: names to numpy arrays, Arrow arrays or lists of equal length, or a data frame. ``time`` is needed:
                 datetimes (UTC without a zone), ``datetime64`` or integers of Unix nanoseconds.
@@ -91,6 +95,12 @@ class Ingest:
         """A writer: ``with client.writer("importer") as writer: …``. Each row it takes is stored exactly once,
         through broken connections and restarts of the server.
 
+        >>> with client.writer("importer") as writer:
+        ...     writer.write("cpu", {"time": [1, 2], "value": [0.5, 0.7]}, labels={"host": "a"})
+        ...     writer.append("cpu", {"time": 3, "value": 0.6, "host": "a"}, labels=["host"])
+        >>> writer.totals.stored
+        3
+
         Args:
             name: the client's own name for it; opening it again fences the older opener.
             batch_bytes: about how large a batch is sent.
@@ -124,15 +134,23 @@ class Ingest:
     ) -> EventResult:
         """Store one event: ``client.track("checkout", user="u1", properties={"amount": 12.5})``.
 
+        >>> client.track("checkout", user="u1", properties={"amount": 12.5}).stored
+        True
+
         Returns: its id, or the rule that it broke.
         """
         given = Event(event, user, time, session, service, properties or {})
-        return (self.track_many([given], stream=stream)).events[0]
+        return self.track_many([given], stream=stream).events[0]
 
     def track_many(
         self, events: Iterable[Event], *, stream: str = "events", atomic: bool = False, timeout: timedelta | None = None
     ) -> TrackResult:
-        """Store events, 1 to 100,000, with a verdict and an id for each."""
+        """Store events, 1 to 100,000, with a verdict and an id for each.
+
+        >>> tracked = client.track_many([Event("view", "u1"), Event("buy", "u1", properties={"amount": 12.5})])
+        >>> [event.stored for event in tracked.events]
+        [True, True]
+        """
         request = pb.TrackEventsRequest(stream=stream, events=[event.message() for event in events], atomic=atomic)
         answer = self._calls.unary(request, pb.TrackEventsResponse, timeout)
         return TrackResult(outcomes.read(answer.outcome), tuple(map(outcomes.read_event, answer.results)))

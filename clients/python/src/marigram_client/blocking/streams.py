@@ -32,6 +32,10 @@ class Streams:
     ) -> Stream:
         """Make a stream. Settings that are not given are the server's defaults (10 s, 1 h, 30 s, no age limit).
 
+        >>> stream = client.create_stream("disk", "metric", [Column("used", "f64", unit="By")], strict=True)
+        >>> stream.columns[0].unit
+        'By'
+
         Raises:
             AlreadyExists: the namespace has one of this name.
         """
@@ -45,6 +49,9 @@ class Streams:
     def get_stream(self, name: str) -> Stream:
         """A stream with its schema and counters.
 
+        >>> client.get_stream("cpu").stats.stored
+        4
+
         Raises:
             NotFound: there is no such stream.
         """
@@ -52,7 +59,12 @@ class Streams:
         return streams.read(answer.stream)
 
     def list_streams(self, page_size: int = 100) -> Iterator[Stream]:
-        """Streams in ascending order of name: ``for stream in client.list_streams()``."""
+        """Streams in ascending order of name: ``for stream in client.list_streams()``.
+
+        >>> for stream in client.list_streams():
+        ...     print(stream.name, stream.kind)
+        cpu metric
+        """
         token = ""
         while True:
             request = pb.ListStreamsRequest(page_size=page_size, page_token=token)
@@ -79,6 +91,9 @@ class Streams:
         """Change what is given and leave the rest; ``add_columns`` also changes description and unit of those there
         are.
 
+        >>> client.update_stream("cpu", max_age=timedelta(days=90)).max_age
+        datetime.timedelta(days=90)
+
         Raises:
             VersionConflict: ``version`` is not 0 and not the stream's.
             InvalidArgument: nothing is given, or a value breaks a rule.
@@ -98,10 +113,13 @@ class Streams:
         wanted.version = version
         request = pb.UpdateStreamRequest(stream=wanted)
         request.update_mask.paths.extend(paths)
-        return streams.read((self._calls.unary(request, pb.UpdateStreamResponse)).stream)
+        return streams.read(self._calls.unary(request, pb.UpdateStreamResponse).stream)
 
     def delete_stream(self, name: str) -> DeletedStream:
         """Delete a stream with all its rows, for ever.
+
+        >>> client.delete_stream("cpu").rows
+        4
 
         Raises:
             NotFound: there is no such stream.

@@ -38,6 +38,11 @@ class Writer:
     acknowledged; leaving it by an exception gives up what is not.
 
     After an error that a retry does not heal (a refused batch, a newer opener, a full disk), every method raises it.
+
+    >>> with client.writer("importer") as writer:
+    ...     writer.write("cpu", {"time": [1, 2], "value": [0.5, 0.7]})
+    >>> writer.acked_sequence, writer.totals.stored
+    (1, 2)
     """
 
     def __init__(
@@ -83,7 +88,14 @@ class Writer:
         return self._delivery.backlog.totals
 
     def open(self) -> Self:
-        """Take the name over and learn where its batches go on. ``with`` calls it."""
+        """Take the name over and learn where its batches go on. ``with`` calls it.
+
+        >>> writer = client.writer("importer").open()
+        >>> writer.next_sequence
+        1
+        >>> writer.close()
+        Totals(...)
+        """
         self._delivery.open()
         self._lingering = runtime.Task(
             self._send_lingering, f"marigram writer {self.name}: linger", self._delivery.fail
@@ -115,6 +127,11 @@ class Writer:
         """Take rows given as columns, as ``Client.write`` does; waits while too much is in flight.
 
         ``atomic`` holds for each batch, and a refused one ends the writer.
+
+        >>> with client.writer("importer") as writer:
+        ...     writer.write("cpu", {"time": np.arange(1_000_000), "value": np.zeros(1_000_000)})
+        >>> writer.totals.stored
+        1000000
         """
         self._delivery.check()
         rows = batches.read(columns, labels=labels, series=series, types=types)
@@ -135,7 +152,14 @@ class Writer:
         types: Mapping[str, ColumnType] | None = None,
     ) -> None:
         """Take one row, values by column with ``time`` among them; it is sent with others, after ``linger`` at the
-        latest."""
+        latest.
+
+        >>> with client.writer("importer") as writer:
+        ...     for second in range(3_600):
+        ...         writer.append("cpu", {"time": second * 10**9, "value": 0.5, "host": "a"}, labels=["host"])
+        >>> writer.totals.stored
+        3600
+        """
         self._delivery.check()
         if "time" not in row:
             raise InvalidArgument("a row needs time", reason="NO_TIME", field="row")
@@ -154,6 +178,11 @@ class Writer:
     def flush(self) -> Totals:
         """Wait until everything taken so far is durable; what became of it.
 
+        >>> with client.writer("importer") as writer:
+        ...     writer.append("cpu", {"time": 1, "value": 0.5})
+        ...     print(writer.flush().stored)
+        1
+
         Raises:
             MarigramError: the writer has failed; what is not acknowledged may be stored or not, and opening the writer
                 again tells by its next sequence.
@@ -163,7 +192,13 @@ class Writer:
         return self.totals
 
     def close(self) -> Totals:
-        """Flush, then end. A second call does nothing."""
+        """Flush, then end. A second call does nothing.
+
+        >>> writer = client.writer("importer").open()
+        >>> writer.append("cpu", {"time": 1, "value": 0.5})
+        >>> writer.close().stored
+        1
+        """
         try:
             if self._delivery.is_open:
                 self.flush()
