@@ -12,6 +12,7 @@ import pytest
 from marigram_client import errors
 from marigram_client._pb.marigram.v1 import common_pb2, ingest_pb2
 from marigram_client.aio import Client
+from marigram_client.aio.writer import Writer
 from marigram_client.delivery import Rejection
 from tests.client.fake import Context, FakeServer, Messages, polite, refusal, running
 from tests.client.sides import Connect
@@ -28,6 +29,12 @@ def times(server: FakeServer) -> list[int]:
     """Times of the durable rows, in order of their batches."""
     stored = [server.durable[sequence] for sequence in sorted(server.durable)]
     return [int(time) for message in stored for time in np.frombuffer(message.batch.time, "<i8")]
+
+
+async def write_on(writer: Writer, pieces: int) -> None:
+    for piece in range(pieces):
+        await writer.write("cpu", columns(20_000, piece * 20_000))
+    await writer.flush()
 
 
 async def cut_off(server: FakeServer, messages: Messages, context: Context) -> None:
@@ -330,6 +337,35 @@ async def test_a_refusal_ends_the_writer_and_each_call_says_so(
         with pytest.raises(expected):
             await again()
     assert writer.acked_sequence == 0
+
+
+@pytest.mark.parametrize("stored", [0, 1, 2])
+async def test_a_refusal_is_heard_while_further_batches_are_being_sent(
+    client: Client, server: FakeServer, stored: int
+) -> None:
+    async def refuse(server: FakeServer, messages: Messages, context: Context) -> None:
+        for _ in range(stored):
+            server.store(await anext(aiter(messages)))
+        await context.abort_with_status(refusal(grpc.StatusCode.PERMISSION_DENIED, "the rule", "WRITER_FENCED"))
+
+    server.talks += [refuse]  # and only once: whoever does not hear it is served the second time
+    writer = await client.writer("importer", batch_bytes=200_000).open()
+    with pytest.raises(errors.Fenced):
+        await write_on(writer, 50)
+    with pytest.raises(errors.Fenced):
+        await writer.close()
+
+
+async def test_a_stream_that_ends_in_order_while_batches_are_being_sent_goes_on(
+    client: Client, server: FakeServer, pauses: list[float]
+) -> None:
+    async def end(server: FakeServer, messages: Messages, context: Context) -> None:
+        server.store(await anext(aiter(messages)))
+
+    server.talks += [end, end]
+    async with client.writer("importer", batch_bytes=200_000) as writer:
+        await write_on(writer, 20)
+    assert times(server) == list(range(20 * 20_000))
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.CANCELLED, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN])

@@ -29,8 +29,7 @@ from marigram_client.errors import (
 
 _SERVICE = "marigram.v1.IngestService"
 _BROKEN = (grpc.StatusCode.CANCELLED, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
-"""What a broken connection looks like, beside UNAVAILABLE, if the server did not give a reason. INTERNAL is also what
-gRPC itself says of a batch that was being sent when the server ended the stream."""
+"""What a broken connection looks like, beside UNAVAILABLE, if the server did not give a reason."""
 
 _log = logging.getLogger("marigram_client")
 
@@ -162,15 +161,19 @@ class Delivery:
             self.backlog.connected()
             requests = self._requests(self._connection)
             call = self._call = self._calls.converse(_SERVICE, "WriteStream", requests, pb.WriteStreamResponse)
+            ending = runtime.ending(call)
         try:
             async for answer in call:
                 await self._acknowledge(answer)
             return None
         except grpc.aio.AioRpcError as error:
-            failure = from_status(error)
             if self._calls.is_closed():
                 return Cancelled("the client was closed before its writer")
-            if not failure.reason and status_of(error) in _BROKEN:
+            ended = ending(error)
+            failure = from_status(ended)
+            if status_of(ended) is grpc.StatusCode.OK:
+                return None
+            if not failure.reason and status_of(ended) in _BROKEN:
                 return Overloaded(failure.message)
             return failure
         finally:

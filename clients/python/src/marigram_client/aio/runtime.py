@@ -3,9 +3,14 @@ same names; all else of the two clients is one source."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
+
+import grpc
+import grpc.aio
 
 from marigram_client.errors import Cancelled
+
+T = TypeVar("T")
 
 Lock = asyncio.Lock
 
@@ -71,3 +76,31 @@ async def sleep(seconds: float, stopped: Event | None = None) -> None:
         await asyncio.sleep(seconds)
     else:
         await stopped.wait_up_to(seconds)
+
+
+def ending(call: Any) -> Callable[[grpc.RpcError], grpc.RpcError]:
+    """A function from the error that a call raises to the one that the server ended it with.
+
+    gRPC for asyncio puts INTERNAL in its place when a message was being sent at that moment (grpc/grpc#36066), so it is
+    kept when it arrives.
+    """
+    arrived: list[grpc.aio.AioRpcError] = []
+
+    def keep(ended: Any) -> None:
+        code, details, trailers = _now(ended.code()), _now(ended.details()), _now(ended.trailing_metadata())
+        arrived.append(grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailers, details))
+
+    call.add_done_callback(keep)
+    return lambda error: arrived[0] if arrived else error
+
+
+def _now(answer: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine that has nothing to wait for returns."""
+    try:
+        answer.send(None)
+    except StopIteration as done:
+        value: T = done.value
+        return value
+    finally:
+        answer.close()
+    raise AssertionError("a call that has ended knows its status")

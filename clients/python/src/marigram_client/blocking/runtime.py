@@ -5,6 +5,8 @@ import threading
 import time
 from collections.abc import Callable
 
+import grpc
+
 Lock = threading.Lock
 
 
@@ -50,3 +52,8 @@ def sleep(seconds: float, stopped: Event | None = None) -> None:
         time.sleep(seconds)
     else:
         stopped.wait_up_to(seconds)
+
+
+def ending(call: object) -> Callable[[grpc.RpcError], grpc.RpcError]:
+    """A function from the error that a call raises to the one that the server ended it with: here they are the same."""
+    return lambda error: error
