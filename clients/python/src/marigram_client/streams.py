@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
+from typing import cast
 
 from marigram_client import times
 from marigram_client._pb.marigram.v1 import common_pb2
 from marigram_client._pb.marigram.v1 import streams_pb2 as pb
 from marigram_client.errors import InvalidArgument
-from marigram_client.kinds import ColumnType, Kind
+from marigram_client.kinds import ColumnType, Kind, word
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,4 +136,4 @@ def _type(name: str) -> common_pb2.ColumnType.ValueType:
 
 
 def _type_name(number: common_pb2.ColumnType.ValueType) -> ColumnType:
-    return common_pb2.ColumnType.Name(number).removeprefix("COLUMN_TYPE_").lower()  # type: ignore[return-value]
+    return cast("ColumnType", word(common_pb2.ColumnType, "COLUMN_TYPE_", number))
