@@ -92,6 +92,7 @@ class Delivery:
         self, stream: str, kind: common_pb2.StreamKind.ValueType, batch: pb.Batch, atomic: bool = False
     ) -> None:
         """Number a batch once there is room for it, and send it as soon as its turn comes."""
+        await runtime.sleep(0)  # a caller who never waits would keep what it handed in from being sent
         size_bytes = batch.ByteSize()
         async with self._changed:
             await self._wait_while(lambda: self.backlog.is_full(size_bytes))

@@ -107,7 +107,8 @@ class Ingest:
             in_flight_bytes: most bytes sent and not acknowledged; writing waits beyond it, so memory is bounded.
             linger: how long single rows wait for company.
             patience: how long the server may be away before the writer gives up with Overloaded.
-            on_rejected: called with each batch of which rows were quarantined; without it a warning is logged.
+            on_rejected: called with each batch of which rows were quarantined, while acknowledgements are read, so that
+                it must neither take long nor write; without it a warning is logged at the end.
         """
         from marigram_client.aio.writer import Writer
 
