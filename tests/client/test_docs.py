@@ -82,13 +82,14 @@ async def test_each_public_method_has_an_example_that_runs(
         await made.close() if side == "aio" else made.close()
 
 
-def readme() -> str:
-    (example,) = re.findall(r"```python\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)
-    return str(example)
+def readme() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)
 
 
 @pytest.mark.parametrize(
-    "script", [readme(), (FOLDER / "examples/first_steps.py").read_text()], ids=["readme", "example"]
+    "script",
+    [*readme(), (FOLDER / "examples/first_steps.py").read_text()],
+    ids=["readme", "readme with asyncio", "example"],
 )
 async def test_the_first_example_runs_beside_a_server(script: str) -> None:
     async with server.running() as (address, key):
