@@ -137,8 +137,9 @@ class Writer:
         rows = batches.read(columns, labels=labels, series=series, types=types)
         kind_of_stream = stream_kind(kind, labels, series)
         with self._cutting:
-            for shape in [shape for shape in self._buffers if shape.stream == stream]:
-                self._cut(shape)
+            for shape in list(self._buffers):
+                if shape.stream == stream:
+                    self._cut(shape)
             for batch in rows.batches(self._batch_bytes):
                 self._delivery.put(stream, kind_of_stream, batch, atomic)
 
