@@ -14,6 +14,8 @@ from marigram_client._pb.marigram.v1 import common_pb2, ingest_pb2
 from marigram_client.aio import Client
 from marigram_client.delivery import Rejection
 from tests.client.fake import Context, FakeServer, Messages, polite, refusal, running
+from tests.client.sides import Connect
+from tests.client.waiting import until
 
 Ack = ingest_pb2.WriteStreamResponse
 
@@ -68,7 +70,7 @@ async def test_a_writer_goes_on_where_its_last_opening_ended(client: Client, ser
 
 
 async def test_single_rows_are_sent_together(client: Client, server: FakeServer) -> None:
-    async with client.writer("importer") as writer:
+    async with client.writer("importer", linger=timedelta(minutes=1)) as writer:
         for number in range(20_000):
             await writer.append("cpu", {"time": number, "value": 0.5, "host": "a"}, labels=["host"])
     assert times(server) == list(range(20_000))
@@ -90,7 +92,7 @@ async def test_single_rows_leave_by_themselves_after_a_while(client: Client, ser
         await writer._stop()
 
 
-async def test_rows_that_leave_by_themselves_while_others_wait_for_room_leave_once(
+async def test_single_rows_wait_once_earlier_ones_find_no_room_and_leave_once(
     client: Client, server: FakeServer
 ) -> None:
     release = asyncio.Event()
@@ -102,14 +104,23 @@ async def test_rows_that_leave_by_themselves_while_others_wait_for_room_leave_on
     server.talks.append(late)
     async with client.writer("importer", in_flight_bytes=1, linger=timedelta(0)) as writer:
         await writer.write("cpu", columns(1))
-        for number in range(1, 8_192):
-            await writer.append("cpu", {"time": number, "value": 0.5})
-        last = asyncio.create_task(writer.append("cpu", {"time": 8_192, "value": 0.5}))
-        done, _ = await asyncio.wait([last], timeout=0.02)
+        await writer.append("cpu", {"time": 1, "value": 0.5})
+        await until(writer._cutting.locked)
+        waiting = asyncio.create_task(writer.append("cpu", {"time": 2, "value": 0.5}))
+        done, _ = await asyncio.wait([waiting], timeout=0.05)
         assert not done
         release.set()
-        await last
-    assert times(server) == list(range(8_193))
+        await waiting
+    assert times(server) == [0, 1, 2]
+
+
+async def test_a_row_is_taken_as_it_was_when_it_was_appended(client: Client, server: FakeServer) -> None:
+    row = {"time": 0, "value": 0.5}
+    async with client.writer("importer") as writer:
+        for number in range(3):
+            row["time"] = number
+            await writer.append("cpu", row)
+    assert times(server) == [0, 1, 2]
 
 
 async def test_rows_and_columns_keep_their_order(client: Client, server: FakeServer) -> None:
@@ -159,11 +170,11 @@ async def test_a_server_that_drains_is_called_again(client: Client, server: Fake
     assert times(server) == list(range(1_000))
 
 
-async def test_a_writer_outlives_a_restart_of_the_server() -> None:
+async def test_a_writer_outlives_a_restart_of_the_server(connect: Connect) -> None:
     state = FakeServer()
     async with AsyncExitStack() as stack:
         async with running(state=state):
-            client = await stack.enter_async_context(Client(state.address, "secret"))
+            client = await stack.enter_async_context(connect(state.address, "secret"))
             writer = await client.writer("importer").open()
             await writer.write("cpu", columns(10))
             await writer.flush()
@@ -201,7 +212,7 @@ async def test_a_slow_server_holds_the_writer_to_its_bound(client: Client, serve
         writing = asyncio.create_task(writer.write("cpu", columns(100_000)))
         done, _ = await asyncio.wait([writing], timeout=0.05)
         assert not done
-        assert writer._delivery.pending_bytes <= 40_000
+        assert writer._delivery.backlog.size_bytes <= 40_000
         release.set()
         await writing
     assert times(server) == list(range(100_000))
@@ -368,7 +379,7 @@ async def test_what_the_caller_s_own_function_raises_is_raised_to_the_caller(
         await writer.close()
 
 
-async def test_a_writer_whose_client_was_closed_says_so(server: FakeServer) -> None:
+async def test_a_writer_whose_client_was_closed_says_so(connect: Connect, server: FakeServer) -> None:
     started = asyncio.Event()
 
     async def deaf(server: FakeServer, messages: Messages, context: Context) -> None:
@@ -376,7 +387,7 @@ async def test_a_writer_whose_client_was_closed_says_so(server: FakeServer) -> N
             started.set()
 
     server.talks.append(deaf)
-    client = Client(server.address, "secret")
+    client = connect(server.address, "secret")
     writer = await client.writer("importer").open()
     await writer.write("cpu", columns(1))
     await started.wait()

@@ -1,4 +1,4 @@
-"""The client for asyncio. Rooms hold the methods; this is where they come together."""
+"""The client. Rooms hold the methods; this is where they come together."""
 
 from types import TracebackType
 from typing import Self
@@ -6,11 +6,11 @@ from typing import Self
 import grpc
 
 from marigram_client import profile as profiles
-from marigram_client.admin import Administration
-from marigram_client.calls import Calls
-from marigram_client.ingest import Ingest
-from marigram_client.queries import Queries
-from marigram_client.streams import Streams
+from marigram_client.aio.admin import Administration
+from marigram_client.aio.calls import Calls
+from marigram_client.aio.ingest import Ingest
+from marigram_client.aio.queries import Queries
+from marigram_client.aio.streams import Streams
 
 
 class Client(Ingest, Queries, Streams, Administration):

@@ -1,0 +1,55 @@
+# Written by `make proto` from aio/client.py: change that one.
+"""The client. Rooms hold the methods; this is where they come together."""
+
+from types import TracebackType
+from typing import Self
+
+import grpc
+
+from marigram_client import profile as profiles
+from marigram_client.blocking.admin import Administration
+from marigram_client.blocking.calls import Calls
+from marigram_client.blocking.ingest import Ingest
+from marigram_client.blocking.queries import Queries
+from marigram_client.blocking.streams import Streams
+
+
+class Client(Ingest, Queries, Streams, Administration):
+    """A server and a key. One client serves a whole program; it may be used by several threads.
+
+    >>> with Client() as client:
+    ...     client.write("cpu", {"time": [datetime.now(UTC)], "value": [0.5]}, labels={"host": "a"})
+    ...     table = client.query("cpu", measures=[mean("value")], window=tumbling(minutes=1))
+    """
+
+    def __init__(
+        self,
+        address: str | None = None,
+        key: str | None = None,
+        *,
+        profile: str | None = None,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        """Prepare to call; the first call connects.
+
+        Args:
+            address: ``host:port``. Without it ``MARIGRAM_ADDRESS``, the profile's, or ``127.0.0.1:4774``.
+            key: without it ``MARIGRAM_KEY``, the profile's, or the one a server started in this folder has left.
+            profile: name of a table of the profile file, see ``marigram_client.profile``.
+            credentials: of the channel, for TLS; without them the connection is not encrypted.
+        """
+        target = profiles.find(address, key, profile)
+        self.address = target.address
+        self._calls = Calls(target.address, target.key, credentials)
+
+    def close(self) -> None:
+        """Give up calls that are running and close the connection."""
+        self._calls.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
