@@ -2,6 +2,10 @@
 
 from collections.abc import Callable
 
+from marigram.errors import Overloaded
+
+RETRY_SECONDS = 1.0
+
 
 class Drain:
     """Starts once. For the event loop alone."""
@@ -23,3 +27,8 @@ class Drain:
         self.started = True
         while self._callbacks:
             self._callbacks.pop()()
+
+
+def stopping() -> Overloaded:
+    """What calls hear that a drain ends, or lets in no more."""
+    return Overloaded("the server is stopping", reason="SHUTTING_DOWN", retry_after=RETRY_SECONDS)

@@ -16,8 +16,8 @@ import structlog
 from marigram.call import Caller
 from marigram.call.budget import Budget
 from marigram.call.keys import KeyRing
-from marigram.errors import MarigramError, Overloaded, PermissionDenied, Unauthenticated, Unsupported
-from marigram.rpc.drain import Drain
+from marigram.errors import MarigramError, PermissionDenied, Unauthenticated, Unsupported
+from marigram.rpc.drain import Drain, stopping
 from marigram.rpc.scopes import OPEN
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic for its stub alone
@@ -27,7 +27,6 @@ log = structlog.get_logger()
 REQUEST_ID_KEY = "x-request-id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _BEARER = "bearer "
-DRAIN_RETRY_SECONDS = 1.0
 
 
 class Admission(NamedTuple):
@@ -96,7 +95,7 @@ class Gate(grpc.GenericRpcHandler):
         if served.scope not in caller.scopes:
             raise PermissionDenied(f"the key does not have scope {served.scope}", reason="SCOPE_DENIED")
         if self._drain.started:
-            raise Overloaded("the server is stopping", reason="SHUTTING_DOWN", retry_after=DRAIN_RETRY_SECONDS)
+            raise stopping()
         if served.budget is not None:
             served.budget.check_call(caller.namespace_id)
         return served, caller
