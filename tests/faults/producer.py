@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -43,6 +44,7 @@ class Producer:
     resent: int = 0
     duplicates: int = 0
     complaint: str = ""
+    endings: Counter[grpc.StatusCode] = field(default_factory=Counter)  # what calls ended with, beside OK
     changed: asyncio.Event = field(default_factory=asyncio.Event)  # for the producer itself: there may be room
     noticed: asyncio.Event = field(default_factory=asyncio.Event)  # for the test: there is news
 
@@ -58,6 +60,7 @@ class Producer:
                 async with self.server.channel() as channel:
                     await self._session(ingest_pb2_grpc.IngestServiceStub(channel), up, stop)
             except grpc.aio.AioRpcError as error:
+                self.endings[error.code()] += 1
                 if error.code() not in GONE:
                     self.complaint = f"{self.name}: {error.code()} {error.details()}"
                     self.noticed.set()

@@ -77,6 +77,18 @@ class Server:
         self.process.send_signal(signal.SIGKILL)
         assert self.process.wait(30) == -signal.SIGKILL
 
+    async def stop(self, *signals: signal.Signals) -> tuple[int, float]:
+        """Send the signals, each later one once the server says that it stops; (exit code, seconds until it ended)."""
+        assert self.process
+        began, before = time.monotonic(), self.log().count(STOPPING)
+        for number in signals:
+            while number is not signals[0] and self.log().count(STOPPING) == before:
+                assert time.monotonic() - began < STOP_S, self.log()
+                await asyncio.sleep(0.001)
+            self.process.send_signal(number)
+        code = await asyncio.to_thread(self.process.wait, STOP_S)
+        return code, time.monotonic() - began
+
     def end(self) -> None:
         """Let it drain and end; kill it if it does not."""
         if not self.process or self.process.poll() is not None:

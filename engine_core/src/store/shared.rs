@@ -18,6 +18,9 @@ use crate::error::{Error, Kind, Result};
 /// Called when the committer has panicked.
 pub(super) type Hook = Box<dyn Fn() + Send + Sync>;
 
+/// Room in the tail below which it is called full, where the thousandth part of its bound is less.
+const SMALL_BATCH_BYTES: u64 = 1 << 10;
+
 pub(super) struct Shared {
     pub(super) options: StoreOptions,
     pub(super) directory: Directory,
@@ -222,12 +225,12 @@ impl Shared {
     }
 
     /// Whether rows are taken, for whoever only wants to know: a disk that was below the floor is looked at again, since nobody
-    /// may be writing. What free space does not explain (a quota, a failing disk) holds until a group is committed. A tail with
-    /// less than a thousandth of its bound left counts as full.
+    /// may be writing. What free space does not explain (a quota, a failing disk) holds until a group is committed. A tail that
+    /// has no room for a small batch counts as full.
     pub(super) fn state_now(&self) -> Result<()> {
         match self.state() {
             Err(error) if !(error.kind() == Kind::StoreFull && self.is_explained() && self.has_room()) => Err(error),
-            _ => self.has_tail_room((self.options.tail_limit_bytes >> 10).max(1)),
+            _ => self.has_tail_room((self.options.tail_limit_bytes >> 10).max(SMALL_BATCH_BYTES)),
         }
     }
 

@@ -109,7 +109,9 @@ def to_timestamp(ns: int) -> Timestamp:
 
 def seconds_text(ns: int) -> str:
     """Seconds for people: ``0.5 s``."""
-    return f"{ns / SECOND_NS:.9g} s"
+    whole, rest = divmod(abs(ns), SECOND_NS)
+    digits = f"{whole}.{rest:09}".rstrip("0").rstrip(".")
+    return f"{'-' if ns < 0 else ''}{digits} s"
 
 
 def page_size(asked: int) -> int:
