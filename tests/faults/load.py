@@ -53,11 +53,22 @@ class Load:
 
     def kill(self) -> int:
         """Kill the server under them; return how many batches were in flight."""
-        self.up.clear()
         self.server.kill()
+        self.pause()
+        return sum(len(producer.unacked) for producer in self.producers)
+
+    def pause(self) -> None:
+        """Let nobody send until ``up`` is set again."""
+        self.up.clear()
         for producer in self.producers:
             producer.changed.set()
-        return sum(len(producer.unacked) for producer in self.producers)
+
+    async def finish(self) -> None:
+        """Let them get everything acknowledged that they have sent, and end."""
+        self.stop.set()
+        for producer in self.producers:
+            producer.changed.set()
+        await asyncio.wait_for(asyncio.gather(*self.tasks), QUIET_S)
 
     async def restart(self) -> rows.Findings:
         """Start again, and judge what is there before anybody sends again."""

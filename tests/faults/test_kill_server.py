@@ -1,6 +1,5 @@
 """T1: kill -9 under four producers that resend what was not acknowledged: no row lost, none twice, none invented."""
 
-import asyncio
 import random
 import statistics
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults import rows, shim
-from tests.faults.load import QUIET_S, loaded
+from tests.faults.load import loaded
 from tests.faults.producer import Fault
 from tests.faults.server import running
 
@@ -29,10 +28,7 @@ async def test_killed_servers_lose_and_repeat_nothing(tmp_path: Path, dice: rand
             assert not findings, findings
             load.up.set()
         await load.until(load.acked_rows() + FLOOR)
-        load.stop.set()
-        for producer in load.producers:
-            producer.changed.set()
-        await asyncio.wait_for(asyncio.gather(*load.tasks), QUIET_S)
+        await load.finish()
         assert load.acked == load.sent
         findings = rows.judge(load.sent, load.acked, await server.visible())
         assert not findings, findings

@@ -231,13 +231,16 @@ def duplex(rules: Rules, behaviour: Callable[[Any], Awaitable[None]], drain: Dra
     return grpc.stream_stream_rpc_method_handler(handle)
 
 
-def refusal(error: Exception, request_id: str) -> Handler:
-    """Answers with the error, whatever the method. Its shape lets gRPC call it before it reads a message."""
+def refusal(error: Exception, request_id: str, drain: Drain) -> Handler:
+    """Answers with the error, whatever the method; in a drain once the port is closed. Its shape lets gRPC call it
+    before it reads a message."""
     status = status_of(error)
     trailers = (*status.trailers, (REQUEST_ID_KEY, request_id))
 
     async def handle(_: object, context: Context) -> None:
         with suppress(asyncio.CancelledError):
+            if drain.started:
+                await drain.port_closed.wait()
             await context.abort(status.code, status.message, trailers)
 
     return grpc.stream_unary_rpc_method_handler(handle)

@@ -60,7 +60,7 @@ class Gate(grpc.GenericRpcHandler):
         served: Mapping[str, Served],
         keys: KeyRing,
         drain: Drain,
-        refusal: Callable[[Exception, str], Handler],
+        refusal: Callable[[Exception, str, Drain], Handler],
     ) -> None:
         self._served = {f"/{method}": rules for method, rules in served.items()}
         self._keys = keys
@@ -70,15 +70,17 @@ class Gate(grpc.GenericRpcHandler):
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
         """The handler of the call; never None, since gRPC's own answer to that carries no reason."""
         method: str = handler_call_details.method
+        if self._drain.started:
+            self._drain.note_call()
         authorization, request_id = read_metadata(handler_call_details.invocation_metadata or ())
         try:
             served, caller = self._admit(method, authorization)
         except MarigramError as error:
             log.info("call refused", method=method[:256], reason=error.reason, request_id=request_id)
-            return self._refusal(error, request_id)
+            return self._refusal(error, request_id, self._drain)
         except Exception as error:
             log.exception("call refused", method=method[:256], request_id=request_id)
-            return self._refusal(error, request_id)
+            return self._refusal(error, request_id, self._drain)
         _admission.set(Admission(request_id, caller))
         return served.handler
 

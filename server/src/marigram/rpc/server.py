@@ -107,6 +107,7 @@ class Server:
         self._health.stop()
         await asyncio.sleep(self._settings.notice_seconds)
         self._drain.start()
+        await self._drain.quiet()
         await self._end_calls()
         await asyncio.get_running_loop().run_in_executor(None, self.engine.close)
         self.engine.stop()
@@ -118,6 +119,8 @@ class Server:
         """Gives running calls their grace. Once no handler runs any more, what is left waits behind messages that its
         client does not read: there is no grace for that."""
         ending = asyncio.create_task(self._server.stop(self._settings.grace_seconds))
+        await asyncio.sleep(0)  # it has begun, and the port is closed
+        self._drain.port_closed.set()
         while self.metrics.running() and not ending.done():
             await asyncio.wait([ending], timeout=LOOK_SECONDS)
         await asyncio.wait([ending], timeout=FLUSH_SECONDS)
