@@ -1,0 +1,31 @@
+"""The process that shows the dashboard: ``python -m marigram.cli.demonstration.screen DESCRIPTOR``.
+
+Descriptor is the reading end of a pipe; when it closes, this process leaves the dashboard and ends.
+"""
+
+import os
+import signal
+import sys
+
+from marigram.cli import lifeline
+
+
+def main(descriptor: int) -> int:
+    """Show the dashboard of MARIGRAM_ADDRESS until the user leaves it; its exit code."""
+    from marigram_tui import app
+
+    signal.signal(signal.SIGTERM, _leave)
+    lifeline.hold(descriptor)
+    try:
+        return app.run(os.environ["MARIGRAM_ADDRESS"], os.environ["MARIGRAM_KEY"])
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _leave(_number: int, _frame: object) -> None:
+    """End as by Ctrl-C, which asyncio turns to a cancelled task, so that the terminal is restored."""
+    signal.raise_signal(signal.SIGINT)
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))

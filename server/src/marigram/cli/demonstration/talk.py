@@ -1,0 +1,139 @@
+"""What the demonstration says: on standard error, in lines that fit 80 columns."""
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from marigram.cli import output
+from marigram.cli.demonstration import Options
+from marigram_client import provenance
+from marigram_client.admin import ServerStatus
+
+_UNITS = ((86_400.0, "day"), (3_600.0, "hour"), (60.0, "minute"))
+
+
+def beginning(chosen: Options) -> None:
+    """What will happen."""
+    if chosen.dashboard:
+        history = "all but their last weeks" if chosen.speed_up is not None else "all of them"
+        last = (
+            f"The dashboard opens while the rest is replayed at {pace(chosen.speed_up)}"
+            if chosen.speed_up is not None
+            else "The dashboard opens"
+        )
+    else:
+        history = "all of them" if chosen.speed_up is None else f"the last weeks at {pace(chosen.speed_up)}"
+        last = "The server stops"
+    where = "a temporary directory" if chosen.keep is None else str(chosen.keep)
+    _lines(
+        "A demonstration of Marigram on real data, on this machine alone:",
+        f"  1. A server starts on 127.0.0.1; its data are in {where}.",
+        "  2. The departures from New York's airports in 2013 go in as events, their",
+        f"     weather as metrics: {history}, in the order of their time.",
+        "     This machine's CPU, memory, disk and network go in each second.",
+        "  3. Five questions are asked, and their answers printed.",
+        f"  4. {last}.",
+        "Ctrl-C ends it at any time, and no process is left behind.",
+        "",
+    )
+
+
+def serving(address: str) -> None:
+    """The server is there."""
+    _lines(f"server on {address}")
+
+
+def loaded(rows: Mapping[str, int], until_ns: int, seconds: float) -> None:
+    """History is on disk."""
+    each = ", ".join(f"{stream} {count:,}" for stream, count in rows.items())
+    rate = sum(rows.values()) / seconds / 1e6
+    _lines(f"rows on disk up to {day(until_ns)}: {each}; {seconds:.1f} s, {rate:.1f} M rows a second", "")
+
+
+def answered(answer: pa.Table) -> None:
+    """How a table came about."""
+    if answer.schema.metadata:
+        made = provenance(answer)
+        _lines(f"{answer.num_rows} rows out of {made.rows_scanned:,} in {made.elapsed.total_seconds() * 1e3:.1f} ms")
+
+
+def opening(seconds: float) -> None:
+    """The dashboard will cover the tables."""
+    _lines(f"The dashboard opens in {seconds:g} seconds; Enter opens it now. In it, q leaves and ? helps.")
+
+
+def stored(status: ServerStatus) -> None:
+    """What is in the server, and that no row is missing."""
+    ledger = status.ledger
+    each = ", ".join(f"{stream.name} {stream.rows:,}" for stream in status.streams)
+    rejected = sum(ledger.rejected.values())
+    _lines(
+        f"stored: {each}",
+        f"ledger: {ledger.received:,} rows received = {ledger.stored:,} stored + {rejected:,} rejected + "
+        f"{ledger.duplicate:,} duplicate",
+    )
+
+
+def ending(keep: Path | None) -> None:
+    """The server is gone: what to try next."""
+    word = command()
+    if keep is None:
+        then = (
+            (f"{word} demo --speed-up 86400", "a day of 2013 in a second"),
+            (f"{word} demo --keep demo-data", "keep the data, to ask more of them"),
+            (f"{word} serve", "a server of your own"),
+        )
+    else:
+        key = f"MARIGRAM_KEY=$(cat {keep / 'admin.key'})"
+        then = (
+            (f"{word} serve --data-dir {keep}", "serve these data again; then, beside it:"),
+            (f"{key} {word} query flights --measure count --group-by carrier", "ask"),
+            (f"{key} {word} top", "look"),
+        )
+    removed = "its data directory is removed" if keep is None else f"its data are in {keep}"
+    _lines(
+        f"server stopped, {removed}",
+        "try next (README.md goes on from here):",
+        *(f"  {line:<44}  # {why}" for line, why in then),
+    )
+
+
+def interrupted() -> None:
+    """The user ended it."""
+    with suppress(OSError):  # the terminal may be gone
+        _lines("stopped: the server is gone, and nothing is left behind")
+
+
+def command() -> str:
+    """How this command is called from here."""
+    called = Path(sys.argv[0])
+    if called.name != "marigram":
+        return "python -m marigram.cli"
+    found = shutil.which("marigram")
+    return "marigram" if found and Path(found).samefile(called) else os.path.relpath(called)
+
+
+def pace(speed_up: float) -> str:
+    """A multiple of real time, as ``1 hour a second`` where that is round."""
+    for seconds, unit in _UNITS:
+        count = speed_up / seconds
+        if count >= 1 and count == int(count):
+            return f"{count:,.0f} {unit}{'s' if count > 1 else ''} a second"
+    return f"{speed_up:,g} times real time"
+
+
+def day(time_ns: int) -> str:
+    """A day of UTC."""
+    return f"{datetime.fromtimestamp(time_ns / 1e9, UTC):%Y-%m-%d}"
+
+
+def _lines(*lines: str) -> None:
+    console = output.talk()
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)
