@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 
 from marigram.cli.demonstration import terminal
 from marigram.cli.demonstration.children import Child
+from marigram.cli.demonstration.screen import BLOCKED
 from marigram_client.errors import FailedPrecondition
 
 PAUSE_S = 5.0
@@ -28,15 +30,7 @@ async def opened(address: str, key: str) -> None:
     theirs, ours = os.pipe()
     with terminal.kept(_OUTPUT) as leave:
         try:
-            screen = Child(
-                subprocess.Popen(  # noqa: ASYNC220, S603 (our own command; it returns at once)
-                    [sys.executable, "-m", "marigram.cli.demonstration.screen", str(theirs)],
-                    stdin=None if sys.stdin.isatty() else _OUTPUT,
-                    stderr=None if sys.stderr.isatty() else _OUTPUT,
-                    pass_fds=[theirs],
-                    env={**os.environ, "MARIGRAM_ADDRESS": address, "MARIGRAM_KEY": key},
-                )
-            )
+            screen = Child(_started(theirs, address, key))
             try:
                 await asyncio.wait({screen.ended})
             finally:
@@ -50,6 +44,20 @@ async def opened(address: str, key: str) -> None:
         raise FailedPrecondition(
             f"the dashboard must end by itself: exit code {screen.process.returncode}", reason="DASHBOARD_FAILED"
         )
+
+
+def _started(lifeline: int, address: str, key: str) -> "subprocess.Popen[bytes]":
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)  # the mask is inherited
+    try:
+        return subprocess.Popen(  # noqa: S603 (our own command)
+            [sys.executable, "-m", "marigram.cli.demonstration.screen", str(lifeline)],
+            stdin=None if sys.stdin.isatty() else _OUTPUT,
+            stderr=None if sys.stderr.isatty() else _OUTPUT,
+            pass_fds=[lifeline],
+            env={**os.environ, "MARIGRAM_ADDRESS": address, "MARIGRAM_KEY": key},
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 async def enter_or(seconds: float) -> None:

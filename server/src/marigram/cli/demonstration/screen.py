@@ -9,15 +9,19 @@ import sys
 
 from marigram.cli import lifeline
 
+BLOCKED = (signal.SIGINT, signal.SIGTERM)
+"""Signals that this process is started without, until it can end by them in order."""
+
 
 def main(descriptor: int) -> int:
     """Show the dashboard of MARIGRAM_ADDRESS until the user leaves it; its exit code."""
-    from marigram_tui import app
-
-    signal.signal(signal.SIGTERM, _leave)
-    lifeline.hold(descriptor)
     try:
-        return app.run(os.environ["MARIGRAM_ADDRESS"], os.environ["MARIGRAM_KEY"])
+        signal.signal(signal.SIGTERM, _leave)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
+        lifeline.hold(descriptor)
+        from marigram_tui.app import run
+
+        return run(os.environ["MARIGRAM_ADDRESS"], os.environ["MARIGRAM_KEY"])
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
 
