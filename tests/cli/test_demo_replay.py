@@ -1,10 +1,10 @@
 """What the demonstration streams: the past in order and at its pace, and figures of this machine each second."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import psutil
@@ -14,9 +14,10 @@ import pytest
 from marigram.cli.demonstration import course, host, replay
 from marigram.cli.demonstration.host import Counters, Meter
 from marigram.cli.demonstration.replay import Replay, Source
-from marigram_client.writer import Writer
+from marigram_client.kinds import Kind
 
 SECOND = 10**9
+CORES = psutil.cpu_count() or 1
 START = 1_356_998_400 * SECOND  # 2013-01-01
 
 
@@ -52,13 +53,14 @@ class Recorder:
 
     def __init__(self) -> None:
         self.pieces: list[tuple[str, list[int]]] = []
-        self.rows: list[Mapping[str, object]] = []
+        self.rows: list[host.Row] = []
         self.flushed = 0
 
-    async def write(self, stream: str, rows: pa.Table, *, kind: str, labels: object) -> None:
+    async def write(self, stream: str, columns: object, *, kind: Kind, labels: object) -> None:
+        rows = cast("pa.Table", columns)
         self.pieces.append((stream, rows["time"].cast(pa.int64()).to_pylist()))
 
-    async def append(self, stream: str, row: Mapping[str, object], *, kind: str, labels: object) -> None:
+    async def append(self, stream: str, row: host.Row, *, kind: Kind, labels: object) -> None:
         self.rows.append(row)
 
     async def flush(self) -> None:
@@ -74,7 +76,7 @@ def source(stream: str, seconds: list[int]) -> Source:
 
 
 def replaying(recorder: Recorder, *sources: Source) -> Replay:
-    return Replay(sources, cast("Writer", recorder))
+    return Replay(sources, recorder)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -139,12 +141,12 @@ async def test_the_rest_follows_history_without_a_gap_or_a_repetition() -> None:
 
 @pytest.mark.parametrize("speed_up", [1.0, 3_600.0, 10_000.0])
 def test_enough_is_left_for_ten_minutes(speed_up: float) -> None:
-    past = Replay(course.sources(), cast("Writer", Recorder()))
+    past = Replay(course.sources(), Recorder())
     assert (past.end_ns - replay.cut(past, speed_up)) / SECOND / speed_up >= 600
 
 
 def test_half_a_year_is_loaded_however_fast_the_rest_goes() -> None:
-    past = Replay(course.sources(), cast("Writer", Recorder()))
+    past = Replay(course.sources(), Recorder())
     assert replay.cut(past, 1e9) - past.start_ns > 182 * replay.DAY_NS
 
 
@@ -158,7 +160,7 @@ def test_figures_of_this_machine_are_plausible(tmp_path: Path) -> None:
     meter = Meter(clock, tmp_path)
     clock.now = 1.0
     whole, *cores = meter.sample()
-    assert [row["core"] for row in cores] == [str(core) for core in range(psutil.cpu_count())]
+    assert [row["core"] for row in cores] == [str(core) for core in range(CORES)]
     for row in (whole, *cores):
         assert row["time"] == START + SECOND
         assert 0 <= cast("float", row["cpu_percent"]) <= 100
@@ -185,11 +187,11 @@ def test_a_counter_that_falls_is_no_negative_rate() -> None:
 
 async def test_a_sample_is_written_at_once_and_then_each_second(tmp_path: Path) -> None:
     recorder, clock = Recorder(), Stopped()
-    meter: Any = Meter(clock, tmp_path)
-    work = asyncio.create_task(host.stream(meter, cast("Writer", recorder), clock))
+    meter = Meter(clock, tmp_path)
+    work = asyncio.create_task(host.stream(meter, recorder, clock))
     clock.let(3.0)
     await until(lambda: clock.now == pytest.approx(3.0))
-    await until(lambda: len(recorder.rows) >= 4 * (1 + psutil.cpu_count()))
+    await until(lambda: len(recorder.rows) >= 4 * (1 + CORES))
     whole = [row["time"] for row in recorder.rows if row["core"] == "total"]
     assert whole == [START + second * SECOND for second in range(4)]
     work.cancel()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from marigram.cli import output, progress
 from marigram.cli.demonstration import Options, dashboard, data, host, packages, server, tables, talk
-from marigram.cli.demonstration.beside import beside
 from marigram.cli.demonstration.clock import Clock, System
+from marigram.cli.demonstration.meanwhile import meanwhile
 from marigram.cli.demonstration.replay import Replay, Source, cut
 from marigram_client.aio import Client
 
@@ -27,7 +27,7 @@ async def run(chosen: Options) -> None:
     async with server.running(chosen.keep) as (address, key), Client(address, key) as client:
         talk.serving(address)
         async with client.writer("demo-host") as of_host, client.writer("demo-replay") as of_past:
-            async with beside(host.stream(meter, of_host, clock)):
+            async with meanwhile(host.stream(meter, of_host, clock)):
                 replay = Replay(await reading, of_past)
                 await _course(replay, client, chosen, clock, address, key)
             await of_past.flush()
@@ -60,7 +60,7 @@ async def _course(replay: Replay, client: Client, chosen: Options, clock: Clock,
     if chosen.speed_up is None:
         await dashboard.opened(address, key)
         return
-    async with beside(replay.live(cut_ns, chosen.speed_up, clock)):
+    async with meanwhile(replay.live(cut_ns, chosen.speed_up, clock)):
         await dashboard.opened(address, key)
 
 

@@ -18,18 +18,25 @@ A core has only ``cpu_percent``. Percentages and rates are of the time since the
 
 import math
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from marigram.cli.demonstration.clock import Clock
-from marigram_client.writer import Writer
+from marigram_client.kinds import Kind
 
 STREAM = "host"
 LABELS = ("host", "core")
 INTERVAL_S = 1.0
 
 Row = dict[str, object]
+
+
+class Writer(Protocol):
+    """What is needed of the client's writer."""
+
+    async def append(self, stream: str, row: Row, *, kind: Kind, labels: Sequence[str]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ decides how many travel at once.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 
 from marigram.cli.demonstration.clock import Clock
 from marigram_client.kinds import Kind
-from marigram_client.writer import Writer
 
 DAY_NS = 86_400 * 10**9
 TICK_S = 0.2
@@ -37,6 +37,14 @@ class Source:
     def __post_init__(self) -> None:
         times = self.rows["time"].cast(pa.timestamp("ns", "UTC")).cast(pa.int64()).to_numpy()
         object.__setattr__(self, "time_ns", times)
+
+
+class Writer(Protocol):
+    """What is needed of the client's writer."""
+
+    async def write(self, stream: str, columns: object, *, kind: Kind, labels: Sequence[str]) -> None: ...
+
+    async def flush(self) -> object: ...
 
 
 Moved = Callable[[int, int], None]

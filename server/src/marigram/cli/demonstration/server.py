@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from marigram.cli.demonstration.beside import beside
 from marigram.cli.demonstration.children import Child
+from marigram.cli.demonstration.meanwhile import meanwhile
 from marigram.rpc import files
 from marigram_client.errors import FailedPrecondition, Overloaded
 
@@ -50,7 +50,7 @@ async def running(directory: Path | None = None) -> AsyncIterator[tuple[str, str
             )  # fmt: skip
         try:
             place = await _started(server, data, log)
-            async with beside(_ended(server, log)):
+            async with meanwhile(_ended(server, log)):
                 try:
                     yield place
                 except Overloaded:

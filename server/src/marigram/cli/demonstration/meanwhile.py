@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 
 @asynccontextmanager
-async def beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+async def meanwhile(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
     """Run ``work`` while the block runs; it is cancelled at the end of the block, and what it raises ends the block."""
     try:
         async with asyncio.TaskGroup() as group:
