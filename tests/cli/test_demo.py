@@ -168,7 +168,7 @@ async def test_without_a_terminal_it_prints_five_tables_and_leaves_nothing(tmp_p
     assert process.returncode == 0, told
     assert [title for title in printed.splitlines() if re.match(r"\d\. ", title)] == [q.title for q in tables.ALL]
     assert printed.count("┏") == 5
-    assert "flights 336,776, weather 26,115;" in told
+    assert "flights 336,776, weather 26,115\n" in told
     assert "DASHBOARD" not in told
     assert max(map(len, told.splitlines())) <= 80 + len("python -m marigram.cli")
     assert is_empty(tmp_path)

@@ -26,7 +26,12 @@ def run(address: str, key: str) -> int:
 
 async def _watch(address: str, key: str) -> None:
     left = asyncio.Event()
-    asyncio.get_running_loop().add_reader(0, lambda: os.read(0, 1) == b"q" and left.set())
+
+    def read() -> None:
+        if os.read(0, 1) == b"q":
+            left.set()
+
+    asyncio.get_running_loop().add_reader(0, read)
     async with Client(address, key) as client:
         while not left.is_set():
             with contextlib.suppress(Exception):  # a banner, in the real one

@@ -53,19 +53,25 @@ def loaded(rows: Mapping[str, int], until_ns: int, seconds: float) -> None:
     """History is on disk."""
     each = ", ".join(f"{stream} {count:,}" for stream, count in rows.items())
     rate = sum(rows.values()) / seconds / 1e6
-    _lines(f"rows on disk up to {day(until_ns)}: {each}; {seconds:.1f} s, {rate:.1f} M rows a second", "")
+    _lines(
+        f"rows on disk, times before {day(until_ns)}: {each}",
+        f"that took {seconds:.1f} s, {rate:.1f} million rows a second",
+        "",
+    )
 
 
 def answered(answer: pa.Table) -> None:
     """How a table came about."""
-    if answer.schema.metadata:
-        made = provenance(answer)
-        _lines(f"{answer.num_rows} rows out of {made.rows_scanned:,} in {made.elapsed.total_seconds() * 1e3:.1f} ms")
+    if not answer.schema.metadata:
+        _lines("two answers, joined here")
+        return
+    made = provenance(answer)
+    _lines(f"{answer.num_rows} rows out of {made.rows_scanned:,} in {made.elapsed.total_seconds() * 1e3:.1f} ms")
 
 
 def opening(seconds: float) -> None:
     """The dashboard will cover the tables."""
-    _lines(f"The dashboard opens in {seconds:g} seconds; Enter opens it now. In it, q leaves and ? helps.")
+    _lines(f"The dashboard opens in {seconds:g} seconds; Enter opens it now. Leave it with q.")
 
 
 def stored(status: ServerStatus) -> None:
