@@ -238,15 +238,15 @@ async def test_a_server_that_dies_under_the_dashboard_is_told_in_one_line(shown:
     served = next(process for process in shown.seen if "serve" in process.cmdline())
     served.kill()
     assert await shown.ended() == 1
-    await shown.until("marigram: the server must not end by itself: exit code -9")
+    await shown.until("marigram: the server must run until we stop it: signal 9 ended it")
     assert shown.said.index("LEFT") < shown.said.index("marigram: the server")
-    assert "Traceback" not in shown.said
+    assert shown.said.rstrip().count("\n", shown.said.index("marigram: the server")) <= 1  # wrapped at 80 columns
 
 
 async def test_a_killed_dashboard_leaves_the_terminal_as_it_was(shown: Running) -> None:
     next(process for process in shown.seen if "serve" not in process.cmdline()).kill()
     assert await shown.ended() == 1
-    await shown.until("the dashboard must end by itself: exit code -9")
+    await shown.until("the dashboard must run until it is left: signal 9 ended it")
     assert "\x1b[?1049l" in shown.said
 
 
@@ -273,7 +273,7 @@ async def test_a_server_that_dies_ends_the_block() -> None:
             child.kill()
             await asyncio.Event().wait()
 
-    with pytest.raises(FailedPrecondition, match="the server must not end by itself: exit code -9"):
+    with pytest.raises(FailedPrecondition, match="the server must run until we stop it: signal 9 ended it"):
         await kill()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import tempfile
 from pathlib import Path
 
 from marigram.cli import output, progress
@@ -22,16 +23,18 @@ async def run(chosen: Options) -> None:
     logging.getLogger("marigram_client").addHandler(logging.NullHandler())  # a dashboard may have the terminal
     talk.beginning(chosen)
     clock = System()
-    meter = host.Meter(clock, Path.cwd() if chosen.keep is None else chosen.keep.absolute().parent)
+    meter = host.Meter(clock, _place(chosen.keep))
     reading = asyncio.create_task(asyncio.to_thread(sources))
     async with server.running(chosen.keep) as (address, key), Client(address, key) as client:
         talk.serving(address)
+        started = clock.seconds()
         async with client.writer("demo-host") as of_host, client.writer("demo-replay") as of_past:
             async with meanwhile(host.stream(meter, of_host, clock)):
                 replay = Replay(await reading, of_past)
                 await _course(replay, client, chosen, clock, address, key)
             await of_past.flush()
             await of_host.flush()
+            talk.shown(replay.reached_ns, clock.seconds() - started)
             talk.stored(await client.status())
     talk.ending(chosen.keep)
 
@@ -62,6 +65,13 @@ async def _course(replay: Replay, client: Client, chosen: Options, clock: Clock,
         return
     async with meanwhile(replay.live(cut_ns, chosen.speed_up, clock)):
         await dashboard.opened(address, key)
+
+
+def _place(keep: Path | None) -> Path:
+    """A folder on the file system that the data will be on."""
+    if keep is None:
+        return Path(tempfile.gettempdir())
+    return next(folder for folder in keep.absolute().parents if folder.exists())
 
 
 def sources() -> tuple[Source, ...]:

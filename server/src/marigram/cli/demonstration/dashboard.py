@@ -40,10 +40,9 @@ async def opened(address: str, key: str) -> None:
         finally:
             os.close(theirs)
             os.close(ours)
-    if screen.process.returncode:
-        raise FailedPrecondition(
-            f"the dashboard must end by itself: exit code {screen.process.returncode}", reason="DASHBOARD_FAILED"
-        )
+    if code := screen.process.returncode:
+        found = f"signal {-code} ended it" if code < 0 else f"exit code {code}"
+        raise FailedPrecondition(f"the dashboard must run until it is left: {found}", reason="DASHBOARD_FAILED")
 
 
 def _started(lifeline: int, address: str, key: str) -> "subprocess.Popen[bytes]":

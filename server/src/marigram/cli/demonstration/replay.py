@@ -61,6 +61,8 @@ class Replay:
         self.written = dict.fromkeys((source.stream for source in sources), 0)
         self._sources = tuple(sources)
         self._writer = writer
+        self.reached_ns = self.start_ns
+        """Every row before this event time is written."""
         self.moved: Moved | None = None
 
     async def history(self, until_ns: int) -> None:
@@ -88,6 +90,7 @@ class Replay:
                 rows = source.rows.slice(done, due - done)
                 await self._writer.write(source.stream, rows, kind=source.kind, labels=source.labels)
                 self.written[source.stream] = due
+        self.reached_ns = until_ns
         if self.moved is not None:
             self.moved(until_ns, sum(self.written.values()))
 

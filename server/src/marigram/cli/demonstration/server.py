@@ -74,11 +74,11 @@ async def _started(server: Child, data: Path, log: Path) -> tuple[str, str]:
 
 
 async def _ended(server: Child, log: Path) -> None:
+    """Raises as soon as the server is gone."""
     await asyncio.wait({server.ended})
-    raise FailedPrecondition(
-        f"the server must not end by itself: exit code {server.ended.result()}; {_last_words(log)}",
-        reason="SERVER_ENDED",
-    )
+    code = server.ended.result()
+    found = f"signal {-code} ended it" if code < 0 else f"exit code {code}; {_last_words(log)}"
+    raise FailedPrecondition(f"the server must run until we stop it: {found}", reason="SERVER_ENDED")
 
 
 def _last_words(log: Path) -> str:

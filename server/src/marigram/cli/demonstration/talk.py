@@ -74,6 +74,12 @@ def opening(seconds: float) -> None:
     _lines(f"The dashboard opens in {seconds:g} seconds; Enter opens it now. Leave it with q.")
 
 
+def shown(reached_ns: int, seconds: float) -> None:
+    """What there was to see."""
+    reached = f"{datetime.fromtimestamp(reached_ns / 1e9, UTC):%Y-%m-%d %H:%M}"
+    _lines(f"shown: five tables, the past up to {reached}, this machine for {seconds:.0f} s")
+
+
 def stored(status: ServerStatus) -> None:
     """What is in the server, and that no row is missing."""
     ledger = status.ledger
@@ -92,7 +98,7 @@ def ending(keep: Path | None) -> None:
     if keep is None:
         then = (
             (f"{word} demo --speed-up 86400", "a day of 2013 in a second"),
-            (f"{word} demo --keep demo-data", "keep the data, to ask more of them"),
+            (f"{word} demo --keep demo-data", "keep the data"),
             (f"{word} serve", "a server of your own"),
         )
     else:
@@ -102,11 +108,12 @@ def ending(keep: Path | None) -> None:
             (f"{key} {word} query flights --measure count --group-by carrier", "ask"),
             (f"{key} {word} top", "look"),
         )
+    widest = max(len(line) for line, _ in then)
     removed = "its data directory is removed" if keep is None else f"its data are in {keep}"
     _lines(
         f"server stopped, {removed}",
         "try next (README.md goes on from here):",
-        *(f"  {line:<44}  # {why}" for line, why in then),
+        *(f"  {line:<{widest}}  # {why}" for line, why in then),
     )
 
 
