@@ -184,7 +184,7 @@ async def test_kept_data_are_served_again_with_the_figures_of_this_machine(tmp_p
     )
     told = (await process.communicate())[1].decode()
     assert process.returncode == 0, told
-    assert f"serve --data-dir {kept}" in told
+    assert f"serve --data-dir {kept}\n" in told
     async with server.running(kept) as (address, key), Client(address, key) as client:
         of_cores = await client.query(
             "host", group_by="core", measures=[count(), min_("cpu_percent"), max_("cpu_percent")]

@@ -19,6 +19,8 @@ DAY_NS = 86_400 * 10**9
 TICK_S = 0.2
 """How often rows whose time has come are written."""
 _PIECE_NS = 7 * DAY_NS
+_MORNING_NS = 10 * 3_600 * 10**9
+"""UTC. Departures begin soon after five o'clock in New York, so something moves at once."""
 _LIVE_S = 600
 """How long a replay in a dashboard should last at least."""
 _SHORTEST_NS, _LONGEST_NS = 28 * DAY_NS, 182 * DAY_NS
@@ -96,7 +98,7 @@ class Replay:
 
 
 def cut(replay: Replay, speed_up: float | None) -> int:
-    """The instant, a midnight of UTC, up to which history is loaded; what follows is replayed at the pace.
+    """The instant up to which history is loaded; what follows is replayed at the pace, from a morning in New York on.
 
     At least four weeks are left, more at a higher pace so that it lasts ten minutes, and at most half a year; without
     a pace nothing is left.
@@ -104,4 +106,4 @@ def cut(replay: Replay, speed_up: float | None) -> int:
     if speed_up is None:
         return replay.end_ns
     left = min(max(round(_LIVE_S * speed_up * 1e9), _SHORTEST_NS), _LONGEST_NS)
-    return max(replay.start_ns, (replay.end_ns - left) // DAY_NS * DAY_NS)
+    return max(replay.start_ns, (replay.end_ns - left - _MORNING_NS) // DAY_NS * DAY_NS + _MORNING_NS)

@@ -54,7 +54,7 @@ def loaded(rows: Mapping[str, int], until_ns: int, seconds: float) -> None:
     each = ", ".join(f"{stream} {count:,}" for stream, count in rows.items())
     rate = sum(rows.values()) / seconds / 1e6
     _lines(
-        f"rows on disk, times before {day(until_ns)}: {each}",
+        f"rows on disk, times before {minute(until_ns)}: {each}",
         f"that took {seconds:.1f} s, {rate:.1f} million rows a second",
         "",
     )
@@ -76,8 +76,7 @@ def opening(seconds: float) -> None:
 
 def shown(reached_ns: int, seconds: float) -> None:
     """What there was to see."""
-    reached = f"{datetime.fromtimestamp(reached_ns / 1e9, UTC):%Y-%m-%d %H:%M}"
-    _lines(f"shown: five tables, the past up to {reached}, this machine for {seconds:.0f} s")
+    _lines(f"shown: five tables, the past up to {minute(reached_ns)}, this machine for {seconds:.0f} s")
 
 
 def stored(status: ServerStatus) -> None:
@@ -96,25 +95,23 @@ def ending(keep: Path | None) -> None:
     """The server is gone: what to try next."""
     word = command()
     if keep is None:
-        then = (
-            (f"{word} demo --speed-up 86400", "a day of 2013 in a second"),
-            (f"{word} demo --keep demo-data", "keep the data"),
-            (f"{word} serve", "a server of your own"),
-        )
+        removed = "its data directory is removed"
+        then = {
+            "a day of 2013 in a second": f"{word} demo --speed-up 86400",
+            "keep the data": f"{word} demo --keep demo-data",
+            "a server of your own": f"{word} serve",
+        }
     else:
-        key = f"MARIGRAM_KEY=$(cat {keep / 'admin.key'})"
-        then = (
-            (f"{word} serve --data-dir {keep}", "serve these data again; then, beside it:"),
-            (f"{key} {word} query flights --measure count --group-by carrier", "ask"),
-            (f"{key} {word} top", "look"),
-        )
-    widest = max(len(line) for line, _ in then)
-    removed = "its data directory is removed" if keep is None else f"its data are in {keep}"
-    _lines(
-        f"server stopped, {removed}",
-        "try next (README.md goes on from here):",
-        *(f"  {line:<{widest}}  # {why}" for line, why in then),
-    )
+        removed = f"its data are in {keep}"
+        then = {
+            "serve the data again": f"{word} serve --data-dir {keep}",
+            "then, in another terminal": f"export MARIGRAM_KEY=$(cat {keep / 'admin.key'})",
+            "ask": f"{word} query flights --measure count --group-by carrier",
+            "look": f"{word} top",
+        }
+    _lines(f"server stopped, {removed}", "", "Try next (README.md and docs/demo.md go on from here):")
+    for why, line in then.items():
+        _lines(f"  # {why}", f"  {line}")
 
 
 def interrupted() -> None:
@@ -141,9 +138,9 @@ def pace(speed_up: float) -> str:
     return f"{speed_up:,g} times real time"
 
 
-def day(time_ns: int) -> str:
-    """A day of UTC."""
-    return f"{datetime.fromtimestamp(time_ns / 1e9, UTC):%Y-%m-%d}"
+def minute(time_ns: int) -> str:
+    """An instant of UTC, for people."""
+    return f"{datetime.fromtimestamp(time_ns / 1e9, UTC):%Y-%m-%d %H:%M}"
 
 
 def _lines(*lines: str) -> None:
