@@ -161,3 +161,11 @@ async def test_nobody_listening_is_overloaded(connect: Connect) -> None:
     async with connect("127.0.0.1:1", "key") as client:
         with pytest.raises(errors.Overloaded):
             await client.status(timeout=timedelta(milliseconds=50))
+
+
+async def test_a_closed_client_says_so(client: Client) -> None:
+    await client.close()
+    for call in (client.status, client.writer("importer").open):
+        with pytest.raises(errors.FailedPrecondition) as raised:
+            await call()
+        assert raised.value.reason == "CLIENT_CLOSED"

@@ -1,7 +1,6 @@
 """What the client's pages and docstrings show works."""
 
 import doctest
-import importlib.util
 import re
 import subprocess
 import sys
@@ -26,7 +25,6 @@ SIDES = {"aio": (aio.Client, Writer), "blocking": (blocking.Client, BlockingWrit
 SHOWN = {
     (side, name): text for side, kinds in SIDES.items() for kind in kinds for name, text in examples.documented(kind)
 }
-UNSERVED = importlib.util.find_spec("marigram.features.admin.watch") is None
 NAMES = {
     **{name: getattr(marigram_client, name) for name in marigram_client.__all__},
     "UTC": UTC,
@@ -51,16 +49,7 @@ async def served(request: pytest.FixtureRequest) -> AsyncIterator[tuple[str, str
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(UNSERVED, reason="WatchStatus is not served yet", strict=True))
-        if name == "Client.watch_status"
-        else name
-        for side, name in SHOWN
-        if side == "aio"
-    ],
-)
+@pytest.mark.parametrize("name", [name for side, name in SHOWN if side == "aio"])
 async def test_each_public_method_has_an_example_that_runs(
     served: tuple[str, str, str], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,8 @@ from tests.client.waiting import until
 KIBIBYTE = 1 << 10
 BATCH_BYTES = 256 * KIBIBYTE
 IN_FLIGHT_BYTES = 8 * BATCH_BYTES
+SLACK_BYTES = 32 << 20
+"""What allocators may do meanwhile; an unbounded writer takes several times that in the second that is looked at."""
 NAMES = np.array([f"host-{number:03}" for number in range(1_000)], object)
 
 
@@ -70,7 +72,7 @@ async def test_a_writer_waits_in_bounded_memory_while_the_server_is_stopped(
             assert not done
             assert (rows, backlog.next_sequence, backlog.size_bytes) == stalled
             assert backlog.size_bytes <= IN_FLIGHT_BYTES
-            assert psutil.Process().memory_info().rss - before < IN_FLIGHT_BYTES
+            assert psutil.Process().memory_info().rss - before < SLACK_BYTES
             enough = True
         finally:
             os.kill(process, signal.SIGCONT)

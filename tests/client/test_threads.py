@@ -6,6 +6,9 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
+from marigram_client import Cancelled
 from marigram_client._pb.marigram.v1 import admin_pb2
 from marigram_client.blocking import Client
 from tests.client.fake import FakeServer
@@ -49,6 +52,23 @@ async def test_threads_share_a_client(server: FakeServer) -> None:
 
         await together(*[ask] * THREADS)
     assert len(server.sent("GetStatus")) == 50 * THREADS
+
+
+async def test_a_client_that_is_closed_ends_what_other_threads_wait_for(server: FakeServer) -> None:
+    first = admin_pb2.WatchStatusResponse(status=admin_pb2.ServerStatus(commits=1))
+    server.will("WatchStatus", [first, asyncio.Event()])
+    client = Client(server.address, "secret")
+    seen: list[int] = []
+
+    def watch() -> None:
+        for status in client.watch_status():
+            seen.append(status.commits)  # noqa: PERF401 (an error ends it)
+
+    watching = asyncio.create_task(asyncio.to_thread(watch))
+    await until(lambda: seen == [1])
+    await asyncio.to_thread(client.close)
+    with pytest.raises(Cancelled):
+        await watching
 
 
 async def test_a_closed_writer_leaves_no_thread(server: FakeServer) -> None:

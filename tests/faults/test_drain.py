@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from marigram_client.aio import Client
-from marigram_client.writer import Writer
+from marigram_client.aio.writer import Writer
 from tests.faults import rows
 from tests.faults.bystanders import looking_on
 from tests.faults.load import QUIET_S, loaded
