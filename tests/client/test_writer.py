@@ -455,6 +455,21 @@ async def test_a_writer_that_is_not_open_takes_nothing(client: Client) -> None:
         await client.writer("importer").write("cpu", columns(1))
 
 
+async def test_a_writer_is_opened_once(client: Client, server: FakeServer) -> None:
+    async with client.writer("importer") as writer:
+        with pytest.raises(errors.FailedPrecondition):
+            await writer.open()
+    with pytest.raises(errors.FailedPrecondition):
+        await writer.open()
+    assert server.epoch == 1
+
+
+async def test_a_row_of_no_kind_is_refused_when_it_is_given(client: Client, server: FakeServer) -> None:
+    async with client.writer("importer") as writer:
+        with pytest.raises(errors.InvalidArgument, match="kind must be event or metric"):
+            await writer.append("cpu", {"time": 1}, kind="other")  # type: ignore[arg-type]
+
+
 async def test_a_row_without_time_is_refused(client: Client, server: FakeServer) -> None:
     async with client.writer("importer") as writer:
         with pytest.raises(errors.InvalidArgument, match="time"):

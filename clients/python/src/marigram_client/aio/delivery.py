@@ -64,6 +64,8 @@ class Delivery:
 
     async def open(self) -> None:
         """Take the name over and learn where its batches go on."""
+        if self._task is not None or self._stopped.is_set():
+            raise FailedPrecondition("a writer is opened once; the client makes others", reason="WRITER_OPENED")
         self.backlog.opened(await self._calls.unary(pb.OpenWriterRequest(writer=self._name), pb.OpenWriterResponse))
         self._task = runtime.Task(self._run, f"marigram writer {self._name}", self.fail)
 

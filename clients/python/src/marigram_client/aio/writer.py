@@ -87,7 +87,7 @@ class Writer:
         return self._delivery.backlog.totals
 
     async def open(self) -> Self:
-        """Take the name over and learn where its batches go on. ``async with`` calls it.
+        """Take the name over and learn where its batches go on. ``async with`` calls it. A writer is opened once.
 
         >>> writer = await client.writer("importer").open()
         >>> writer.next_sequence
@@ -166,6 +166,7 @@ class Writer:
         shape = _Shape(stream, kind, tuple(labels), tuple(types.items()) if types else ())
         rows = self._buffers.get(shape)
         if rows is None:
+            stream_kind(kind, labels, None)  # refuses what no batch could say
             rows = self._buffers.setdefault(shape, [])
         rows.append(dict(row))
         if len(rows) >= _ROWS or self._cutting.locked():  # rows before this one may be waiting for room
@@ -184,8 +185,8 @@ class Writer:
         1
 
         Raises:
-            MarigramError: the writer has failed; what is not acknowledged may be stored or not, and opening the writer
-                again tells by its next sequence.
+            MarigramError: the writer has failed; what is not acknowledged may be stored or not, and the next writer of
+                this name tells by its ``next_sequence``.
         """
         await self._cut_all()
         await self._delivery.drained()

@@ -88,7 +88,7 @@ class Writer:
         return self._delivery.backlog.totals
 
     def open(self) -> Self:
-        """Take the name over and learn where its batches go on. ``with`` calls it.
+        """Take the name over and learn where its batches go on. ``with`` calls it. A writer is opened once.
 
         >>> writer = client.writer("importer").open()
         >>> writer.next_sequence
@@ -167,6 +167,7 @@ class Writer:
         shape = _Shape(stream, kind, tuple(labels), tuple(types.items()) if types else ())
         rows = self._buffers.get(shape)
         if rows is None:
+            stream_kind(kind, labels, None)  # refuses what no batch could say
             rows = self._buffers.setdefault(shape, [])
         rows.append(dict(row))
         if len(rows) >= _ROWS or self._cutting.locked():  # rows before this one may be waiting for room
@@ -185,8 +186,8 @@ class Writer:
         1
 
         Raises:
-            MarigramError: the writer has failed; what is not acknowledged may be stored or not, and opening the writer
-                again tells by its next sequence.
+            MarigramError: the writer has failed; what is not acknowledged may be stored or not, and the next writer of
+                this name tells by its ``next_sequence``.
         """
         self._cut_all()
         self._delivery.drained()
