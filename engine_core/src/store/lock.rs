@@ -148,7 +148,9 @@ impl Directory {
 fn file_bytes(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let sizes = entries.filter_map(|entry| entry.metadata().ok().map(|found| (entry.path(), found)));
-    sizes.map(|(path, found)| if found.is_dir() { file_bytes(&path) } else { found.len() }).sum()
+    sizes
+        .map(|(path, found)| if found.is_dir() { file_bytes(&path) } else { found.len() })
+        .sum()
 }
 
 fn refuse_network(magic: i64, allow: bool) -> Result<()> {

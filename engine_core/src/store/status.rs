@@ -76,7 +76,10 @@ pub(super) struct DiskFigures {
 impl DiskFigures {
     /// What `look` tells of bytes and free bytes, or told less than a second ago.
     pub(super) fn at(&mut self, now_ns: i64, look: impl FnOnce() -> (u64, u64)) -> Self {
-        if self.taken_ns.is_none_or(|taken| now_ns.saturating_sub(taken) >= DISK_NS) {
+        if self
+            .taken_ns
+            .is_none_or(|taken| now_ns.saturating_sub(taken) >= DISK_NS)
+        {
             (self.disk_bytes, self.free_bytes) = look();
             self.taken_ns = Some(now_ns);
         }
@@ -214,7 +217,10 @@ mod tests {
             meter.add(tick * tenth, 7, 70);
             if tick >= 110 {
                 let (rows, bytes) = meter.rates((tick + 1) * tenth - 1);
-                assert!((rows - 70.0).abs() < 1e-6 && (bytes - 700.0).abs() < 1e-5, "tick {tick}: {rows}");
+                assert!(
+                    (rows - 70.0).abs() < 1e-6 && (bytes - 700.0).abs() < 1e-5,
+                    "tick {tick}: {rows}"
+                );
             }
         }
     }

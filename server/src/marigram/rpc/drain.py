@@ -7,7 +7,8 @@ from marigram.errors import Overloaded
 
 RETRY_SECONDS = 1.0
 QUIET_SECONDS = 0.02
-LONGEST_SECONDS = 0.5
+BUSY_QUIET_SECONDS = 0.2
+LONGEST_SECONDS = 2.0
 
 
 class Drain:
@@ -42,14 +43,14 @@ class Drain:
         """A call has come after the start."""
         self._came += 1
 
-    async def quiet(self) -> None:
-        """Waits until calls have ceased to come, but not for ever."""
+    async def quiet(self, *, busy: bool) -> None:
+        """Waits until calls have ceased to come, but not for ever. ``busy``: some run, so that others may come."""
         clock = asyncio.get_running_loop().time
         until = clock() + LONGEST_SECONDS
         before = -1
         while before != self._came and clock() < until:
             before = self._came
-            await asyncio.sleep(QUIET_SECONDS)
+            await asyncio.sleep(BUSY_QUIET_SECONDS if busy or self._came else QUIET_SECONDS)
 
 
 def stopping() -> Overloaded:

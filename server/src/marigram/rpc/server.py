@@ -106,8 +106,9 @@ class Server:
         log.info("stopping")
         self._health.stop()
         await asyncio.sleep(self._settings.notice_seconds)
+        busy = self.metrics.running() > 0
         self._drain.start()
-        await self._drain.quiet()
+        await self._drain.quiet(busy=busy)
         await self._end_calls()
         await asyncio.get_running_loop().run_in_executor(None, self.engine.close)
         self.engine.stop()

@@ -582,7 +582,7 @@ Global___ServerStatus: _TypeAlias = ServerStatus  # noqa: Y015
 
 @_typing.final
 class CommitLatency(_message.Message):
-    """Time of commits, from the first byte written to the disk's answer."""
+    """Time of commits, until the disk has answered."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

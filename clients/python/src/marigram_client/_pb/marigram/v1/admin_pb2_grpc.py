@@ -120,8 +120,9 @@ class AdminServiceServicer:
 
     def WatchStatus(self, request, context):
         """The same figures at once and then each interval, until the client ends it, its deadline is over, its key is revoked or
-        expires (UNAUTHENTICATED within a second), or the server drains (UNAVAILABLE). A slow reader misses messages; none are
-        queued for it. Figures may be 50 ms older than the message; disk_bytes and disk_free_bytes a second. Scope status:read.
+        expires (UNAUTHENTICATED within a second), or the server drains or ends a connection of 35 minutes (UNAVAILABLE). A slow
+        reader misses messages; none are queued for it. Figures may be 50 ms older than the message, disk_bytes and
+        disk_free_bytes a second. Scope status:read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -47,8 +47,9 @@ class AdminServiceStub:
     """Figures of the running server; ledger and streams are those of the caller's namespace. Scope status:read."""
     WatchStatus: _grpc.UnaryStreamMultiCallable[_admin_pb2.WatchStatusRequest, _admin_pb2.WatchStatusResponse]
     """The same figures at once and then each interval, until the client ends it, its deadline is over, its key is revoked or
-    expires (UNAUTHENTICATED within a second), or the server drains (UNAVAILABLE). A slow reader misses messages; none are
-    queued for it. Figures may be 50 ms older than the message; disk_bytes and disk_free_bytes a second. Scope status:read.
+    expires (UNAUTHENTICATED within a second), or the server drains or ends a connection of 35 minutes (UNAVAILABLE). A slow
+    reader misses messages; none are queued for it. Figures may be 50 ms older than the message, disk_bytes and
+    disk_free_bytes a second. Scope status:read.
     """
 
 @_typing.type_check_only
@@ -70,8 +71,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Figures of the running server; ledger and streams are those of the caller's namespace. Scope status:read."""
     WatchStatus: _aio.UnaryStreamMultiCallable[_admin_pb2.WatchStatusRequest, _admin_pb2.WatchStatusResponse]  # type: ignore[assignment]
     """The same figures at once and then each interval, until the client ends it, its deadline is over, its key is revoked or
-    expires (UNAUTHENTICATED within a second), or the server drains (UNAVAILABLE). A slow reader misses messages; none are
-    queued for it. Figures may be 50 ms older than the message; disk_bytes and disk_free_bytes a second. Scope status:read.
+    expires (UNAUTHENTICATED within a second), or the server drains or ends a connection of 35 minutes (UNAVAILABLE). A slow
+    reader misses messages; none are queued for it. Figures may be 50 ms older than the message, disk_bytes and
+    disk_free_bytes a second. Scope status:read.
     """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -132,8 +134,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_admin_pb2.WatchStatusResponse], _abc.AsyncIterator[_admin_pb2.WatchStatusResponse]]:
         """The same figures at once and then each interval, until the client ends it, its deadline is over, its key is revoked or
-        expires (UNAUTHENTICATED within a second), or the server drains (UNAVAILABLE). A slow reader misses messages; none are
-        queued for it. Figures may be 50 ms older than the message; disk_bytes and disk_free_bytes a second. Scope status:read.
+        expires (UNAUTHENTICATED within a second), or the server drains or ends a connection of 35 minutes (UNAVAILABLE). A slow
+        reader misses messages; none are queued for it. Figures may be 50 ms older than the message, disk_bytes and
+        disk_free_bytes a second. Scope status:read.
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
