@@ -304,7 +304,7 @@ def test_times_are_nanoseconds_utc(data: object, expected: list[int]) -> None:
         ({"time": [datetime(1970, 1, 1), None]}, "NO_TIME", "columns[time]"),
         ({"time": np.array([1, "NaT"], "M8[ns]")}, "NO_TIME", "columns[time]"),
         ({"time": pa.array([1, None])}, "NO_TIME", "columns[time]"),
-        ({"time": ["1970"]}, "TYPE_MISMATCH", "columns[time]"),
+        ({"time": ["soon"]}, "TIME_UNREADABLE", "columns[time]"),
         ({"time": [datetime(1500, 1, 1)]}, "TIME_OUT_OF_RANGE", "columns[time]"),
         ({"time": np.array(["1500-01-01"], "M8[s]")}, "TIME_OUT_OF_RANGE", "columns[time]"),
         ({"time": [1], "x": [1.0, 2.0]}, "UNEQUAL_LENGTHS", "columns[x]"),
@@ -464,3 +464,16 @@ def test_any_rows_come_back_as_they_were(rows: list[tuple[Any, Any, Any]], size_
             sent = [unpacked(column, batch.rows)[1] for column in batch.columns if column.name == name]
             found[name] += sent[0] if sent else [None] * batch.rows
     assert found == columns
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        ["1970-01-01T00:00:01.000000002Z", "1970-01-01T01:00:01.000000002+01:00"],
+        np.array(["1970-01-01 00:00:01.000000002"] * 2),
+        pd.Series(["1970-01-01T00:00:01.000000002"] * 2),
+        pa.array(["1970-01-01T00:00:01.000000002Z"] * 2),
+    ],
+)
+def test_times_as_text_are_read_to_the_nanosecond(data: Any) -> None:
+    assert times(data) == [10**9 + 2] * 2

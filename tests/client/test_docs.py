@@ -15,7 +15,7 @@ import pytest_asyncio
 
 import marigram_client
 from marigram.cli.demonstration import server
-from marigram_client import aio, blocking, filters, measures
+from marigram_client import aio, blocking, filters, measures, times
 from marigram_client.aio.writer import Writer
 from marigram_client.blocking.writer import Writer as BlockingWriter
 from tests.client import examples
@@ -34,7 +34,7 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize("module", [filters, measures])
+@pytest.mark.parametrize("module", [filters, measures, times])
 def test_examples_of_docstrings_give_what_they_show(module: object) -> None:
     failed, tried = doctest.testmod(module)  # type: ignore[arg-type]
     assert tried > 0

@@ -10,8 +10,10 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from marigram_client import times
 from marigram_client._pb.marigram.v1 import ingest_pb2 as pb
 from marigram_client.arrays import as_array, refused
+from marigram_client.errors import InvalidArgument
 from marigram_client.kinds import ColumnType
 
 Codes = NDArray[np.uint32]
@@ -87,18 +89,27 @@ def read(name: str, data: object, wanted: ColumnType | None = None) -> Column | 
 
 
 def read_times(data: object) -> NDArray[np.int64]:
-    """Event times in Unix nanoseconds, from datetimes, ``datetime64``, Arrow timestamps or integers of nanoseconds.
+    """Event times in Unix nanoseconds, from datetimes, ``datetime64``, Arrow timestamps, ISO 8601 texts or integers of
+    nanoseconds.
 
     Raises:
         InvalidArgument: values that are no times, or a null among them: the contract has no null time.
     """
     array = as_array("time", data)
     column = _from_numpy("time", array) if isinstance(array, np.ndarray) else _from_arrow("time", array)
-    if column is None or column.type not in ("timestamp", "i64"):
+    if column is None or not (column.type in ("timestamp", "i64") or isinstance(column.values, Strings)):
         found = "nothing but nulls" if column is None else column.type
-        raise refused("time", "TYPE_MISMATCH", f"times must be datetimes or integers of nanoseconds, got {found}")
+        raise refused(
+            "time", "TYPE_MISMATCH", f"times must be datetimes, texts or integers of nanoseconds, got {found}"
+        )
     if column.valid is not None:
         raise refused("time", "NO_TIME", f"each row needs a time, row {column.valid.argmin()} has none")
+    if isinstance(column.values, Strings):
+        try:
+            distinct = [times.nanoseconds_of_text(text) for text in column.values.values]
+        except InvalidArgument as error:
+            raise refused("time", error.reason, error.message) from error
+        return np.array(distinct, np.int64)[column.values.codes]
     return cast("NDArray[np.int64]", column.values)
 
 

@@ -50,7 +50,7 @@ class Ingest:
 
         Args:
             columns: names to numpy arrays, Arrow arrays or lists of equal length, or a data frame. ``time`` is needed:
-                datetimes (UTC without a zone), ``datetime64`` or integers of Unix nanoseconds.
+                datetimes (UTC without a zone), ``datetime64``, ISO 8601 texts or integers of Unix nanoseconds.
             kind: ``"event"`` or ``"metric"``, to make the stream with; it must agree with a stream that exists. Labels
             or
                 series mean metric.
