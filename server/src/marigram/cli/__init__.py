@@ -273,9 +273,9 @@ def status(output: Output = Shape.TABLE, address: Address = None, profile: Profi
       marigram status
       marigram status --output json | jq .rows_per_second
     """
-    from marigram.cli import status as room
+    from marigram.cli import monitor
 
-    asyncio.run(room.run(output, address=address, profile=profile))
+    asyncio.run(monitor.run(output, address=address, profile=profile))
 
 
 @app.command(epilog=EXIT_CODES)
@@ -302,13 +302,12 @@ def top(
     """
     import sys
 
-    from marigram.cli import status as room
-    from marigram.cli import words
+    from marigram.cli import monitor, words
 
     if plain or not sys.stdout.isatty():
-        asyncio.run(room.lines(words.duration(interval, "interval"), address=address, profile=profile))
+        asyncio.run(monitor.lines(words.duration(interval, "interval"), address=address, profile=profile))
     else:
-        raise typer.Exit(room.screen(address, profile, stream, column))
+        raise typer.Exit(monitor.screen(address, profile, stream, column))
 
 
 app.add_typer(groups.streams, name="streams")

@@ -24,9 +24,8 @@ async def run(
 
 
 def _made(rows: int, made: Provenance) -> str:
-    parts = [
-        f"{figures.counted(rows, 'row')} from {made.rows_scanned:,} in {made.elapsed.total_seconds() * 1e3:.1f} ms, commit {made.commit}"
-    ]
+    took = f"{made.elapsed.total_seconds() * 1e3:.1f} ms"
+    parts = [f"{figures.counted(rows, 'row')} from {made.rows_scanned:,} in {took}", f"commit {made.commit}"]
     parts += [
         f"{measure.name} within {measure.relative_error:.3%}"
         for measure in made.measures

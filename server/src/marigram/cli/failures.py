@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -23,6 +24,8 @@ _CODES = {
     "NotFound": MISSING,
 }
 """By the names that the classes have in the server and in the client."""
+_UNREACHED = re.compile(r"failed to connect .*?ipv[46]:(\S+): .*?([^: ][^:]*)$", re.DOTALL)
+"""gRPC's words for a server that is not there."""
 _OF_FILES = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
 
@@ -65,6 +68,9 @@ def describe(error: Exception) -> Told:
     code = next((_CODES[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in _CODES), FAILED)
     if isinstance(error, _OF_FILES):
         return Told(printable(f"{error.filename}: {error.strerror}"), WRONG)
+    if found := _UNREACHED.search(str(error)):
+        way = "start one with `marigram serve`, or say where it is with --address or MARIGRAM_ADDRESS"
+        return Told(printable(f"no server can be reached at {found[1]} ({found[2]}); {way}"), AWAY)
     details: Any = [f"{name} {value}" for name in ("reason", "field") if (value := getattr(error, name, ""))]
     line = f"{error} ({', '.join(details)})" if details else str(error)
     return Told(printable(" ".join(line.split())), code)

@@ -63,7 +63,7 @@ async def show_namespaces(shape: Shape, *, address: str | None, profile: str | N
         return
     rows = (
         (one.name, one.description, "made by hand" if one.forbid_stream_creation else "made on first write",
-         figures.moment(one.create_time))
+         figures.moment(one.create_time if one.create_time.timestamp() else None))
         for one in namespaces
     )  # fmt: skip
     output.print_grid(("name", "description", "streams", "made"), rows)

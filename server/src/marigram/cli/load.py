@@ -6,6 +6,7 @@ of a writer it has, in the transaction of their rows; a run that starts again sk
 
 import asyncio
 from contextlib import ExitStack
+from pathlib import Path
 
 from marigram.cli import failures, output, progress, reading
 from marigram.cli.beside import beside
@@ -35,6 +36,8 @@ async def run(
     file: str, plan: Plan, form: FileFormat | None, name: str | None, *, address: str | None, profile: str | None
 ) -> int:
     """Show what the columns are taken for, write the rows, and tell what became of them. Returns the exit code."""
+    found = reading.format_of(file, form)
+    _find(file)
     async with Client(address, profile=profile) as client:
         stream = await _stream(client, plan.stream)
         with ExitStack() as stack:
@@ -42,11 +45,17 @@ async def run(
             source = await beside(lambda: stack.enter_context(reading.opened(file, wanted, form)))
             _show(source)
             stream = stream or await _made(client, source.plan)
-            name = name or writer_name(file, reading.format_of(file, form), plan.stream, stream)
+            name = name or writer_name(file, found, plan.stream, stream)
             report = Report()
             totals = await _write(client, name, source, report)
     report.tell(totals, name)
     return failures.QUARANTINED if totals.rejected else 0
+
+
+def _find(file: str) -> None:
+    """That the file is there is known before a server is asked."""
+    if file != "-":
+        Path(file).open("rb").close()
 
 
 def _show(source: Source) -> None:
@@ -59,6 +68,9 @@ def _show(source: Source) -> None:
         kind = {"time": "timestamp", "label": "label"}.get(what) or plan.types.get(name) or seen.type
         rows.append((name, what, kind or "nothing, no value seen", seen.example[:40]))
     output.print_grid(("column", "part", "type", "example"), rows, console=talk)
+    for seen in source.columns.values():
+        if seen.hint:
+            talk.print(output.printable(seen.hint), markup=False)
 
 
 async def _stream(client: Client, name: str) -> Stream | None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from rich.console import Console
 from rich.table import Table
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 WIDE = 10_000
 """Characters of a line that goes to a file or a pipe: nothing is cut there."""
 NOTHING = "–"
+MOST_ROWS = 1_000
+"""Rows of an answer that a table shows; nobody reads more, and laying them out takes long."""
+_AT_ONCE = 4_096
+"""Rows that are printed at once."""
+_PIECE = 32_768
 _BINARY = (Format.ARROW, Format.PARQUET)
 _SUFFIXES = {
     ".csv": Format.CSV,
@@ -30,6 +35,21 @@ _SUFFIXES = {
     ".arrows": Format.ARROW,
     ".parquet": Format.PARQUET,
 }
+
+
+class _Pieces:
+    """A stream that is written to in pieces, so that a pipe whose reader is gone is noticed."""
+
+    def __init__(self, sink: IO[str]) -> None:
+        self._sink = sink
+
+    def write(self, text: str) -> int:
+        for start in range(0, len(text), _PIECE):
+            self._sink.write(text[start : start + _PIECE])
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sink, name)
 
 
 class _Console(Console):
@@ -52,6 +72,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def printable_lines(text: str) -> str:
+    """The same for text of several lines, which stay lines."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def format_for(file: Path | None, wanted: Format | None) -> Format:
@@ -94,8 +119,11 @@ def show(table: "pa.Table", title: str | None = None) -> None:
     import pyarrow as pa
 
     numeric = [pa.types.is_integer(field.type) or pa.types.is_floating(field.type) for field in table.schema]
-    rows = (row.values() for row in _rows(table))
+    rows = (row.values() for row in _rows(table.slice(0, MOST_ROWS)))
     print_grid(table.schema.names, rows, title=title, right=[index for index, is_so in enumerate(numeric) if is_so])
+    if table.num_rows > MOST_ROWS:
+        way = "--limit asks for fewer, --output csv, json, ndjson, arrow or parquet prints all"
+        talk().print(f"{MOST_ROWS:,} of {table.num_rows:,} rows shown; {way}", markup=False)
 
 
 def print_grid(
@@ -128,7 +156,7 @@ def screen(sink: IO[str]) -> Console:
     """A console on a stream: as wide as the terminal, or as wide as it takes."""
     if sink.isatty():
         return _Console(file=sink, highlight=False)
-    return _Console(file=sink, highlight=False, width=WIDE, no_color=True)
+    return _Console(file=cast("IO[str]", _Pieces(sink)), highlight=False, width=WIDE, no_color=True)
 
 
 def cell(value: object) -> str:
@@ -142,14 +170,9 @@ def cell(value: object) -> str:
 
 def _put_text(table: "pa.Table", form: Format, sink: Any) -> None:
     if form is Format.CSV:
-        import io
-
-        import pyarrow.csv as csv
-
-        plain = io.BytesIO()
-        csv.write_csv(table, plain)
-        text = plain.getvalue().decode()
-        sink.write("".join(map(_visible, text.splitlines(keepends=True))) if sink.isatty() else text)
+        visible = printable_lines if sink.isatty() else str
+        for text in _csv(table):
+            sink.write(visible(text))
     elif form is Format.JSON:
         sink.write("[")
         for index, row in enumerate(_rows(table)):
@@ -173,10 +196,16 @@ def _standing_for_stdout(sink: IO[str]) -> Iterator[None]:
         sys.stdout = kept
 
 
-def _visible(line: str) -> str:
-    """A line of CSV for a terminal; in files and pipes it stays as it is."""
-    body = line.rstrip("\n")
-    return printable(body) + line[len(body) :]
+def _csv(table: "pa.Table") -> Iterator[str]:
+    """The names, then some rows at a time."""
+    import io
+
+    import pyarrow.csv as csv
+
+    for rows in (table.slice(0, 0), *table.to_batches(max_chunksize=_AT_ONCE)):
+        text = io.BytesIO()
+        csv.write_csv(rows, text, csv.WriteOptions(include_header=not rows.num_rows))
+        yield text.getvalue().decode()
 
 
 def _escaped(text: str) -> str:
@@ -207,7 +236,7 @@ def _rows(table: "pa.Table") -> Iterator[dict[str, Any]]:
     for index, field in enumerate(table.schema):
         if pa.types.is_timestamp(field.type):
             table = table.set_column(index, field.name, _times(table.column(index)))
-    for batch in table.to_batches(max_chunksize=8_192):
+    for batch in table.to_batches(max_chunksize=_AT_ONCE):
         yield from batch.to_pylist()
 
 

@@ -66,7 +66,8 @@ class Report:
             row = self.skipped_rows + error.row + 1
             if row not in ours:
                 where = f"column {error.column}: " if error.column else ""
-                self._reason(error.reason).add(row, f"{where}{error.message}")
+                message = "a row must have a time" if error.reason == _MARKED else error.message
+                self._reason(error.reason).add(row, f"{where}{message}")
 
     def tell(self, totals: Totals, writer: str) -> None:
         """Say it on standard error."""
@@ -77,14 +78,11 @@ class Report:
             told = f"{rows} in {figures.counted(there, 'batch', 'batches')} were there already, from an earlier run"
             talk.print(told, markup=False)
         if self.already and self.pieces <= self.already:
-            talk.print(
-                f"nothing was left to write; --writer NAME, other than {output.printable(writer)}, writes the file "
-                "again",
-                markup=False,
-            )
+            again = f"nothing was left to write; --writer with a name other than {writer} writes the file again"
+            talk.print(output.printable(again), markup=False)
         else:
-            stored = f"{figures.counted(totals.stored, 'row')} stored, {totals.late:,} of them late, as of commit {totals.commit}"
-            talk.print(stored, markup=False)
+            stored = f"{figures.counted(totals.stored, 'row')} stored, {totals.late:,} of them late"
+            talk.print(f"{stored}, as of commit {totals.commit}", markup=False)
         for reason, count in sorted(self.counts.items()):
             found = self.reasons.get(reason, _Reason())
             more = ", …" if count > len(found.rows) else ""

@@ -40,10 +40,12 @@ class Piece:
 
 
 class Seen(NamedTuple):
-    """A column as the beginning of the file shows it: its type (empty: no value seen) and one of its values."""
+    """A column as the beginning of the file shows it: its type (empty: no value seen), one of its values, and what
+    could be meant otherwise."""
 
     type: str
     example: str
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

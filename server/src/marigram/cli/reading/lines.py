@@ -57,7 +57,11 @@ class Lines:
             else:
                 faults[len(rows)] = row
                 rows.append({})
-        texts = _texts(rows, faults)
+        texts = _texts(rows)
+        for index, row in enumerate(rows):
+            for name, value in _leaves(row):
+                if isinstance(value, list) and name not in types.plan.skip:
+                    faults.setdefault(index, Fault("TYPE_MISMATCH", name, "no column type holds a list"))
         self._note(pa.table(texts))
         kept = {name: column for name, column in texts.items() if name not in types.plan.skip}
         if types.plan.time not in kept:
@@ -79,6 +83,9 @@ def _read(data: bytes, types: Any) -> pa.Table:
 def _flat(table: pa.Table) -> pa.Table:
     while any(pa.types.is_struct(column.type) for column in table.schema):
         table = table.flatten()
+    if len(set(table.schema.names)) < table.num_columns:
+        rule = "names with dots must not be those of objects within"
+        raise InvalidArgument(rule, reason="DUPLICATE_COLUMN", field="file")
     return table
 
 
@@ -95,16 +102,13 @@ def _objects(data: bytes) -> Iterator[dict[str, Any] | Fault]:
         yield row if isinstance(row, dict) else Fault("ROW_MALFORMED", "", "a line must be a JSON object")
 
 
-def _texts(rows: list[dict[str, Any]], faults: dict[int, Fault] | None = None) -> dict[str, pa.Array]:
-    """Columns of texts; a list is a fault of its row."""
+def _texts(rows: list[dict[str, Any]]) -> dict[str, pa.Array]:
+    """Columns of texts; a list is none."""
     flat = [dict(_leaves(row)) for row in rows]
     columns: dict[str, list[str | None]] = {name: [None] * len(rows) for row in flat for name in row}
     for index, row in enumerate(flat):
         for name, value in row.items():
-            if isinstance(value, list):
-                if faults is not None:
-                    faults.setdefault(index, Fault("TYPE_MISMATCH", name, "no column type holds a list"))
-            elif value is not None:
+            if value is not None and not isinstance(value, list):
                 columns[name][index] = value if isinstance(value, str) else json.dumps(value)
     return {name: pa.array(values, pa.string()) for name, values in columns.items()}
 

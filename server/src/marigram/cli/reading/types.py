@@ -1,8 +1,10 @@
 """Types of columns: taken from the beginning of a file, then held to; a value that is not of its type is a fault of its
 row, not the end of the import."""
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,6 +17,10 @@ EXACT = 1 << 53
 """Whole numbers up to here are floats without loss."""
 _INSTANT = pa.timestamp("ns", "UTC")
 _LOCAL = pa.timestamp("ns")
+_FEW, _TIMES = 3, 4
+"""Words that may stand for null: at most so many, and so many times as many distinct values in all."""
+_TRIED = 1_000
+"""Values that a type for times is tried on, where not all of the file's beginning are times."""
 _GUESSES = (pa.int64(), pa.float64(), pa.bool_(), _INSTANT, _LOCAL)
 _ASKED = {"f64": pa.float64(), "i64": pa.int64(), "bool": pa.bool_(), "timestamp": _LOCAL}
 
@@ -100,7 +106,10 @@ def guessed(texts: pa.Array) -> pa.Array:
 
 def shown(rows: pa.Table | pa.RecordBatch, types: Types) -> dict[str, Seen]:
     """Each column as it is shown before anything is written."""
-    return {name: Seen(named(types.known.get(name)), _example(rows, name)) for name in rows.schema.names}
+    return {
+        name: Seen(named(types.known.get(name)), _example(rows, name), _hint(name, rows.column(name), types))
+        for name in rows.schema.names
+    }
 
 
 def named(kind: pa.DataType | None) -> str:
@@ -124,7 +133,7 @@ def explicit(types: Types, names: Iterable[str]) -> Mapping[str, pa.DataType]:
 def _time_type(name: str, values: pa.Array) -> pa.DataType:
     kind = values.type
     if pa.types.is_string(kind):
-        kind = guessed(values.drop_null()).type
+        kind = _mostly(values.drop_null()[:_TRIED])
     if pa.types.is_timestamp(kind):
         return pa.timestamp("ns", kind.tz)
     if pa.types.is_date(kind):
@@ -137,6 +146,13 @@ def _time_type(name: str, values: pa.Array) -> pa.DataType:
     example = f"such as {found[0].as_py()!r}" if len(found) else "nothing"
     rule = f"column {name} must hold times, as 2013-01-01T12:00:00Z or numbers since 1970"
     raise InvalidArgument(f"{rule}; found {example}", reason="NOT_A_TIME", field="time")
+
+
+def _mostly(texts: pa.Array) -> pa.DataType:
+    """The type that most of the texts are of; text, if none fits the half of them."""
+    fits = {kind: len(texts) - sum(1 for _ in _misfits(texts, kind)) for kind in _GUESSES}
+    best = max(fits, key=lambda kind: fits[kind])
+    return best if 2 * fits[best] > len(texts) else pa.string()
 
 
 def _misfits(values: pa.Array, kind: pa.DataType) -> list[str]:
@@ -154,6 +170,18 @@ def _misfits(values: pa.Array, kind: pa.DataType) -> list[str]:
 def _beyond(values: pa.Array) -> bool:
     limits = pc.min_max(values).as_py()
     return limits["min"] is not None and max(-limits["min"], limits["max"]) >= EXACT
+
+
+def _hint(name: str, values: Any, types: Types) -> str:
+    """Words that keep a column from being one of numbers, and so may stand for null."""
+    if not pa.types.is_string(values.type) or name == types.plan.time or name in types.plan.strings:
+        return ""
+    distinct = values.unique().drop_null()[:_TRIED]
+    words = _misfits(distinct, pa.float64())
+    if not 0 < len(words) <= _FEW or len(distinct) < _TIMES * len(words):
+        return ""
+    options = " ".join(f"--null {shlex.quote(word)}" for word in words)
+    return f"column {name} would be f64 with {options}"
 
 
 def _example(rows: pa.Table | pa.RecordBatch, name: str) -> str:
