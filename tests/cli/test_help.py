@@ -92,7 +92,7 @@ def test_the_page_has_every_command_and_each_of_its_options(words: str) -> None:
 @pytest.mark.parametrize("words", [words for words in COMMANDS if words != "demo"])
 def test_the_page_names_no_option_that_is_not_there(words: str) -> None:
     named = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]*)", section(words)))
-    known = {name for one in COMMANDS.values() for name in options_of(one)} | {"--help", "--no-reflection"}
+    known = {name for one in COMMANDS.values() for name in options_of(one)} | {"--help", "--no-reflection", "--version"}
     assert named - known == set()
     in_lists = set(re.findall(r"^\| `(--[a-z][a-z-]*)", section(words), re.MULTILINE))
     assert in_lists <= options_of(COMMANDS[words])

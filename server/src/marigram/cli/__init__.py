@@ -5,14 +5,25 @@ Data goes to standard output, everything else to standard error.
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from marigram.cli import failures, groups
 from marigram.cli.options import EXIT_CODES, Address, FileFormat, Format, Output, Profile, Shape
 
+
+class _InOrder(TyperGroup):
+    """Commands in the order in which they are needed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        first = ["serve", "import", "query", "streams", "status", "top", "key", "namespace", "demo"]
+        return [*first, *(name for name in super().list_commands(ctx) if name not in first)]
+
+
 app = typer.Typer(
+    cls=_InOrder,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -29,8 +40,18 @@ app = typer.Typer(
 )
 
 
+def _told_version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
 @app.callback()
-def main() -> None:
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_told_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
     """Commands of Marigram."""
 
 
@@ -94,15 +115,15 @@ def serve(
 def query(
     stream: Annotated[str, typer.Argument(help="Stream to ask.")],
     measure: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--measure",
             "-m",
             metavar="MEASURE",
             help="count, or KIND:COLUMN with KIND one of count, sum, mean, min, max, first, last, distinct, p0 to "
-            "p100; =NAME behind it names the answer's column; may be repeated.",
+            "p100; =NAME behind it names the answer's column; may be repeated; count if not given.",
         ),
-    ],
+    ] = None,
     group_by: Annotated[
         list[str] | None,
         typer.Option("--group-by", "-g", metavar="COLUMN", help="Column, label or entity; may be repeated."),
@@ -146,7 +167,7 @@ def query(
 
     \b
     Example:
-      marigram query cpu -m count
+      marigram query cpu
       marigram query cpu -m mean:value -m p99:value --group-by host --window 1m
       marigram query flights -m p95:delay=slow -g carrier --from 2013-06-01 \\
         --where 'origin in JFK,LGA' --order-by=-slow --limit 10
@@ -158,7 +179,7 @@ def query(
     asyncio.run(
         ask.run(
             stream,
-            measures=[words.measure(text) for text in measure],
+            measures=[words.measure(text) for text in measure or ("count",)],
             group_by=group_by or (),
             window=None if window is None else words.window(window),
             where=words.conditions(where or ()),

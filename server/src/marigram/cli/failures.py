@@ -24,6 +24,13 @@ _CODES = {
     "NotFound": MISSING,
 }
 """By the names that the classes have in the server and in the client."""
+ADVICE = {
+    "KEY_MISSING": "set MARIGRAM_KEY, or run this in the folder where `marigram serve` was started",
+    "KEY_INVALID": "look at MARIGRAM_KEY, the profile, or marigram-data/admin.key in this folder",
+    "SCOPE_DENIED": "`marigram key create` makes a key that may, given one with admin:keys",
+    "STREAM_NOT_FOUND": "`marigram streams list` shows those there are",
+}
+"""What to do about an error on a command line, by reason."""
 _UNREACHED = re.compile(r"failed to connect .*?ipv[46]:(\S+): .*?([^: ][^:]*)$", re.DOTALL)
 """gRPC's words for a server that is not there."""
 _OF_FILES = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
@@ -71,8 +78,10 @@ def describe(error: Exception) -> Told:
     if found := _UNREACHED.search(str(error)):
         way = "start one with `marigram serve`, or say where it is with --address or MARIGRAM_ADDRESS"
         return Told(printable(f"no server can be reached at {found[1]} ({found[2]}); {way}"), AWAY)
+    advice = ADVICE.get(getattr(error, "reason", ""))
     details: Any = [f"{name} {value}" for name in ("reason", "field") if (value := getattr(error, name, ""))]
-    line = f"{error} ({', '.join(details)})" if details else str(error)
+    said = f"{error}; {advice}" if advice else str(error)
+    line = f"{said} ({', '.join(details)})" if details else said
     return Told(printable(" ".join(line.split())), code)
 
 
