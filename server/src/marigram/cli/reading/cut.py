@@ -35,7 +35,7 @@ def chunks(stream: Readable, quote: bytes | None) -> Iterator[bytes]:
             if data.strip(b"\r\n"):
                 yield data
             return
-        end = _last_row_end(data, quote)
+        end = last_row_end(data, quote)
         if end:
             yield data[:end]
             rest, room = data[end:], CHUNK_BYTES
@@ -71,16 +71,7 @@ def first_row_end(data: bytes, quote: bytes) -> int:
     return end or len(data)
 
 
-def _filled(stream: Readable, size: int) -> bytes:
-    """Exactly this many bytes, but at the end: decompressors and pipes give fewer."""
-    parts: list[bytes] = []
-    while size > 0 and (part := stream.read(size)):
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
-
-
-def _last_row_end(data: bytes, quote: bytes | None) -> int:
+def last_row_end(data: bytes, quote: bytes | None) -> int:
     """Behind the last line end that ends a row; 0 if there is none. Where a quote stands open from the first row on, it
     is taken for a sign like others, as in ``5" disk``."""
     last = end = data.rfind(b"\n") + 1
@@ -92,3 +83,12 @@ def _last_row_end(data: bytes, quote: bytes | None) -> int:
         quotes -= data.count(quote, start, end)
         end = start
     return end or (last if len(data) >= ROW_BYTES else 0)
+
+
+def _filled(stream: Readable, size: int) -> bytes:
+    """Exactly this many bytes, but at the end: decompressors and pipes give fewer."""
+    parts: list[bytes] = []
+    while size > 0 and (part := stream.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)

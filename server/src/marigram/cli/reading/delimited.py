@@ -13,7 +13,7 @@ from marigram.cli.reading.text import from_texts
 from marigram.cli.reading.types import Types, explicit
 from marigram_client.errors import InvalidArgument
 
-_QUOTE = b'"'
+QUOTE = b'"'
 _MARK = b"\xef\xbb\xbf"
 
 
@@ -24,12 +24,13 @@ class Delimited:
     names: list[str]
     delimiter: str
     nulls: tuple[str, ...]
+    quote: bytes | None = QUOTE
 
     @classmethod
     def headed(cls, data: bytes, delimiter: str, nulls: tuple[str, ...]) -> tuple["Delimited", bytes]:
         """A parser by the first row, and the rows below it."""
         data = data.removeprefix(_MARK)
-        end = cut.first_row_end(data, _QUOTE)
+        end = cut.first_row_end(data, QUOTE)
         names = next(rows_of.reader(io.StringIO(data[:end].decode(), newline=""), delimiter=delimiter), [])
         if not data[end:].strip(b"\r\n"):
             raise InvalidArgument("the file must have rows, it has only their names", reason="NO_ROWS", field="file")
@@ -39,35 +40,24 @@ class Delimited:
         """See ``text.Parser``."""
         return self._read(data, {}, csv.ParseOptions(**self._parsing(), invalid_row_handler=lambda _: "skip"))
 
-    def parse(self, data: bytes, types: Types) -> tuple[pa.RecordBatch, dict[int, Fault]]:
+    def parse(self, data: bytes, types: Types) -> pa.RecordBatch | None:
         """See ``text.Parser``."""
-        kept = [name for name in self.names if name not in types.plan.skip]
+        kept = self._kept(types)
         try:
             read = self._read(data, explicit(types, kept), csv.ParseOptions(**self._parsing()), kept)
         except pa.ArrowInvalid:
-            return self._slowly(data, types, kept)
+            return None
         fresh = [name for name in kept if types.known.get(name) is None]
         for name in fresh:
             types.learn(name, read.column(name).combine_chunks())
         if any(types.known.get(name) not in (None, read.schema.field(name).type) for name in fresh):
-            return self._slowly(data, types, kept)
-        return _one(read), {}
+            return self.parse(data, types)  # now that their types are known
+        (batch,) = read.combine_chunks().to_batches() or [pa.RecordBatch.from_pylist([], read.schema)]
+        return batch
 
-    def _parsing(self) -> dict[str, Any]:
-        return {"delimiter": self.delimiter, "newlines_in_values": True}
-
-    def _read(self, data: bytes, types: Any, parsing: Any, kept: list[str] | None = None) -> pa.Table:
-        return csv.read_csv(
-            pa.BufferReader(data),
-            csv.ReadOptions(column_names=self.names, block_size=len(data) + 1),
-            parsing,
-            csv.ConvertOptions(
-                column_types=types, include_columns=kept, null_values=list(self.nulls), strings_can_be_null=True
-            ),
-        )
-
-    def _slowly(self, data: bytes, types: Types, kept: list[str]) -> tuple[pa.RecordBatch, dict[int, Fault]]:
-        """Row by row, so that each wrong one is known."""
+    def parse_slowly(self, data: bytes, types: Types) -> tuple[pa.RecordBatch, dict[int, Fault]]:
+        """See ``text.Parser``."""
+        kept = self._kept(types)
         faults: dict[int, Fault] = {}
         rows: list[list[str]] = []
         text = data.decode(errors="surrogateescape")
@@ -91,6 +81,22 @@ class Delimited:
         }
         return from_texts(columns, types, faults), faults
 
+    def _kept(self, types: Types) -> list[str]:
+        return [name for name in self.names if name not in types.plan.skip]
+
+    def _parsing(self) -> dict[str, Any]:
+        return {"delimiter": self.delimiter, "newlines_in_values": True}
+
+    def _read(self, data: bytes, types: Any, parsing: Any, kept: list[str] | None = None) -> pa.Table:
+        return csv.read_csv(
+            pa.BufferReader(data),
+            csv.ReadOptions(column_names=self.names, block_size=len(data) + 1),
+            parsing,
+            csv.ConvertOptions(
+                column_types=types, include_columns=kept, null_values=list(self.nulls), strings_can_be_null=True
+            ),
+        )
+
 
 def _is_unicode(text: str) -> bool:
     try:
@@ -98,8 +104,3 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _one(table: pa.Table) -> pa.RecordBatch:
-    (batch,) = table.combine_chunks().to_batches() or [pa.RecordBatch.from_pylist([], table.schema)]
-    return batch

@@ -19,6 +19,7 @@ class Lines:
     """A parser of lines."""
 
     names: list[str] = field(default_factory=list)
+    quote: bytes | None = None
 
     def sample(self, data: bytes) -> pa.Table:
         """See ``text.Parser``."""
@@ -32,7 +33,7 @@ class Lines:
         self._note(read)
         return read
 
-    def parse(self, data: bytes, types: Types) -> tuple[pa.RecordBatch, dict[int, Fault]]:
+    def parse(self, data: bytes, types: Types) -> pa.RecordBatch | None:
         """See ``text.Parser``."""
         top = [name for name in types.known if "." not in name]
         try:
@@ -44,11 +45,11 @@ class Lines:
             schema = [(name, types.known[name] or pa.null()) for name in read.schema.names]
             (batch,) = read.cast(pa.schema(schema)).combine_chunks().to_batches()
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            return self._slowly(data, types)
-        return batch, {}
+            return None
+        return batch
 
-    def _slowly(self, data: bytes, types: Types) -> tuple[pa.RecordBatch, dict[int, Fault]]:
-        """Line by line, so that each wrong one is known."""
+    def parse_slowly(self, data: bytes, types: Types) -> tuple[pa.RecordBatch, dict[int, Fault]]:
+        """See ``text.Parser``."""
         faults: dict[int, Fault] = {}
         rows: list[dict[str, Any]] = []
         for row in _objects(data):
@@ -105,7 +106,8 @@ def _objects(data: bytes) -> Iterator[dict[str, Any] | Fault]:
 def _texts(rows: list[dict[str, Any]]) -> dict[str, pa.Array]:
     """Columns of texts; a list is none."""
     flat = [dict(_leaves(row)) for row in rows]
-    columns: dict[str, list[str | None]] = {name: [None] * len(rows) for row in flat for name in row}
+    names = dict.fromkeys(name for row in flat for name in row)
+    columns: dict[str, list[str | None]] = {name: [None] * len(rows) for name in names}
     for index, row in enumerate(flat):
         for name, value in row.items():
             if value is not None and not isinstance(value, list):
