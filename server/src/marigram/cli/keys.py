@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from marigram.call.scopes import ROLES
 from marigram.cli import figures, output
 from marigram.cli.confirm import confirmed
 from marigram.cli.options import Shape
@@ -19,10 +20,8 @@ async def show_all(namespace: str, shape: Shape, *, address: str | None, profile
     if shape is Shape.JSON:
         output.print_json(plain(keys))
         return
-    rows = (
-        (key.id, key.display_name, _state(key), ", ".join(key.scopes), figures.moment(key.create_time)) for key in keys
-    )
-    output.print_grid(("id", "name", "state", "scopes", "made"), rows)
+    rows = ((key.id, key.display_name, _state(key), _scopes(key), figures.moment(key.create_time)) for key in keys)
+    output.print_grid(("id", "name", "state", "role or scopes", "made"), rows, whole=(0,))
 
 
 async def create(
@@ -79,6 +78,12 @@ async def create_namespace(
         )
     said = f"namespace {made.name} made; `marigram key create admin --namespace {made.name}` makes its first key"
     output.talk().print(output.printable(said), markup=False)
+
+
+def _scopes(key: ApiKey) -> str:
+    """The role, if the scopes are those of one."""
+    role = next((name for name, scopes in ROLES.items() if scopes == set(key.scopes)), None)
+    return role or ", ".join(key.scopes)
 
 
 def _state(key: ApiKey) -> str:

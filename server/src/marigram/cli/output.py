@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 from rich.console import Console
 from rich.table import Table
@@ -132,13 +132,16 @@ def print_grid(
     *,
     title: str | None = None,
     right: Sequence[int] = (),
+    whole: Sequence[int] = (),
     console: Console | None = None,
 ) -> None:
-    """Print rows below names; columns ``right`` are set to the right. On a terminal lines fold where it ends."""
+    """Print rows below names; columns ``right`` are set to the right. On a terminal lines fold where it ends,
+    those of columns ``whole`` last."""
     target = console or screen(sys.stdout)
     table = Table()
     for index, name in enumerate(names):
-        table.add_column(Text(printable(name)), justify="right" if index in right else "left", overflow="fold")
+        side: Literal["left", "right"] = "right" if index in right else "left"
+        table.add_column(Text(printable(name)), justify=side, overflow="fold", no_wrap=index in whole)
     for row in rows:
         table.add_row(*(Text(cell(value)) for value in row))
     if title is not None:
