@@ -98,7 +98,7 @@ async def test_an_answer_comes_as_json_csv_arrow_and_parquet(server: FakeServer)
         (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", 3),
         (grpc.StatusCode.UNAUTHENTICATED, "KEY_UNKNOWN", 4),
         (grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING", 4),
-        (grpc.StatusCode.NOT_FOUND, "STREAM_NOT_FOUND", 5),
+        (grpc.StatusCode.NOT_FOUND, "WRITER_NOT_FOUND", 5),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_GROUPS", 1),
         (grpc.StatusCode.INTERNAL, "INTERNAL", 1),
     ],
@@ -111,6 +111,13 @@ async def test_an_error_is_one_line_and_an_exit_code(
     assert result.exit_code == exit_code
     assert result.stdout == ""
     assert result.stderr == f"marigram: the rule, and what was found (reason {reason}, field spec.stream)\n"
+
+
+async def test_an_error_that_a_command_heals_names_the_command(server: FakeServer) -> None:
+    server.will("Query", refusal(grpc.StatusCode.NOT_FOUND, "no such stream", "STREAM_NOT_FOUND"))
+    result = await marigram(*ask(server))
+    said = "no such stream; `marigram streams list` shows those there are (reason STREAM_NOT_FOUND)"
+    assert result.stderr == f"marigram: {said}\n"
 
 
 async def test_words_that_are_wrong_never_reach_the_server(server: FakeServer) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,6 +47,26 @@ def kill_half_way(process: subprocess.Popen[bytes], stream: str) -> None:
         process.communicate(timeout=DEADLINE_S)
 
 
+KILLED = """
+import asyncio, os, signal, sys
+from marigram.cli import app
+from marigram_client.aio.writer import Writer
+
+write = Writer.write
+
+async def write_and_die(self, *arguments, **options):
+    await write(self, *arguments, **options)
+    if self.next_sequence == 5:
+        while self.acked_sequence < 2:
+            await asyncio.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Writer.write = write_and_die
+app(sys.argv[1:])
+"""
+"""The command, killed when two of its batches are stored and two more are under way."""
+
+
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 def test_a_file_whose_import_was_killed_is_stored_exactly_once(
     served: Served, folder: Path, stream: str, form: str
@@ -60,7 +81,8 @@ def test_a_file_whose_import_was_killed_is_stored_exactly_once(
     else:
         path.write_bytes(written(form))
     options = ("import", path.name, "--stream", stream)
-    kill_half_way(started(*options), stream)
+    killed = subprocess.run([sys.executable, "-c", KILLED, *options], capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL
     assert 0 < rows_of(stream) < ROWS
     result = run(*options)
     assert result.exit_code == 0, result.output

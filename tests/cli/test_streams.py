@@ -27,6 +27,12 @@ def test_a_list_has_kind_rows_entities_and_watermark(made: str) -> None:
     assert made in run("streams", "list").stdout
 
 
+def test_the_word_alone_lists(made: str) -> None:
+    assert run("streams").stdout == run("streams", "list").stdout
+    assert run("key").stdout == run("key", "list").stdout
+    assert run("namespace").stdout == run("namespace", "list").stdout
+
+
 def test_a_stream_is_shown_with_columns_labels_and_settings(made: str) -> None:
     shown = run("streams", "show", made).stdout
     rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in shown.splitlines() if line[:1] == "│"]

@@ -17,9 +17,30 @@ class StreamKind(StrEnum):
     METRIC = "metric"
 
 
-streams = typer.Typer(no_args_is_help=True, help="List, show, create and delete streams.", epilog=EXIT_CODES)
-key = typer.Typer(no_args_is_help=True, help="List, create and revoke API keys.", epilog=EXIT_CODES)
-namespace = typer.Typer(no_args_is_help=True, help="List and create namespaces.", epilog=EXIT_CODES)
+streams = typer.Typer(invoke_without_command=True, epilog=EXIT_CODES)
+key = typer.Typer(invoke_without_command=True, epilog=EXIT_CODES)
+namespace = typer.Typer(invoke_without_command=True, epilog=EXIT_CODES)
+
+
+@streams.callback()
+def all_streams(context: typer.Context) -> None:
+    """List, show, create and delete streams; lists them without a further word."""
+    if context.invoked_subcommand is None:
+        list_streams()
+
+
+@key.callback()
+def all_keys(context: typer.Context) -> None:
+    """List, create and revoke API keys; lists them without a further word."""
+    if context.invoked_subcommand is None:
+        list_keys()
+
+
+@namespace.callback()
+def all_namespaces(context: typer.Context) -> None:
+    """List and create namespaces; lists them without a further word."""
+    if context.invoked_subcommand is None:
+        list_namespaces()
 
 
 @streams.command("list", epilog=EXIT_CODES)
