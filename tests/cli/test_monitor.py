@@ -80,7 +80,7 @@ def watching(monkeypatch: pytest.MonkeyPatch, *answers: ServerStatus | Exception
                 raise answer
             yield answer
 
-    monkeypatch.setattr(Client, "watch_status", watch_status, raising=False)
+    monkeypatch.setattr(Client, "watch_status", watch_status)
     return asked
 
 
@@ -97,6 +97,19 @@ def test_top_ends_with_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run("top", "--plain")
     assert result.exit_code == 3
     assert result.stderr == "marigram: the server stops (reason DRAINING)\n"
+
+
+def test_top_watches_a_real_server_until_nobody_reads_it(served: Served) -> None:
+    with subprocess.Popen(
+        command("top", "--plain", "--interval", "100ms"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        lines = [process.stdout.readline().decode() for _ in range(3)]
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(DEADLINE_S) == 141
+    assert all(" rows/s · " in line and "commit p50" in line for line in lines)
 
 
 ENDLESS = """
