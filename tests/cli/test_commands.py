@@ -1,7 +1,5 @@
 """Commands against a server: data on standard output, talk on standard error, one line for an error."""
 
-import asyncio
-import gzip
 import io
 import json
 from collections.abc import AsyncIterator
@@ -9,37 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
-from typer.testing import CliRunner, Result
 
-from marigram.cli import app
-from marigram_client._pb.marigram.v1 import common_pb2, ingest_pb2, queries_pb2
-from tests.client.fake import Context, FakeServer, Messages, refusal, running
-
-CSV = "time,host,value,n,up\n2013-01-01T00:00:00Z,a,1.5,1,true\n2013-01-01T00:00:01Z,b,NA,2,false\n"
+from marigram_client._pb.marigram.v1 import common_pb2, queries_pb2
+from tests.cli.running import marigram
+from tests.client.fake import FakeServer, refusal, running
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[FakeServer]:
     async with running() as fake:
         yield fake
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setenv("MARIGRAM_KEY", "secret")
-    for name in ("ADDRESS", "PROFILE"):
-        monkeypatch.delenv(f"MARIGRAM_{name}", raising=False)
-    return tmp_path
-
-
-async def marigram(*arguments: str, stdin: bytes = b"") -> Result:
-    return await asyncio.to_thread(lambda: CliRunner().invoke(app, list(arguments), stdin))
 
 
 def answering(server: FakeServer, table: pa.Table) -> None:
@@ -118,7 +98,7 @@ async def test_an_answer_comes_as_json_csv_arrow_and_parquet(server: FakeServer)
         (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", 3),
         (grpc.StatusCode.UNAUTHENTICATED, "KEY_UNKNOWN", 4),
         (grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING", 4),
-        (grpc.StatusCode.NOT_FOUND, "STREAM_NOT_FOUND", 5),
+        (grpc.StatusCode.NOT_FOUND, "WRITER_NOT_FOUND", 5),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_GROUPS", 1),
         (grpc.StatusCode.INTERNAL, "INTERNAL", 1),
     ],
@@ -133,6 +113,13 @@ async def test_an_error_is_one_line_and_an_exit_code(
     assert result.stderr == f"marigram: the rule, and what was found (reason {reason}, field spec.stream)\n"
 
 
+async def test_an_error_that_a_command_heals_names_the_command(server: FakeServer) -> None:
+    server.will("Query", refusal(grpc.StatusCode.NOT_FOUND, "no such stream", "STREAM_NOT_FOUND"))
+    result = await marigram(*ask(server))
+    said = "no such stream; `marigram streams list` shows those there are (reason STREAM_NOT_FOUND)"
+    assert result.stderr == f"marigram: {said}\n"
+
+
 async def test_words_that_are_wrong_never_reach_the_server(server: FakeServer) -> None:
     result = await marigram(*ask(server, "--window=soon"))
     assert result.exit_code == 2
@@ -140,116 +127,8 @@ async def test_words_that_are_wrong_never_reach_the_server(server: FakeServer) -
     assert server.calls == []
 
 
-@pytest.mark.parametrize("command", ["serve", "query", "import", "demo", "version"])
-async def test_every_help_text_has_an_example(command: str) -> None:
-    result = await marigram(command, "--help")
-    assert result.exit_code == 0
-    assert f"Example: marigram {command}" in " ".join(result.stdout.split())
-
-
-def loaded(server: FakeServer) -> dict[str, ingest_pb2.BatchColumn]:
-    (message,) = server.durable.values()
-    return {column.name: column for column in message.batch.columns}
-
-
-async def test_a_csv_file_is_shown_and_written_as_a_metric_stream(server: FakeServer, folder: Path) -> None:
-    (folder / "cpu.csv").write_text(CSV)
-    result = await marigram(
-        "import", "cpu.csv", "--labels", "host", "--null", "NA", "--type", "n=f64", "--address", server.address
-    )
-    assert result.exit_code == 0, result.output
-    assert result.stdout == ""
-    for line in (
-        "metric stream cpu:",
-        "time: time",
-        "host: label",
-        "value: f64",
-        "n: f64",
-        "up: bool",
-        "2 rows stored",
-    ):
-        assert line in result.stderr
-    columns = loaded(server)
-    assert server.durable[1].kind == common_pb2.STREAM_KIND_METRIC
-    assert np.frombuffer(server.durable[1].batch.time, "<i8").tolist() == [
-        1_356_998_400 * 10**9,
-        1_356_998_401 * 10**9,
-    ]
-    assert list(columns["host"].label.values) == ["a", "b"]
-    assert columns["value"].validity == b"\x01"
-    assert np.frombuffer(columns["n"].f64, "<f8").tolist() == [1.0, 2.0]
-
-
-async def test_an_event_stream_takes_its_entity_from_a_column_and_its_type_from_an_option(
-    server: FakeServer, folder: Path
-) -> None:
-    parquet.write_table(pa.table({"at": [1, 2], "who": ["u1", None], "amount": [1.0, 2.0]}), folder / "sales.parquet")
-    result = await marigram(
-        "import", "sales.parquet", "--kind", "event", "--time", "at", "--time-unit", "s", "--entity", "who",
-        "--event", "sale", "--address", server.address,
-    )  # fmt: skip
-    assert result.exit_code == 0, result.output
-    columns = loaded(server)
-    assert sorted(columns) == ["amount", "event", "user"]
-    assert list(columns["event"].symbol.values) == ["sale"]
-    assert columns["user"].validity == b"\x01"
-    assert np.frombuffer(server.durable[1].batch.time, "<i8").tolist() == [10**9, 2 * 10**9]
-
-
-async def test_compressed_files_and_standard_input_are_read_too(server: FakeServer, folder: Path) -> None:
-    (folder / "cpu.csv.gz").write_bytes(gzip.compress(CSV.encode()))
-    options = ["--null", "NA", "--address", server.address]
-    assert (await marigram("import", "cpu.csv.gz", *options)).exit_code == 0
-    assert (await marigram("import", "-", "--stream", "cpu", *options, stdin=CSV.encode())).exit_code == 0
-    assert [message.batch.rows for message in server.durable.values()] == [2, 2]
-    assert len({message.writer for message in server.durable.values()}) == 2
-
-
-async def test_quarantined_rows_are_told_by_rule(server: FakeServer, folder: Path) -> None:
-    async def strict(server: FakeServer, messages: Messages, context: Context) -> None:
-        async for message in messages:
-            server.store(message)
-            outcome = ingest_pb2.WriteResponse(commit=5, stored=1)
-            outcome.rejected.add(reason="TIME_OUT_OF_RANGE", rows=1)
-            told = ingest_pb2.BatchOutcome(sequence=message.sequence, outcome=outcome)
-            await context.write(ingest_pb2.WriteStreamResponse(acked_sequence=1, commit=5, outcomes=[told]))
-
-    server.talks.append(strict)
-    (folder / "cpu.csv").write_text(CSV)
-    result = await marigram("import", "cpu.csv", "--null", "NA", "--address", server.address)
-    assert "1 rows quarantined: TIME_OUT_OF_RANGE" in result.stderr
-    assert "1 rows stored, 0 of them late, as of commit 5" in result.stderr
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (["--time", "when"], "time when must be one of the columns time, host, value, n, up"),
-        (["--labels", "zone"], "labels zone must be one of the columns"),
-        (["--entity", "host"], "entity does not belong to metric streams"),
-        (["--kind", "event", "--labels", "host"], "labels does not belong to event streams"),
-        (["--type", "host=f64"], "the file cannot be read"),
-        (["--kind", "log"], "kind must be event or metric"),
-    ],
-)
-async def test_an_import_that_does_not_fit_the_file_writes_nothing(
-    server: FakeServer, folder: Path, options: list[str], said: str
-) -> None:
-    (folder / "cpu.csv").write_text(CSV)
-    result = await marigram("import", "cpu.csv", "--null", "NA", "--address", server.address, *options)
-    assert result.exit_code == 2
-    assert said in result.stderr
-    assert server.durable == {}
-
-
-async def test_a_file_that_is_not_there_is_one_line(server: FakeServer) -> None:
-    result = await marigram("import", "nothing.csv", "--address", server.address)
-    assert result.exit_code == 2
-    assert result.stderr == "marigram: nothing.csv: No such file or directory\n"
-
-
 def returning(code: int, seen: list[Any]) -> Any:
-    def run(settings: Any) -> int:
+    def run(settings: Any, **_: Any) -> int:
         seen.append(settings)
         return code
 

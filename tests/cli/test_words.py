@@ -94,12 +94,11 @@ def test_a_time_is_utc_unless_it_says_otherwise(text: str, expected: datetime) -
     assert words.time(text) == expected
 
 
-def test_what_is_no_time_type_kind_or_setting_is_refused() -> None:
+def test_what_is_no_time_type_or_setting_is_refused() -> None:
     for read, text in (
         (words.time, "yesterday"),
         (lambda text: words.types([text]), "value=int32"),
         (lambda text: words.types([text]), "f64"),
-        (words.kind, "log"),
         (words.setting, "port"),
         (words.stream_of, "-"),
     ):

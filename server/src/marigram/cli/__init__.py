@@ -5,43 +5,64 @@ Data goes to standard output, everything else to standard error.
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from marigram.cli import failures, words
-from marigram.cli.words import Format
+from marigram.cli import failures, groups
+from marigram.cli.options import EXIT_CODES, Address, FileFormat, Format, Output, Profile, Shape
 
-EXIT_CODES = (
-    "Exit codes: 0 done · 1 failed · 2 the command line or the data is wrong · 3 the server cannot be reached or takes "
-    "no more · 4 the key is missing or not allowed · 5 not found · 130 interrupted"
-)
+
+class _InOrder(TyperGroup):
+    """Commands in the order in which they are needed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        first = ["serve", "import", "query", "streams", "status", "top", "key", "namespace", "demo"]
+        return [*first, *(name for name in super().list_commands(ctx) if name not in first)]
+
 
 app = typer.Typer(
+    cls=_InOrder,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="An analytics engine for time-stamped rows.",
+    help="""An analytics engine for time-stamped rows.
+
+    \b
+    Example:
+      marigram serve          # in one terminal; in another, in the same folder:
+      marigram import cpu.csv --labels host
+      marigram query cpu --measure mean:value --window 1m
+      marigram top
+    """,
     epilog=EXIT_CODES,
 )
 
-Address = Annotated[
-    str | None,
-    typer.Option(help="HOST:PORT of the server, instead of MARIGRAM_ADDRESS, the profile's or 127.0.0.1:4774."),
-]
-Profile = Annotated[str | None, typer.Option(help="Profile to take address and key from.")]
+
+def _told_version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
 
 
 @app.callback()
-def main() -> None:
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_told_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
     """Commands of Marigram."""
 
 
-@app.command()
+@app.command(epilog=EXIT_CODES)
+@failures.told
 def version() -> None:
     """Print the version of the engine.
 
-    Example: marigram version
+    \b
+    Example:
+      marigram version
     """
     from marigram.engine import _core
 
@@ -66,12 +87,16 @@ def serve(
     A flag beats the environment (MARIGRAM_PORT and so on), which beats the settings file. The first start on an empty
     directory makes the namespace `default` and writes an admin key to the file admin.key in it.
 
-    Example: marigram serve --data-dir ./marigram-data --port 4774 --set query_seconds=60
+    Where the log goes to a terminal, it begins with where the server listens, where data and key are, and how to stop.
+
+    \b
+    Example:
+      marigram serve
+      marigram serve --data-dir ./marigram-data --port 4774 --set query_seconds=60
     """
     from marigram import config as settings
-    from marigram.cli import lifeline
+    from marigram.cli import lifeline, serving, words
     from marigram.errors import InvalidArgument
-    from marigram.rpc import server
 
     flags: dict[str, object] = dict(words.setting(text) for text in more or ())
     named = {"data_dir": data_dir, "host": host, "port": port, "log_level": log_level, "log_format": log_format}
@@ -82,7 +107,7 @@ def serve(
         raise InvalidArgument(str(error), reason="SETTING_INVALID") from error
     if until_stdin_ends:
         lifeline.hold()
-    raise typer.Exit(server.run(loaded))
+    raise typer.Exit(serving.run(loaded))
 
 
 @app.command(epilog=EXIT_CODES)
@@ -90,45 +115,79 @@ def serve(
 def query(
     stream: Annotated[str, typer.Argument(help="Stream to ask.")],
     measure: Annotated[
-        list[str], typer.Option(help="KIND[:COLUMN][=NAME], such as mean:value, p99:delay, count; may be repeated.")
-    ],
-    group_by: Annotated[list[str] | None, typer.Option(help="Column, label or entity; may be repeated.")] = None,
+        list[str] | None,
+        typer.Option(
+            "--measure",
+            "-m",
+            metavar="MEASURE",
+            help="count, or KIND:COLUMN with KIND one of count, sum, mean, min, max, first, last, distinct, p0 to "
+            "p100; =NAME behind it names the answer's column; may be repeated; count if not given.",
+        ),
+    ] = None,
+    group_by: Annotated[
+        list[str] | None,
+        typer.Option("--group-by", "-g", metavar="COLUMN", help="Column, label or entity; may be repeated."),
+    ] = None,
     window: Annotated[
-        str | None, typer.Option(help="Width of windows: 30s, 1m, 6h, 7d. Without it: one window.")
+        str | None,
+        typer.Option("--window", "-w", metavar="LENGTH", help="Width of windows: 30s, 1m, 6h, 7d; without it, one."),
     ] = None,
     where: Annotated[
-        list[str] | None, typer.Option(help="'COLUMN OP VALUE', OP one of == != < <= > >= in; all must hold.")
+        list[str] | None,
+        typer.Option(
+            metavar="CONDITION",
+            help="'COLUMN OP VALUE', OP one of == != < <= > >= in; may be repeated, all must hold. Quotes in it "
+            "make a text of a number: \"code == '404'\".",
+        ),
     ] = None,
     since: Annotated[
-        str | None, typer.Option("--from", help="First instant, as 2013-01-01 or 2013-01-01T12:00Z.")
+        str | None, typer.Option("--from", metavar="TIME", help="First instant, as 2013-01-01 or 2013-01-01T12:00Z.")
     ] = None,
-    until: Annotated[str | None, typer.Option("--to", help="First instant after the range.")] = None,
+    until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="First instant after the range.")] = None,
     order_by: Annotated[
-        list[str] | None, typer.Option(help="Column of the answer, -COLUMN for greatest first; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of the answer, -COLUMN for greatest first (--order-by=-count); may be repeated.",
+        ),
     ] = None,
     limit: Annotated[int, typer.Option(min=0, help="Most rows to print; 0 is all.")] = 0,
-    output: Annotated[Format, typer.Option("--output", "-o", help="How to print the answer.")] = Format.TABLE,
+    output: Annotated[
+        Format | None,
+        typer.Option("--output", "-o", help="How to print; else by the name of --output-file, else a table."),
+    ] = None,
+    output_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write there instead of standard output; an old file is replaced."),
+    ] = None,
     address: Address = None,
     profile: Profile = None,
 ) -> None:
-    """Ask for measures of a stream and print the answer.
+    """Ask for measures of a stream and print the answer; how it was made is told on standard error.
 
-    Example: marigram query flights --measure count --measure p95:dep_delay --group-by carrier --window 1d
-    --where 'origin in JFK,LGA' --from 2013-06-01 --order-by=-p95_dep_delay --limit 10
+    \b
+    Example:
+      marigram query cpu
+      marigram query cpu -m mean:value -m p99:value --group-by host --window 1m
+      marigram query flights -m p95:delay=slow -g carrier --from 2013-06-01 \\
+        --where 'origin in JFK,LGA' --order-by=-slow --limit 10
+      marigram query flights -m distinct:entity -w 7d -o csv > aircraft.csv
+      marigram query cpu -m max:value -w 1h --output-file peaks.parquet
     """
-    from marigram.cli import ask
+    from marigram.cli import ask, words
 
     asyncio.run(
         ask.run(
             stream,
-            measures=[words.measure(text) for text in measure],
+            measures=[words.measure(text) for text in measure or ("count",)],
             group_by=group_by or (),
             window=None if window is None else words.window(window),
             where=words.conditions(where or ()),
-            range=(words.time(since), words.time(until)),
+            range=(words.time(since, "from"), words.time(until, "to")),
             order_by=[words.order(text) for text in order_by or ()],
             limit=limit,
-            output=output,
+            form=output,
+            file=output_file,
             address=address,
             profile=profile,
         )
@@ -138,36 +197,78 @@ def query(
 @app.command("import", epilog=EXIT_CODES)
 @failures.told
 def import_file(
-    file: Annotated[str, typer.Argument(help="CSV or Parquet file; - is CSV on standard input.")],
-    stream: Annotated[str | None, typer.Option(help="Stream to write to; without it, the file's name.")] = None,
-    kind: Annotated[str, typer.Option(help="Kind of a stream that does not exist yet: event or metric.")] = "metric",
-    time: Annotated[str, typer.Option(help="Column of event time.")] = "time",
-    time_unit: Annotated[str, typer.Option(help="Unit of times that are integers since 1970: s, ms, us or ns.")] = "ns",
-    entity: Annotated[str | None, typer.Option(help="Event streams: column of the user.")] = None,
+    file: Annotated[
+        str,
+        typer.Argument(
+            help="File: .csv, .tsv, .jsonl, .ndjson, .parquet; text also .gz, .bz2, .zst, .lz4; - is standard input."
+        ),
+    ],
+    stream: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Stream to write to; without it, the file's name.")
+    ] = None,
+    form: Annotated[
+        FileFormat | None, typer.Option("--format", help="What the file is, where its name does not say it.")
+    ] = None,
+    kind: Annotated[
+        groups.StreamKind | None, typer.Option(help="Kind of a stream that does not exist yet; metric if not given.")
+    ] = None,
+    time: Annotated[str, typer.Option(metavar="COLUMN", help="Column of event time.")] = "time",
+    time_unit: Annotated[
+        str, typer.Option(metavar="UNIT", help="Unit of times that are numbers since 1970: s, ms, us or ns.")
+    ] = "ns",
+    entity: Annotated[str | None, typer.Option(metavar="COLUMN", help="Event streams: column of the user.")] = None,
     event: Annotated[
-        str | None, typer.Option(help="Event streams: type of every row, if there is no column event.")
+        str | None, typer.Option(metavar="TYPE", help="Event streams: type of every row, if there is no column event.")
     ] = None,
     labels: Annotated[
-        str, typer.Option(help="Metric streams: columns that make the series, with commas between.")
+        str, typer.Option(metavar="COLUMNS", help="Metric streams: columns that make the series, with commas between.")
     ] = "",
     types: Annotated[
         list[str] | None,
-        typer.Option("--type", help="COLUMN=TYPE instead of the inferred: f64, i64, bool, timestamp, symbol, text."),
+        typer.Option(
+            "--type",
+            metavar="COLUMN=TYPE",
+            help="Instead of the inferred: f64, i64, bool, timestamp, symbol, text; may be repeated.",
+        ),
     ] = None,
-    null: Annotated[list[str] | None, typer.Option(help="Text that stands for null in CSV; may be repeated.")] = None,
+    skip: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Column to leave out; may be repeated.")
+    ] = None,
+    null: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="Text that stands for null in CSV; may be repeated.")
+    ] = None,
+    writer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Name to number batches under, instead of one made of the file; resumes standard input.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what columns are taken for, ask no server, write nothing.")
+    ] = False,
     address: Address = None,
     profile: Profile = None,
 ) -> None:
     """Write the rows of a file to a stream, exactly once each, after showing what its columns are taken for.
 
-    Example: marigram import weather.csv --time time_hour --labels origin --null NA
+    Started again after it was stopped or killed, an import goes on where it was. Standard input has no identity, so
+    it does only under --writer NAME, given the same bytes again. Rows that cannot be stored are quarantined: they are
+    told by reason and row number, and the exit code is 6.
+
+    \b
+    Example:
+      marigram import cpu.csv --labels host --dry-run
+      marigram import weather.csv.gz --time time_hour --labels origin --null NA
+      marigram import visits.jsonl --kind event --entity user_id --event visit
+      zcat a.csv.gz | marigram import - --format csv --stream cpu --writer a
     """
-    from marigram.cli import load
-    from marigram.cli.files import Plan
+    from marigram.cli import load, words
+    from marigram.cli.plan import Plan
 
     plan = Plan(
         stream=stream or words.stream_of(file),
-        kind=words.kind(kind),
+        kind=None if kind is None else kind.value,
         time=time,
         time_unit=time_unit,
         entity=entity,
@@ -175,8 +276,64 @@ def import_file(
         labels=tuple(label for label in labels.split(",") if label),
         types=words.types(types or ()),
         nulls=tuple(null or ("",)),
+        skip=frozenset(skip or ()),
     )
-    asyncio.run(load.run(file, plan, address=address, profile=profile))
+    if dry_run:
+        load.show(file, plan, form)
+        return
+    raise typer.Exit(asyncio.run(load.run(file, plan, form, writer, address=address, profile=profile)))
+
+
+@app.command(epilog=EXIT_CODES)
+@failures.told
+def status(output: Output = Shape.TABLE, address: Address = None, profile: Profile = None) -> None:
+    """Print the figures of the server once: rates, commit time, queue, tail, disk, what became of all rows, streams.
+
+    \b
+    Example:
+      marigram status
+      marigram status --output json | jq .rows_per_second
+    """
+    from marigram.cli import monitor
+
+    asyncio.run(monitor.run(output, address=address, profile=profile))
+
+
+@app.command(epilog=EXIT_CODES)
+@failures.told
+def top(
+    plain: Annotated[
+        bool, typer.Option("--plain", help="A line each interval instead of a screen, as where output is no terminal.")
+    ] = False,
+    interval: Annotated[
+        str, typer.Option(metavar="LENGTH", help="With --plain: time between lines, 100ms to 60s.")
+    ] = "1s",
+    stream: Annotated[str | None, typer.Option(metavar="NAME", help="Open this stream's chart at once.")] = None,
+    column: Annotated[str | None, typer.Option(metavar="NAME", help="With --stream: the column to draw.")] = None,
+    address: Address = None,
+    profile: Profile = None,
+) -> None:
+    """Watch the server in a terminal: figures, streams, charts. Keys are shown at the foot of the screen; q leaves.
+
+    \b
+    Example:
+      marigram top
+      marigram top --stream cpu --column value
+      marigram top --plain --interval 5s | tee figures.log
+    """
+    import sys
+
+    from marigram.cli import monitor, words
+
+    if plain or not sys.stdout.isatty():
+        asyncio.run(monitor.lines(words.duration(interval, "interval"), address=address, profile=profile))
+    else:
+        raise typer.Exit(monitor.screen(address, profile, stream, column))
+
+
+app.add_typer(groups.streams, name="streams")
+app.add_typer(groups.key, name="key")
+app.add_typer(groups.namespace, name="namespace")
 
 
 @app.command(epilog=EXIT_CODES)
@@ -198,7 +355,10 @@ def demo(
 
     Nothing that was started is left running, however this ends. Needs the packages of marigram[demo].
 
-    Example: marigram demo --speed-up 86400
+    \b
+    Example:
+      marigram demo
+      marigram demo --speed-up 86400
     """
     from marigram.cli import demonstration
 

@@ -1,21 +1,38 @@
 """``marigram query``: one question to the server."""
 
+from pathlib import Path
 from typing import Any
 
-from marigram.cli import output as printing
-from marigram.cli.words import Format
-from marigram_client import provenance
+from marigram.cli import figures, output
+from marigram.cli.options import Format
+from marigram_client import Provenance, provenance
 from marigram_client.aio import Client
 
 
-async def run(stream: str, *, output: Format, address: str | None, profile: str | None, **spec: Any) -> None:
+async def run(
+    stream: str, *, form: Format | None, file: Path | None, address: str | None, profile: str | None, **spec: Any
+) -> None:
     """Ask and print; how the answer was made is told on standard error."""
+    wanted = output.format_for(file, form)
     async with Client(address, profile=profile) as client:
         table = await client.query(stream, **spec)
-    printing.put(table, output)
-    made = provenance(table)
-    note = "" if made.complete else ", more rows may come"
-    printing.talk().print(
-        f"{table.num_rows:,} rows from {made.rows_scanned:,} in {made.elapsed.total_seconds() * 1e3:.1f} ms, "
-        f"commit {made.commit}{note}"
-    )
+    output.put(table, wanted, file)
+    talk = output.talk()
+    talk.print(_made(table.num_rows, provenance(table)), markup=False)
+    if file is not None:
+        talk.print(f"written to {output.printable(str(file))}", markup=False)
+
+
+def _made(rows: int, made: Provenance) -> str:
+    took = f"{made.elapsed.total_seconds() * 1e3:.1f} ms"
+    parts = [f"{figures.counted(rows, 'row')} from {made.rows_scanned:,} in {took}", f"commit {made.commit}"]
+    parts += [
+        f"{measure.name} within {measure.relative_error:.3%}"
+        for measure in made.measures
+        if not measure.exact and measure.relative_error
+    ]
+    if made.nan_skipped:
+        parts.append(f"{made.nan_skipped:,} NaN left out")
+    if not made.complete:
+        parts.append("more rows may come")
+    return output.printable(", ".join(parts))

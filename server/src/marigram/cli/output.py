@@ -3,81 +3,249 @@
 import json
 import math
 import sys
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
-import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from marigram.cli.words import Format
+from marigram.cli.options import Format
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 WIDE = 10_000
 """Characters of a line that goes to a file or a pipe: nothing is cut there."""
+NOTHING = "–"
+MOST_ROWS = 1_000
+"""Rows of an answer that a table shows; nobody reads more, and laying them out takes long."""
+_AT_ONCE = 4_096
+"""Rows that are printed at once."""
+_PIECE = 32_768
+_BINARY = (Format.ARROW, Format.PARQUET)
+_SUFFIXES = {
+    ".csv": Format.CSV,
+    ".json": Format.JSON,
+    ".jsonl": Format.NDJSON,
+    ".ndjson": Format.NDJSON,
+    ".arrow": Format.ARROW,
+    ".arrows": Format.ARROW,
+    ".parquet": Format.PARQUET,
+}
+
+
+class _Pieces:
+    """A stream that is written to in pieces, so that a pipe whose reader is gone is noticed."""
+
+    def __init__(self, sink: IO[str]) -> None:
+        self._sink = sink
+
+    def write(self, text: str) -> int:
+        for start in range(0, len(text), _PIECE):
+            self._sink.write(text[start : start + _PIECE])
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sink, name)
+
+
+class _Console(Console):
+    """A console that leaves a closed pipe to ``failures``."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 def talk() -> Console:
     """Standard error."""
-    return Console(stderr=True, highlight=False)
-
-
-def put(table: pa.Table, form: Format) -> None:
-    """Print an answer."""
-    if form is Format.TABLE:
-        show(table)
-    elif form is Format.JSON:
-        json.dump([_plain(row) for row in _rows(table)], sys.stdout, ensure_ascii=False, indent=1)
-        sys.stdout.write("\n")
-    else:
-        sys.stdout.flush()
-        _put_bytes(table, form)
-        sys.stdout.buffer.flush()
-
-
-def show(table: pa.Table, title: str | None = None) -> None:
-    """Print an answer as a table for people."""
-    console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=WIDE)
-    grid = Table()
-    for field in table.schema:
-        numeric = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
-        grid.add_column(Text(printable(field.name)), justify="right" if numeric else "left")
-    for row in _rows(table):
-        grid.add_row(*(Text(_cell(value)) for value in row.values()))
-    if title is not None:
-        console.print(Text(title, "bold"))
-    console.print(grid)
+    return _Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDE)
 
 
 def printable(text: str) -> str:
-    """The text without what a terminal would obey: control characters and marks of direction are written out."""
+    """The text without what a terminal would obey: control characters and marks of direction are written out.
+
+    Every text that is not ours passes through here before it is shown, and as ``rich.text.Text``, so that it is no
+    markup either."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def _put_bytes(table: pa.Table, form: Format) -> None:
-    if form is Format.CSV:
-        import pyarrow.csv as csv
+def printable_lines(text: str) -> str:
+    """The same for text of several lines, which stay lines."""
+    return "\n".join(map(printable, text.split("\n")))
 
-        csv.write_csv(table, sys.stdout.buffer)
-    elif form is Format.PARQUET:
+
+def format_for(file: Path | None, wanted: Format | None) -> Format:
+    """How to print: what was said, else what the file's name says, else a table.
+
+    Raises:
+        InvalidArgument: bytes would go to a terminal.
+    """
+    found = wanted or (Format.TABLE if file is None else _SUFFIXES.get(file.suffix.lower(), Format.TABLE))
+    if found in _BINARY and file is None and sys.stdout.isatty():
+        from marigram_client.errors import InvalidArgument
+
+        rule = f"{found} is not for a terminal: name a file with --output-file or > FILE"
+        raise InvalidArgument(rule, reason="COMMAND_LINE", field="output")
+    return found
+
+
+def put(table: "pa.Table", form: Format, file: Path | None = None) -> None:
+    """Print an answer, to standard output or to a file, which is there whole or as it was."""
+    if file is None:
+        if form in _BINARY:
+            sys.stdout.flush()
+            _put_bytes(table, form, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+        else:
+            _put_text(table, form, sys.stdout)
+        return
+    draft = file.with_name(f".{file.name}.part")
+    try:
+        with draft.open("wb") if form in _BINARY else draft.open("w", encoding="utf-8", newline="\n") as sink:
+            (_put_bytes if form in _BINARY else _put_text)(table, form, sink)
+        draft.replace(file)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def show(table: "pa.Table", title: str | None = None) -> None:
+    """Print an answer as a table for people."""
+    import pyarrow as pa
+
+    numeric = [pa.types.is_integer(field.type) or pa.types.is_floating(field.type) for field in table.schema]
+    rows = (row.values() for row in _rows(table.slice(0, MOST_ROWS)))
+    print_grid(table.schema.names, rows, title=title, right=[index for index, is_so in enumerate(numeric) if is_so])
+    if table.num_rows > MOST_ROWS:
+        way = "--limit asks for fewer, --output csv, json, ndjson, arrow or parquet prints all"
+        talk().print(f"{MOST_ROWS:,} of {table.num_rows:,} rows shown; {way}", markup=False)
+
+
+def print_grid(
+    names: Sequence[str],
+    rows: Iterable[Iterable[object]],
+    *,
+    title: str | None = None,
+    right: Sequence[int] = (),
+    whole: Sequence[int] = (),
+    console: Console | None = None,
+) -> None:
+    """Print rows below names; columns ``right`` are set to the right. On a terminal lines fold where it ends,
+    those of columns ``whole`` last."""
+    target = console or screen(sys.stdout)
+    table = Table()
+    for index, name in enumerate(names):
+        side: Literal["left", "right"] = "right" if index in right else "left"
+        table.add_column(Text(printable(name)), justify=side, overflow="fold", no_wrap=index in whole)
+    for row in rows:
+        table.add_row(*(Text(cell(value)) for value in row))
+    if title is not None:
+        target.print(Text(printable(title), "bold"))
+    target.print(table)
+
+
+def print_json(value: object, *, indent: int | None = 1, sink: IO[str] | None = None) -> None:
+    """Print a value as JSON. What is not printable is escaped as JSON does it, so that data stays what it is."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False, default=str)
+    (sink or sys.stdout).write(f"{_escaped(text)}\n")
+
+
+def screen(sink: IO[str]) -> Console:
+    """A console on a stream: as wide as the terminal, or as wide as it takes."""
+    if sink.isatty():
+        return _Console(file=sink, highlight=False)
+    return _Console(file=cast("IO[str]", _Pieces(sink)), highlight=False, width=WIDE, no_color=True)
+
+
+def cell(value: object) -> str:
+    """A value as a table shows it."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, float):
+        return f"{value:,.3f}".rstrip("0").rstrip(".") if 1e-3 <= abs(value) < 1e15 or value == 0 else f"{value:.6g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else printable(str(value))
+
+
+def _put_text(table: "pa.Table", form: Format, sink: Any) -> None:
+    if form is Format.CSV:
+        visible = printable_lines if sink.isatty() else str
+        for text in _csv(table):
+            sink.write(visible(text))
+    elif form is Format.JSON:
+        sink.write("[")
+        for index, row in enumerate(_rows(table)):
+            sink.write(",\n " if index else "\n ")
+            sink.write(_escaped(json.dumps(_plain(row), ensure_ascii=False)))
+        sink.write("\n]\n")
+    elif form is Format.NDJSON:
+        for row in _rows(table):
+            print_json(_plain(row), indent=None, sink=sink)
+    else:
+        with _standing_for_stdout(sink):
+            show(table)
+
+
+@contextmanager
+def _standing_for_stdout(sink: IO[str]) -> Iterator[None]:
+    kept, sys.stdout = sys.stdout, sink  # a text stream as well
+    try:
+        yield
+    finally:
+        sys.stdout = kept
+
+
+def _csv(table: "pa.Table") -> Iterator[str]:
+    """The names, then some rows at a time."""
+    import io
+
+    import pyarrow.csv as csv
+
+    for rows in (table.slice(0, 0), *table.to_batches(max_chunksize=_AT_ONCE)):
+        text = io.BytesIO()
+        csv.write_csv(rows, text, csv.WriteOptions(include_header=not rows.num_rows))
+        yield text.getvalue().decode()
+
+
+def _escaped(text: str) -> str:
+    """JSON without what a terminal would obey; it reads back as the same."""
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text).replace(
+        "\x7f", "\\u007f"
+    )
+
+
+def _put_bytes(table: "pa.Table", form: Format, sink: Any) -> None:
+    if form is Format.PARQUET:
         import pyarrow.parquet as parquet
 
-        parquet.write_table(table, sys.stdout.buffer)
+        parquet.write_table(table, sink)
     else:
-        with pa.ipc.new_stream(sys.stdout.buffer, table.schema) as writer:
+        import pyarrow as pa
+
+        with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
 
 
-def _rows(table: pa.Table) -> list[dict[str, Any]]:
+def _rows(table: "pa.Table") -> Iterator[dict[str, Any]]:
     """Rows with times as text, since Python's datetimes end at microseconds."""
+    import pyarrow as pa
+
     for index, field in enumerate(table.schema):
         if pa.types.is_timestamp(field.type):
             table = table.set_column(index, field.name, _times(table.column(index)))
-    rows: list[dict[str, Any]] = table.to_pylist()
-    return rows
+    for batch in table.to_batches(max_chunksize=_AT_ONCE):
+        yield from batch.to_pylist()
 
 
-def _times(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _times(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
     """Times as ISO 8601, no more digits than the column needs."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     plain = column.cast(pa.timestamp("ns"))
@@ -93,11 +261,3 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()
     }
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, float):
-        return f"{value:,.3f}".rstrip("0").rstrip(".") if abs(value) < 1e15 else f"{value:g}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else printable(str(value))

@@ -16,10 +16,20 @@ class Bar(Protocol):
 @contextmanager
 def shown() -> Iterator[Bar]:
     """A bar that is taken away when the work is over."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     console = output.talk()
-    columns = (TextColumn("{task.fields[rows]:>12,} rows"), BarColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.fields[rows]:>12,} rows"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(),
+        TextColumn("left"), TimeRemainingColumn(),
+    )  # fmt: skip
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("rows", total=None, rows=0)
 

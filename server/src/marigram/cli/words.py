@@ -3,11 +3,10 @@
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from functools import reduce
 from operator import and_
 from pathlib import PurePath
-from typing import Literal, cast, get_args
+from typing import cast, get_args
 
 import marigram_client as mc
 from marigram_client.errors import InvalidArgument
@@ -29,16 +28,6 @@ _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _CONDITION = re.compile(r"\s*(?P<column>\S+?)\s*(?P<operator>==|!=|<=|>=|=|<|>|\sin\s)\s*(?P<value>.*?)\s*", re.DOTALL)
 
 
-class Format(StrEnum):
-    """How an answer is printed."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
-    ARROW = "arrow"
-    PARQUET = "parquet"
-
-
 def measure(text: str) -> Measure:
     """A measure from ``mean:value``, ``p99:delay``, ``count`` or ``mean:value=average``."""
     what, _, name = text.partition("=")
@@ -54,10 +43,32 @@ def measure(text: str) -> Measure:
 
 def window(text: str) -> Window:
     """Tumbling windows from a width such as ``30s`` or ``7d``."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)", text)
+    return mc.tumbling(duration(text, "window"))
+
+
+def duration(text: str, option: str) -> timedelta:
+    """A length of time from ``30s``, ``250ms`` or ``7d``."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d+)?)(ms|s|m|h|d|w)", text)
     if match is None:
-        raise _wrong("window", f"must be a number and one of {', '.join(_UNITS)}, got {text!r}")
-    return mc.tumbling(timedelta(seconds=float(match[1]) * _UNITS[match[2]]))
+        raise _wrong(option, f"must be a number and one of {', '.join(_UNITS)}, such as 30s, got {text!r}")
+    try:
+        return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+    except OverflowError:
+        raise _wrong(option, f"must be shorter, got {text!r}") from None
+
+
+def maybe_duration(text: str | None, option: str) -> timedelta | None:
+    """The same; None for none."""
+    return None if text is None else duration(text, option)
+
+
+def expiry(text: str | None) -> datetime | None:
+    """When a key ends: after a length of time such as ``30d``, or at an instant; None for never."""
+    if text is None:
+        return None
+    if re.fullmatch(r"[\d.]+[a-z]+", text):
+        return datetime.now(UTC) + duration(text, "expires")
+    return time(text, "expires")
 
 
 def conditions(texts: Iterable[str]) -> Condition | None:
@@ -93,25 +104,25 @@ def order(text: str) -> Order:
     return mc.descending(text[1:]) if text.startswith("-") else mc.ascending(text)
 
 
-def time(text: str | None) -> datetime | None:
+def time(text: str | None, option: str = "time") -> datetime | None:
     """A time from ISO 8601, in UTC unless it says otherwise."""
     if text is None:
         return None
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
-        raise _wrong("time", f"must be as 2013-01-01 or 2013-01-01T12:00:00Z, got {text!r}") from None
+        raise _wrong(option, f"must be as 2013-01-01 or 2013-01-01T12:00:00Z, got {text!r}") from None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
-def types(texts: Iterable[str]) -> dict[str, ColumnType]:
+def types(texts: Iterable[str], option: str = "type") -> dict[str, ColumnType]:
     """Types by column, from ``column=type``."""
     found: dict[str, ColumnType] = {}
     for text in texts:
         name, _, kind_of_column = text.rpartition("=")
         if not name or kind_of_column not in get_args(ColumnType):
             raise _wrong(
-                "type", f"must be COLUMN=TYPE with TYPE one of {', '.join(get_args(ColumnType))}, got {text!r}"
+                option, f"must be COLUMN=TYPE with TYPE one of {', '.join(get_args(ColumnType))}, got {text!r}"
             )
         found[name] = cast("ColumnType", kind_of_column)
     return found
@@ -125,18 +136,12 @@ def setting(text: str) -> tuple[str, str]:
     return name.replace("-", "_"), value
 
 
-def kind(text: str) -> Literal["event", "metric"]:
-    """The kind of a stream."""
-    if text not in ("event", "metric"):
-        raise _wrong("kind", f"must be event or metric, got {text!r}")
-    return cast('Literal["event", "metric"]', text)
-
-
 def stream_of(file: str) -> str:
-    """The stream that a file is named after: its name up to the first dot."""
+    """The stream that a file is named after: its name up to the first dot, signs that no stream has made ``_``."""
     if file == "-":
         raise _wrong("stream", "must be said when standard input is read")
-    return re.sub(r"[^A-Za-z0-9_-]", "_", PurePath(file).name.partition(".")[0]) or "rows"
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", PurePath(file).name.partition(".")[0]) or "rows"
+    return name if re.match(r"[A-Za-z_]", name) else f"_{name}"
 
 
 def _value(column: str, text: str) -> object:

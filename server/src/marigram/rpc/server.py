@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import os
 import signal
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -202,21 +203,29 @@ def channel_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def run(settings: Settings) -> int:
-    """Serves until a signal comes; the exit code."""
+def run(
+    settings: Settings,
+    started: Callable[[str, int], None] | None = None,
+    failed: Callable[[MarigramError], None] | None = None,
+) -> int:
+    """Serves until a signal comes; the exit code. ``started`` is told host and port, ``failed`` why it could not start,
+    instead of the log."""
     logs.configure(settings.log_level, settings.log_format)
     os.environ.setdefault(
         "GRPC_VERBOSITY", "NONE"
     )  # its lines are not structured, and each of them comes to us as an error
     try:
-        uvloop.run(_serve(settings))
+        uvloop.run(_serve(settings, started))
     except MarigramError as error:
-        log.error("cannot start", reason=error.reason, message=error.message, detail=error.detail)
+        if failed is None:
+            log.error("cannot start", reason=error.reason, message=error.message, detail=error.detail)
+        else:
+            failed(error)
         return EXIT_FAILED
     return 0
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, started: Callable[[str, int], None] | None) -> None:
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
     signals = itertools.count()
@@ -231,6 +240,8 @@ async def _serve(settings: Settings) -> None:
         signal.signal(number, on_signal)
     try:
         server = await Server.start(settings)
+        if started is not None:
+            started(settings.host, server.port)
         await asked.wait()
         await server.stop()
     finally:

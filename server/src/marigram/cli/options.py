@@ -1,0 +1,50 @@
+"""What the commands share: exit codes, common options, and the words of options that have few. Imports nothing slow."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+EXIT_CODES = (
+    "Exit codes: 0 done · 1 failed · 2 the command line or the data is wrong · 3 the server cannot be reached or takes "
+    "no more · 4 the key is missing or not allowed · 5 not found · 6 done, but rows were quarantined · 130 interrupted "
+    "· 141 nobody reads the output any more"
+)
+"""As ``marigram.cli.failures`` and ``load`` have them."""
+
+
+class Format(StrEnum):
+    """How an answer is printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    NDJSON = "ndjson"
+    ARROW = "arrow"
+    PARQUET = "parquet"
+
+
+class Shape(StrEnum):
+    """How a list or figures are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class FileFormat(StrEnum):
+    """What a file is."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+
+
+Address = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="The server, instead of MARIGRAM_ADDRESS, the profile's or 127.0.0.1:4774."),
+]
+Profile = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Profile to take address and key from, instead of MARIGRAM_PROFILE.")
+]
+Output = Annotated[Shape, typer.Option("--output", "-o", help="How to print.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether this is meant.")]

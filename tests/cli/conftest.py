@@ -1,0 +1,41 @@
+"""A folder of its own for every test, nothing of the user's in sight, and a server for those that ask for it."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import Served, serving
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("MARIGRAM_KEY", "secret")
+    for name in ("ADDRESS", "PROFILE"):
+        monkeypatch.delenv(f"MARIGRAM_{name}", raising=False)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def one_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A real server for all tests of this folder: they take streams and names of their own."""
+    with serving(tmp_path_factory.mktemp("server") / "data") as served:
+        yield served
+
+
+@pytest.fixture
+def served(one_server: Served, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
+    """The real server, found by its environment variables."""
+    for name, value in one_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return one_server
+
+
+@pytest.fixture
+def stream() -> str:
+    """The name of a stream that no other test has."""
+    return f"s_{secrets.token_hex(4)}"
