@@ -4,12 +4,13 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
 from textual.screen import Screen
 
 from marigram_tui import themes
@@ -35,6 +36,8 @@ class MarigramApp(App[None]):
     TITLE = "marigram"
     CSS_PATH = "app.tcss"
     COMMANDS: ClassVar = App.COMMANDS | {lambda: _stream_commands()}
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 (as Textual declares it)
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "help", key_display="?"),
         Binding("q", "quit", "quit"),
@@ -74,6 +77,10 @@ class MarigramApp(App[None]):
 
     def get_default_screen(self) -> Screen[None]:
         return Overview(id="_default")
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        filters = super().get_line_filters()
+        return (themes.Styled(), *filters) if self.no_color else filters
 
     def on_ready(self) -> None:
         self.call_after_refresh(self._begin)
@@ -167,7 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(app: MarigramApp) -> int:
     app.run()
     if app.first_paint_s is not None:
-        sys.stderr.write(f"{app.first_paint_s * 1e3:.0f}\n")
+        sys.stdout.write(f"{app.first_paint_s * 1e3:.0f}\n")  # standard error is what Textual paints on
     return app.return_code or 0
 
 

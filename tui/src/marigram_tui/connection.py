@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 INTERVAL = timedelta(seconds=1)
 SILENCE_S = 8.0
 """Without figures for so long, a connection that looks open is taken for dead."""
-DELAYS_S = (1.0, 2.0, 4.0, 8.0)
+DELAYS_S = (1.0, 2.0, 3.0, 5.0)
 PATIENT_S = 15.0
 """Between attempts that a person must act for, such as giving another key."""
 

@@ -134,15 +134,14 @@ def sparkline(values: Sequence[float], rows: int = 1, top: float = 0.0) -> list[
         else:
             level = round(value / scale * rows * 8) if scale > 0 else 0
             levels.append(max(level, 1))
-    lines = []
-    for row in range(rows - 1, -1, -1):
-        lines.append(
-            "".join(
-                (_GAP if row == 0 else " ") if level is None else _BLOCKS[min(8, max(0, level - row * 8))]
-                for level in levels
-            )
-        )
-    return lines
+    return ["".join(_block(level, row) for level in levels) for row in range(rows - 1, -1, -1)]
+
+
+def _block(level: int | None, row: int) -> str:
+    """What a column of ``level`` eighths (None: a gap) shows in a row counted from the bottom."""
+    if level is None:
+        return _GAP if row == 0 else " "
+    return _BLOCKS[min(8, max(0, level - row * 8))]
 
 
 def _digits(value: float) -> str:

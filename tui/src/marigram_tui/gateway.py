@@ -13,11 +13,11 @@ from marigram_tui.questions import ENTITY, ROWS, Answer, Column, Line, Question,
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from marigram_client import Ledger, ServerStatus, StreamStatus
     from marigram_client import Measure as AskedMeasure
+    from marigram_client import ServerStatus, StreamStatus  # noqa: TC004 (screens take the types from here)
     from marigram_client.aio import Client
 
-    __all__ = ["Gateway", "Kind", "Ledger", "LiveGateway", "ServerStatus", "StreamStatus", "Trouble"]
+__all__ = ["Gateway", "Kind", "LiveGateway", "ServerStatus", "StreamStatus", "Trouble"]
 
 _QUERY_TIMEOUT = timedelta(seconds=20)
 _QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
@@ -156,14 +156,14 @@ def trouble(error: Exception, scope: str) -> Trouble:
         case client.Unauthenticated():
             return Trouble(
                 Kind.DENIED,
-                f"the server does not take this key: {why}",
+                why,
                 "Give a valid one with --key, MARIGRAM_KEY or a profile, or start where the data directory lies.",
             )
         case client.PermissionDenied():
             return Trouble(
                 Kind.DENIED,
-                f"this key lacks the scope {scope}: {why}",
-                "Ask an administrator for a key with the role viewer.",
+                why,
+                f"Ask an administrator for a key with the scope {scope}; the role viewer has it.",
             )
         case client.Unsupported():
             return Trouble(Kind.SETTING, f"this server is too old: {why}", "Update the server.")
@@ -172,7 +172,14 @@ def trouble(error: Exception, scope: str) -> Trouble:
         case client.DeadlineExceeded() if scope == "query:read":
             return Trouble(Kind.QUESTION, why)
         case _:
-            return Trouble(Kind.LOST, why)
+            return Trouble(Kind.LOST, _plain(why))
+
+
+def _plain(why: str) -> str:
+    """gRPC lists every address that it tried and what happened inside; the last cause is what helps."""
+    if why.startswith("failed to connect"):
+        return why.rpartition(": ")[2].rstrip(" )}").lower() or why
+    return why
 
 
 def _measure(question: Question) -> "AskedMeasure":

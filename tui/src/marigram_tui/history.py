@@ -2,12 +2,15 @@
 
 import math
 
+_LATE_S = 3
+"""Figures come once a second, give or take: a shorter hole is none."""
+
 
 class History:
     """One value a second, in a ring of ``seconds`` places; a second without a value is NaN.
 
-    Seconds are whole numbers of a clock that never goes back. What arrives up to two seconds late fills the hole
-    before it, since figures that come once a second now and then skip one of ours.
+    Seconds are whole numbers of a clock that never goes back. A short hole is filled with the value after it, since
+    figures that come once a second now and then skip one of ours.
     """
 
     def __init__(self, seconds: int = 600) -> None:
@@ -19,7 +22,7 @@ class History:
         size = len(self._places)
         if self._newest is not None and second > self._newest:
             missed = range(max(self._newest + 1, second - size + 1), second)
-            fill = value if second - self._newest <= 3 else math.nan
+            fill = value if second - self._newest <= _LATE_S else math.nan
             for place in missed:
                 self._places[place % size] = fill
         self._places[second % size] = value
@@ -30,6 +33,8 @@ class History:
 
         Spans are aligned to the clock, so that a column that was drawn keeps its value and moves as a whole.
         """
+        if self._newest is not None and 0 <= now - self._newest <= _LATE_S:
+            now = self._newest  # the figures of this second are still on their way: that is no hole
         last = now // seconds
         return [self._greatest(span * seconds, seconds) for span in range(last - count + 1, last + 1)]
 

@@ -64,10 +64,11 @@ class State:
 
     def pace(self, stream: str) -> float:
         """Seconds by which a stream's watermark moved in one of ours, lately: about 1, or the speed of a replay."""
-        seen = self._watermarks.get(stream, ())
-        if len(seen) < 2 or seen[-1][0] == seen[0][0]:
+        seen = self._watermarks.get(stream)
+        if not seen or seen[-1][0] == seen[0][0]:
             return 0.0
-        return (seen[-1][1] - seen[0][1]) / 1e9 / (seen[-1][0] - seen[0][0])
+        (first, then_ns), (last, now_ns) = seen[0], seen[-1]
+        return (now_ns - then_ns) / 1e9 / (last - first)
 
     def stream(self, name: str) -> "StreamStatus | None":
         """Figures of one stream."""

@@ -1,5 +1,9 @@
 """Colours. Nothing is told by colour alone: every one stands beside a sign or a word."""
 
+from rich.segment import Segment
+from rich.style import Style
+from textual.color import Color
+from textual.filter import LineFilter
 from textual.theme import Theme
 
 DEEP = Theme(
@@ -46,3 +50,10 @@ PALE = Theme(
 
 # Told apart by most colour-blind eyes (after Okabe and Ito); each line also carries a letter.
 LINES = ("#56b4e9", "#e69f00", "#63d39b", "#cc79a7", "#f0e442")
+
+
+class Styled(LineFilter):
+    """Gives a style to segments without one: plots have such, and what takes the colours out (NO_COLOR) wants one."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [Segment(text, style or Style.null(), None) for text, style, _ in segments]

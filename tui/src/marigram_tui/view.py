@@ -42,8 +42,8 @@ class View:
         return self.end_ns is not None
 
     def width(self, columns: int) -> timedelta:
-        """Width of the windows, by itself so that there is about one for each column of the plot."""
-        return timedelta(seconds=self.width_s or self._fitting(max(20, columns)))
+        """Width of the windows, by itself so that there are one or two for each column of the plot."""
+        return timedelta(seconds=self.width_s or self._fitting(columns))
 
     def span(self, edge_ns: int, columns: int) -> tuple[int, int]:
         """``[start, end)`` in Unix nanoseconds, beginning on a window; ``edge_ns`` is the newest time there is."""
@@ -61,7 +61,7 @@ class View:
 
     def resize(self, steps: int, columns: int) -> None:
         """Wider windows (above 0) or narrower ones, as far as the range allows."""
-        now = self.width_s or self._fitting(max(20, columns))
+        now = self.width_s or self._fitting(columns)
         place = WIDTHS_S.index(now) + steps
         if 0 <= place < len(WIDTHS_S) and self._possible(WIDTHS_S[place]):
             self.width_s = WIDTHS_S[place]
@@ -90,7 +90,8 @@ class View:
         return False
 
     def _fitting(self, columns: int) -> int:
-        return next((width for width in WIDTHS_S if self.range_s <= width * columns), WIDTHS_S[-1])
+        most = 2 * max(20, columns)
+        return next((width for width in WIDTHS_S if self.range_s <= width * most), WIDTHS_S[-1])
 
     def _possible(self, width: int) -> bool:
         return 2 * width <= self.range_s <= MOST_WINDOWS * width

@@ -35,7 +35,7 @@ class Chart(FrameScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "back"),
-        Binding("space", "pause", "pause", priority=True),
+        Binding("space", "pause", "pause", key_display="␣"),
         Binding("c", "column(1)", "column"),
         Binding("C", "column(-1)", "column back", show=False),
         Binding("m", "measure(1)", "measure"),
@@ -47,7 +47,7 @@ class Chart(FrameScreen):
         Binding("minus,comma", "width(-1)", "window", key_display="- +"),
         Binding("plus,equals_sign,full_stop", "width(1)", "wider", show=False),
         Binding("a", "automatic", "range and window by themselves", show=False),
-        Binding("left,h", "pan(-1)", "pan", key_display="← →"),
+        Binding("left,h", "pan(-1)", "earlier", show=False),
         Binding("right,l", "pan(1)", "later", show=False),
         Binding("end,0", "live", "newest", show=False),
     ]
@@ -210,7 +210,7 @@ class Chart(FrameScreen):
             if answer.watermark_ns is not None and (self._watermark_ns or answer.watermark_ns) <= answer.watermark_ns:
                 self._watermark_ns = answer.watermark_ns
             points = max((len(line.values) for line in answer.lines), default=0)
-            if self.view.adapt(self.state.pace(self.stream), points):
+            if question.group is None and self.view.adapt(self.state.pace(self.stream), points):
                 self._asked = None
             self._draw()
             self._next_at = began + max(_LEAST_S, _SHARE * (clock.now() - began))
@@ -229,10 +229,7 @@ class Chart(FrameScreen):
         self.schema = await self.home.gateway.schema(self.stream)
         self._schema_at = now
         names = [column.name for column in self.schema.columns]
-        if name in names:
-            place = names.index(name)
-        else:
-            place = 0
+        place = names.index(name) if name in names else 0
         fresh = self._wanted is not None or self.column.name != name
         self._wanted = None
         self._place = place
@@ -294,7 +291,8 @@ class Chart(FrameScreen):
 
     def _asking_line(self) -> Content:
         view, columns = self.view, self.query_one(TimePlot).columns
-        width = formats.duration(view.width(columns).total_seconds())
+        width_s = view.width(columns).total_seconds()
+        width = formats.duration(width_s)
         length = formats.duration(view.range_s)
         column = self.column
         unit = f" ({formats.safe(column.unit, 12)})" if column.unit else ""
@@ -306,6 +304,7 @@ class Chart(FrameScreen):
         span = self.answer.question if self.answer else None
         if span is not None:
             until = formats.moment(span.end_ns)
+            until = until if width_s < 60 else f"{until[:-4]}Z"
             parts += [("  until ", "$foreground 60%"), (until, "bold")]
         return Content.assemble(*parts)
 
@@ -326,12 +325,13 @@ class Chart(FrameScreen):
                 (formats.safe(line.label, room), themes.LINES[place]),
                 f" {newest}   ",
             ]
-        return Content.assemble(*parts) if parts else Content("no rows in this range")
+        nothing = f"no values of {formats.safe(answer.question.group)} in this range"
+        return Content.assemble(*parts) if parts else Content(nothing)
 
     def _provenance(self) -> Content:
         answer = self.answer
         if answer is None:
-            return Content.styled("asking …", "$foreground 60%")
+            return Content.styled("" if self.trouble else "asking …", "$foreground 60%")
         bound = f"± {answer.relative_error:.3%}".replace("%", " %") if answer.relative_error else "exact"
         parts = [
             f"{formats.number(answer.rows_scanned)} rows scanned",
@@ -340,7 +340,7 @@ class Chart(FrameScreen):
             bound,
         ]
         if answer.watermark_ns is not None:
-            parts.append(f"│ settled until {formats.moment(answer.watermark_ns)[11:]}")
+            parts.append(f"│ settled {formats.moment(answer.watermark_ns)[11:]}")
         return Content.styled(" · ".join(parts), "$foreground 60%")
 
     def _trouble(self) -> str:
@@ -353,7 +353,7 @@ class Chart(FrameScreen):
 
 
 def points(line: Line, question: Question) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
-    """Middles of windows (seconds) and values; windows without rows count 0."""
+    """Middles of windows (seconds), as far as they lie in the range, and values; windows without rows count 0."""
     width_ns = int(question.width / timedelta(microseconds=1)) * 1_000
     starts, values = line.starts_ns, line.values
     if question.measure == "count" and len(starts) > 1:
@@ -361,4 +361,5 @@ def points(line: Line, question: Question) -> "tuple[NDArray[np.float64], NDArra
         filled = np.zeros(len(every))
         filled[(starts - starts[0]) // width_ns] = values
         starts, values = every, filled
-    return starts / formats.SECOND_NS + width_ns / formats.SECOND_NS / 2, values
+    middles = (starts + np.minimum(starts + width_ns, question.end_ns)) / 2
+    return middles / formats.SECOND_NS, values

@@ -1,6 +1,6 @@
 """What all screens have: a title bar above, a banner, keys below, and a picture that is painted on the frame clock."""
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, cast
 
 from textual.app import ComposeResult
 from textual.screen import Screen
@@ -8,6 +8,7 @@ from textual.widgets import Footer
 
 from marigram_tui import formats
 from marigram_tui.connection import Phase
+from marigram_tui.gateway import Kind
 from marigram_tui.widgets.banner import Banner
 from marigram_tui.widgets.titlebar import Badge, TitleBar
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 class FrameScreen(Screen[None]):
     """A screen that the frame clock paints while it is on top."""
-
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (100, "-wide")]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-low"), (32, "-tall")]
 
     @property
     def home(self) -> "MarigramApp":
@@ -48,9 +46,10 @@ class FrameScreen(Screen[None]):
 
     def badge(self) -> Badge:
         """What is shown is now, or is not."""
-        return {Phase.CONNECTING: Badge.CONNECTING, Phase.LIVE: Badge.LIVE, Phase.LOST: Badge.OFFLINE}[
-            self.state.link.phase
-        ]
+        link = self.state.link
+        if link.trouble is not None and link.trouble.kind is Kind.DENIED:
+            return Badge.DENIED
+        return {Phase.CONNECTING: Badge.CONNECTING, Phase.LIVE: Badge.LIVE, Phase.LOST: Badge.OFFLINE}[link.phase]
 
     def note(self) -> str:
         """A word beside the badge."""

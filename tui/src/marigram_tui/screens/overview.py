@@ -52,7 +52,7 @@ class Overview(FrameScreen):
         status = self.state.status
         if status is None:
             return ""
-        age = formats.duration((status.now - status.start_time).total_seconds())
+        age = formats.duration(int((status.now - status.start_time).total_seconds()))
         return f"v{formats.safe(status.version, 16)} · up {age}"
 
     def paint(self) -> None:
@@ -139,15 +139,16 @@ def trace(history: "History", second: int) -> Trace:
 
 
 def ledger(status: "ServerStatus", width: int) -> Content:
-    """received = stored + rejected + duplicate, and whether more is taken."""
+    """received = stored + rejected + duplicate, and whether more is taken; in shorter words where it is narrow."""
     book = status.ledger
     rejected = sum(book.rejected.values())
+    received, duplicate = ("received", "duplicate") if width >= 90 else ("in", "dup")
     parts: list[tuple[str, str]] = []
     for sign, label, count, style in (
-        ("", "received", book.received, ""),
+        ("", received, book.received, ""),
         (" = ", "stored", book.stored, ""),
         (" + ", "rejected", rejected, "$warning"),
-        (" + ", "duplicate", book.duplicate, ""),
+        (" + ", duplicate, book.duplicate, ""),
         (" · ", "late", book.late, "$warning"),
     ):
         parts += [(sign, "$foreground 50%"), (f"{label} ", "$foreground 60%")]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
+from textual.reactive import reactive
 from textual_plot import AxisFormatter, HiResMode, PlotWidget
 
 from marigram_tui import formats
@@ -17,13 +18,16 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+_MONTH = 28 * _DAY
 _STEPS_S = (
     1, 2, 5, 10, 15, 30, _MINUTE, 2 * _MINUTE, 5 * _MINUTE, 10 * _MINUTE, 15 * _MINUTE, 30 * _MINUTE, _HOUR, 2 * _HOUR,
-    3 * _HOUR, 6 * _HOUR, 12 * _HOUR, _DAY, 2 * _DAY, 7 * _DAY, 14 * _DAY, 28 * _DAY, 91 * _DAY, 182 * _DAY, 364 * _DAY,
-    728 * _DAY,
+    3 * _HOUR, 6 * _HOUR, 12 * _HOUR, _DAY, 2 * _DAY, 7 * _DAY,
 )  # fmt: skip
+_MONTHS = (1, 2, 3, 6, 12, 24, 60)
 _LABEL_CELLS = 13
 """Of the time axis: a label and room around it."""
+_MARGIN = 0.02
+"""Free to the right of the newest time, as a share of the range: room for the newest points and their letters."""
 _HOLE = 4.0
 """A line is broken where the next point is so many times the usual distance away."""
 
@@ -41,14 +45,17 @@ class Drawn:
 class TimePlot(PlotWidget, can_focus=False):
     """A plot whose x axis is time (UTC) and whose lines are settled up to a watermark."""
 
+    margin_top = reactive(0)
+    margin_bottom = reactive(1)
+    margin_left = reactive(9)
+
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 (Textual's word)
         super().__init__(id=id, allow_pan_and_zoom=False)
         self._time = TimeAxis()
         self.set_x_formatter(self._time)
         self.set_y_formatter(NumberAxis())
-        self.margin_top = 0
-        self.margin_bottom = 1
-        self.margin_left = 9
+        self.set_xticks([])
+        self.set_yticks([])
 
     @property
     def columns(self) -> int:
@@ -66,8 +73,10 @@ class TimePlot(PlotWidget, can_focus=False):
             from_zero: the y axis begins at 0, as counts want.
         """
         self.clear()
+        self.set_xticks(None)
+        self.set_yticks(None)
         self._time.most = max(2, self.columns // _LABEL_CELLS)
-        self.set_xlimits(*span)
+        self.set_xlimits(span[0], span[1] + _MARGIN * (span[1] - span[0]))
         self.set_ylimits(*limits([line.y for line in lines], from_zero=from_zero))
         border = settled if settled is not None and span[0] < settled < span[1] else None
         if border is not None:
@@ -93,30 +102,44 @@ class TimePlot(PlotWidget, can_focus=False):
 
 
 class TimeAxis(AxisFormatter):
-    """Times of day, and dates where a day begins."""
+    """Times of day, dates where a day begins, months and years where they are the steps."""
 
     most = 6
 
     def get_ticks(self, min_: float, max_: float, max_ticks: int = 8) -> list[float]:
-        """Whole steps of a clock, at most as many as there is room for."""
-        step = self._step(max_ - min_, min(max_ticks, self.most))
-        return [float(tick) for tick in range(math.ceil(min_ / step) * step, math.floor(max_) + 1, step)]
+        """Whole steps of a clock or calendar, at most as many as there is room for."""
+        most = min(max_ticks, self.most)
+        step = next((step for step in _STEPS_S if max_ - min_ <= step * most), None)
+        if step is not None:
+            return [float(tick) for tick in range(math.ceil(min_ / step) * step, math.floor(max_) + 1, step)]
+        months = next((months for months in _MONTHS if max_ - min_ <= months * _MONTH * most), _MONTHS[-1])
+        return list(_month_starts(min_, max_, months))
 
     def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
-        """``12:30``, ``12:30:15`` where seconds count, ``01-03`` at midnight, ``2013-01-03`` where days are steps."""
+        """``12:30``, ``12:30:15`` where seconds count, ``01-03`` at midnight and for days, ``2013-01``, ``2013``."""
         step = int(ticks[1] - ticks[0]) if len(ticks) > 1 else _MINUTE
         return [self._label(int(tick), step) for tick in ticks]
 
-    def _step(self, length: float, most: int) -> int:
-        return next((step for step in _STEPS_S if length <= step * most), _STEPS_S[-1])
-
     def _label(self, tick: int, step: int) -> str:
         time = datetime.fromtimestamp(tick, UTC)
+        if step >= 12 * _MONTH:
+            return f"{time.year}"
         if step >= 28 * _DAY:
-            return time.strftime("%Y-%m-%d")
+            return f"{time.year}-{time.month:02}"
         if step >= _DAY or (tick % _DAY == 0 and step >= _MINUTE):
             return time.strftime("%m-%d")
         return time.strftime("%H:%M:%S" if step < _MINUTE else "%H:%M")
+
+
+def _month_starts(first: float, last: float, months: int) -> Iterator[float]:
+    """Beginnings of every so many months, counted from a January."""
+    year = datetime.fromtimestamp(first, UTC).year
+    for month in range(0, 12 * 1_000, months):
+        start = datetime(year - year % max(1, months // 12) + month // 12, month % 12 + 1, 1, tzinfo=UTC).timestamp()
+        if start > last:
+            return
+        if start >= first:
+            yield start
 
 
 class NumberAxis(AxisFormatter):

@@ -66,8 +66,9 @@ class StreamTable(DataTable[Text]):
         """Write what changed; ``second`` of the clock is the newest column of the trends."""
         self._last = (state, second)
         streams = [stream for stream in self._streams(state) if self._filter in stream.name.casefold()]
-        streams.sort(key=lambda stream: stream.name)
-        streams.sort(key=self._key, reverse=self._reverse)
+        streams.sort(key=lambda stream: stream.name, reverse=self._sort == NAME and self._reverse)
+        if self._sort != NAME:
+            streams.sort(key=self._key, reverse=self._reverse)
         order = [stream.name for stream in streams]
         if order != self._order:
             self._arrange(order)
@@ -120,18 +121,15 @@ class StreamTable(DataTable[Text]):
     def _streams(self, state: State) -> "tuple[StreamStatus, ...]":
         return state.status.streams if state.status else ()
 
-    def _key(self, stream: "StreamStatus") -> float | str:
-        match self._sort:
-            case "rate":
-                return stream.rows_per_second
-            case "rows":
-                return stream.rows
-            case "entities":
-                return stream.entities
-            case "watermark":
-                return stream.watermark_ns if stream.watermark_ns is not None else -(1 << 63)
-            case _:
-                return stream.name
+    def _key(self, stream: "StreamStatus") -> float:
+        """What streams are sorted by; by name they are already."""
+        if self._sort == RATE:
+            return stream.rows_per_second
+        if self._sort == ROWS:
+            return stream.rows
+        if self._sort == ENTITIES:
+            return stream.entities
+        return stream.watermark_ns if stream.watermark_ns is not None else -(1 << 63)
 
     def _lay_out(self) -> None:
         """Columns as wide as the screen allows; the trend goes first where it is narrow."""
@@ -185,7 +183,8 @@ class StreamTable(DataTable[Text]):
     def _write(self, stream: str, column: str, text: str) -> None:
         if self._texts.get((stream, column)) != text and column in self.columns:
             self._texts[stream, column] = text
-            self.update_cell(stream, column, self._cell(column, text))
+            style = self.app.theme_variables["primary"] if column == TREND else ""
+            self.update_cell(stream, column, self._cell(column, text, style))
 
     def _cell(self, column: str, text: str, style: str = "") -> Text:
         left = column in {NAME, TREND}
@@ -195,3 +194,4 @@ class StreamTable(DataTable[Text]):
         title = f"Streams {of}" if shown == of else f"Streams {shown} of {of}"
         if self.border_title != title:
             self.border_title = title
+            self.border_subtitle = "" if of else "no streams yet: marigram import FILE writes one"

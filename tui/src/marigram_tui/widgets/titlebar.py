@@ -15,6 +15,7 @@ class Badge(Enum):
     CONNECTING = ("○ CONNECTING", "bold $foreground on $secondary")
     LIVE = ("● LIVE", "bold $background on $success")
     PAUSED = ("‖ PAUSED", "bold $background on $accent")
+    DENIED = ("× DENIED", "bold $background on $error")
     OFFLINE = ("× OFFLINE", "bold $background on $error")
 
 
