@@ -1,5 +1,7 @@
 """How tests let time pass and read the screen."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from math import sin
 
@@ -47,3 +49,10 @@ def screen_text(app: MarigramApp) -> str:
     """What is on the screen, line by line."""
     lines = app.screen._compositor.render_strips()
     return "\n".join(strip.text for strip in lines)
+
+
+async def until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
+    """Wait until this is true, at most ten seconds."""
+    async with asyncio.timeout(10):
+        while not true():
+            await pilot.pause(0.02)

@@ -10,7 +10,7 @@ from marigram_tui.gateway import Kind, Trouble
 from marigram_tui.screens.chart import Chart
 from marigram_tui.widgets.banner import Banner
 from marigram_tui.widgets.streams import StreamTable
-from tests.tui.driving import live, screen_text, settle
+from tests.tui.driving import live, screen_text, settle, until
 from tests.tui.fake import STREAMS, application, status, stream
 
 SIZE = (80, 24)
@@ -203,7 +203,7 @@ async def test_the_palette_finds_a_stream_and_opens_it() -> None:
     async with app.run_test(size=SIZE) as pilot:
         await live(pilot, gateway, clock)
         await pilot.press("ctrl+p", *"flights")
-        await app.workers.wait_for_complete([worker for worker in app.workers if worker.name != "connection"])
+        await until(pilot, lambda: "Chart of flights" in screen_text(app))
         await pilot.press("down", "enter")
         await settle(pilot)
         assert isinstance(app.screen, Chart)

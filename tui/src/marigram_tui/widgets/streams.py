@@ -43,8 +43,8 @@ class StreamTable(DataTable[Text]):
         Binding("r", "reverse", "reverse", show=True),
         Binding("j", "cursor_down", show=False),
         Binding("k", "cursor_up", show=False),
-        Binding("g", "scroll_top", show=False),
-        Binding("G", "scroll_bottom", show=False),
+        Binding("g,home", "scroll_top", show=False),
+        Binding("G,end", "scroll_bottom", show=False),
     ]
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 (Textual's word)
