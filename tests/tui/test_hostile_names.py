@@ -39,7 +39,7 @@ def harmless(text: str) -> None:
 @MARK
 async def test_a_stream_s_name_in_table_and_chart(name: str) -> None:
     app, gateway, _ = application()
-    gateway.schemas[name] = gateway.schemas["flights"]
+    gateway.schemas |= {name: gateway.schemas["flights"], "other": gateway.schemas["flights"]}
     async with app.run_test(size=SIZE) as pilot:
         gateway.push(status(streams=(stream(name), stream("other"))))
         await settle(pilot)
