@@ -317,6 +317,31 @@ async def test_a_lost_connection_greys_the_chart_and_it_goes_on_after() -> None:
         assert "● LIVE" in screen_text(app)
 
 
+async def test_a_stream_made_anew_with_older_rows_is_followed() -> None:
+    app, gateway, clock = application(stream="flights")
+    old = START_NS - 86_400 * SECOND_NS
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot, gateway)
+        gateway.push(status(1, streams=(stream("flights", watermark_ns=old, rows=3),)))
+        clock.advance(1)
+        await settle(pilot)
+        assert gateway.questions[-1].end_ns == old + 10 * SECOND_NS + 1
+
+
+async def test_what_was_chosen_while_a_query_ran_is_asked_right_after() -> None:
+    app, gateway, clock = application(stream="flights")
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot, gateway)
+        gateway.hold = asyncio.Event()
+        await pilot.press("m")
+        await settle(pilot)
+        clock.advance(2)
+        await pilot.press("m")
+        gateway.hold.set()
+        await settle(pilot)
+        assert [question.measure for question in gateway.questions] == ["mean", "min", "max"]
+
+
 async def test_new_columns_appear_and_the_chosen_one_stays() -> None:
     app, gateway, clock = application(stream="flights")
     async with app.run_test(size=SIZE) as pilot:

@@ -210,6 +210,25 @@ async def test_the_palette_finds_a_stream_and_opens_it() -> None:
         assert app.screen.stream == "flights"
 
 
+async def test_the_palette_knows_the_commands_of_the_screen() -> None:
+    app, gateway, clock = application()
+    async with app.run_test(size=SIZE) as pilot:
+        await live(pilot, gateway, clock)
+        await pilot.press("ctrl+p", *"by rows")
+        await until(pilot, lambda: "Sort streams by rows" in screen_text(app))
+        await pilot.press("down", "enter")
+        await settle(pilot)
+        assert names(app) == ["orders", "flights", "weather", "host"]
+
+
+async def test_a_nearly_full_tail_is_marked() -> None:
+    app, gateway, _ = application()
+    async with app.run_test(size=SIZE) as pilot:
+        gateway.push(status(tail_bytes=1_800_000_000))
+        await settle(pilot)
+        assert "84 % !" in screen_text(app)
+
+
 async def test_help_opens_and_closes() -> None:
     app, gateway, clock = application()
     async with app.run_test(size=SIZE) as pilot:

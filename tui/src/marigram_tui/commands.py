@@ -1,4 +1,4 @@
-"""What the command palette finds besides the actions: streams, and on a chart its columns."""
+"""What the command palette finds besides what is there everywhere: the screen's own commands, and all streams."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -8,6 +8,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from marigram_tui import formats
+from marigram_tui.screens.frame import FrameScreen
 
 if TYPE_CHECKING:
     from marigram_tui.app import MarigramApp
@@ -16,7 +17,7 @@ _MOST_SHOWN = 20
 
 
 class StreamCommands(Provider):
-    """Streams by name. Names are shown as plain text, whatever they hold."""
+    """Commands of the screen and streams by name, shown as plain text whatever they hold."""
 
     async def discover(self) -> Hits:
         for place, (text, act) in enumerate(self._commands()):
@@ -31,6 +32,8 @@ class StreamCommands(Provider):
                 yield Hit(score, Content(text), act, text=text)
 
     def _commands(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        if isinstance(self.screen, FrameScreen):
+            yield from self.screen.commands()
         app = cast("MarigramApp", self.app)
         status = app.state.status
         for stream in status.streams if status else ():

@@ -1,6 +1,8 @@
 """One stream over time: a windowed query, asked again on the frame clock."""
 
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -68,6 +70,8 @@ class Chart(FrameScreen):
         self._asking = False
         self._next_at = 0.0
         self._asked: object = None
+        self._hurry = False
+        self._told_ns: int | None = None
         self._watermark_ns: int | None = None
 
     def body(self) -> ComposeResult:
@@ -93,6 +97,12 @@ class Chart(FrameScreen):
     def note(self) -> str:
         figures = self.state.stream(self.stream)
         return f"{formats.number(figures.rows_per_second)} rows/s" if figures else ""
+
+    def commands(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        yield ("Go on" if self.view.paused else "Pause"), self.action_pause
+        yield "Range and window by themselves", self.action_automatic
+        for place, column in enumerate(self.schema.columns if self.schema else ()):
+            yield f"Draw {formats.safe(column.name) or 'rows'}", partial(self._choose, place)
 
     def paint(self) -> None:
         super().paint()
@@ -155,12 +165,6 @@ class Chart(FrameScreen):
             self._members, self._members_at = (), -1e9
             self._changed()
 
-    def choose(self, column: str) -> None:
-        """Draw this column, if there is one of that name."""
-        for place, found in enumerate(self.schema.columns if self.schema else ()):
-            if found.name == column:
-                self._choose(place)
-
     def _choose(self, place: int) -> None:
         self._place = place
         column = self.column
@@ -169,8 +173,9 @@ class Chart(FrameScreen):
         self._changed()
 
     def _changed(self) -> None:
-        """Something was chosen: ask at once."""
+        """Something was chosen: ask at once, or as soon as the query that runs has ended."""
         self._next_at = 0.0
+        self._hurry = True
         self.paint()
 
     def _due(self, now: float) -> bool:
@@ -192,6 +197,7 @@ class Chart(FrameScreen):
     async def _ask(self) -> None:
         clock = self.home.clock
         began = clock.now()
+        self._hurry = False
         try:
             await self._learn(began)
             stamp = self._stamp()
@@ -213,7 +219,8 @@ class Chart(FrameScreen):
             if question.group is None and self.view.adapt(self.state.pace(self.stream), points):
                 self._asked = None
             self._draw()
-            self._next_at = began + max(_LEAST_S, _SHARE * (clock.now() - began))
+            if not self._hurry:
+                self._next_at = began + max(_LEAST_S, _SHARE * (clock.now() - began))
         except Trouble as trouble:
             self.trouble = trouble if trouble.kind is not Kind.LOST else None
             self._asked = None
@@ -239,7 +246,11 @@ class Chart(FrameScreen):
     def _edge(self) -> int | None:
         """The newest time worth showing: what has come lies at most ``out_of_orderness`` behind the watermark."""
         figures = self.state.stream(self.stream)
-        known = [time for time in (figures.watermark_ns if figures else None, self._watermark_ns) if time is not None]
+        told = figures.watermark_ns if figures else None
+        if told is not None and self._told_ns is not None and told < self._told_ns:
+            self._watermark_ns = None  # watermarks never fall: this is another stream of the same name
+        self._told_ns = told
+        known = [time for time in (told, self._watermark_ns) if time is not None]
         if not known or self.schema is None:
             return None
         return max(known) + int(self.schema.out_of_orderness / timedelta(microseconds=1)) * 1_000

@@ -1,5 +1,6 @@
 """What all screens have: a title bar above, a banner, keys below, and a picture that is painted on the frame clock."""
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, cast
 
 from textual.app import ComposeResult
@@ -54,6 +55,10 @@ class FrameScreen(Screen[None]):
     def note(self) -> str:
         """A word beside the badge."""
         return ""
+
+    def commands(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        """What the palette offers on this screen, in safe text."""
+        yield from ()
 
     def paint(self) -> None:
         """Show the state as it is now. Called by the frame clock; cheap when nothing changed."""

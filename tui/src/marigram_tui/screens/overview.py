@@ -1,5 +1,7 @@
 """The server at a glance: what comes in, how fast it is kept, what became of every row, and the streams."""
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -12,7 +14,7 @@ from textual.widgets import Input, Static
 from marigram_tui import formats
 from marigram_tui.screens.frame import FrameScreen
 from marigram_tui.widgets.card import Card, Trace, figure
-from marigram_tui.widgets.streams import StreamTable
+from marigram_tui.widgets.streams import SORTS, StreamTable
 
 if TYPE_CHECKING:
     from marigram_tui.gateway import ServerStatus
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 _SPANS_S = (2, 5, 10)
 """Seconds of a column of a sparkline: the shortest that shows three minutes."""
 _MINUTES_S = 180
+_NEARLY_FULL = 0.8
+"""Of the tail: from here on the server asks writers to slow down."""
 
 
 class Overview(FrameScreen):
@@ -54,6 +58,12 @@ class Overview(FrameScreen):
             return ""
         age = formats.duration(int((status.now - status.start_time).total_seconds()))
         return f"v{formats.safe(status.version, 16)} · up {age}"
+
+    def commands(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        table = self.query_one(StreamTable)
+        for column in SORTS:
+            yield f"Sort streams by {column}", partial(table.sort_by, column)
+        yield "Filter streams", self.action_filter
 
     def paint(self) -> None:
         super().paint()
@@ -92,8 +102,10 @@ class Overview(FrameScreen):
         state = self.state
         ingest, commit, queue, store = (self.query_one(f"#{name}", Card) for name in _CARDS)
         width = ingest.size.width
-        tail = formats.percent(status.tail_bytes, status.tail_limit_bytes)
-        full = status.tail_bytes >= 0.8 * status.tail_limit_bytes > 0
+        tail = (status.tail_bytes, status.tail_limit_bytes)
+        full = tail[0] >= _NEARLY_FULL * tail[1] > 0
+        percent = f"{formats.percent(*tail)}{' !' if full else ''}"
+        style = "bold $warning" if full else "bold"
         ingest.show(
             [
                 figure(formats.number(status.rows_per_second), "rows/s", width),
@@ -111,7 +123,7 @@ class Overview(FrameScreen):
         queue.show(
             [
                 figure(formats.size(status.queue_bytes), "waiting", width),
-                figure(f"{tail}{' !' if full else ''}", "tail", width, "bold $warning" if full else "bold"),
+                figure(percent, f"tail {formats.bar(*tail, width - len(percent) - 6)}", width, style),
             ],
             trace(state.queue, second),
         )

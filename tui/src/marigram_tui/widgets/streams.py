@@ -22,7 +22,7 @@ _TITLES = {
     WATERMARK: "WATERMARK",
     TREND: "LAST 2 MIN",
 }
-_SORTS = (NAME, RATE, ROWS, ENTITIES, WATERMARK)
+SORTS = (NAME, RATE, ROWS, ENTITIES, WATERMARK)
 _WIDTHS = {RATE: 8, ROWS: 8, ENTITIES: 8, WATERMARK: 16, TREND: 12}
 _NARROWEST_NAME, _WIDEST_NAME = 12, 48
 
@@ -93,7 +93,7 @@ class StreamTable(DataTable[Text]):
         self._again()
 
     def action_sort(self) -> None:
-        self.sort_by(_SORTS[(_SORTS.index(self._sort) + 1) % len(_SORTS)])
+        self.sort_by(SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)])
 
     def action_reverse(self) -> None:
         self._reverse = not self._reverse
@@ -111,7 +111,7 @@ class StreamTable(DataTable[Text]):
 
     def on_data_table_header_selected(self, event: DataTable.HeaderSelected) -> None:
         event.stop()
-        if event.column_key.value in _SORTS:
+        if event.column_key.value in SORTS:
             self.sort_by(str(event.column_key.value))
 
     def _again(self) -> None:
