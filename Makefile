@@ -18,8 +18,9 @@ LOCK := uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes
 develop: .make/develop  # everything that development needs, built quickly
 release: .make/release  # the same as shipped, with the benchmarks' peers
 
-proto: .make/tools  # generated messages of every language, from proto/
+proto: .make/tools  # generated messages of every language, from proto/, and the blocking client, from the asynchronous one
 	.venv/bin/python .ci/proto.py
+	.venv/bin/python .ci/blocking.py
 
 accept: .make/tools  # today's contract becomes the one that later ones must not break
 	.venv/bin/python .ci/proto.py --accept

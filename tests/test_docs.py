@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 async def test_the_tour_of_the_readme_runs_as_it_is_printed(tmp_path: Path) -> None:
@@ -42,9 +42,26 @@ async def test_the_tour_of_the_readme_runs_as_it_is_printed(tmp_path: Path) -> N
     assert "p99_value" in python.stdout
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/faults.md", "bench/README.md"]
-)
+async def test_the_examples_of_the_pages_run_one_after_the_other() -> None:
+    pages = [(ROOT / "docs" / name).read_text() for name in ("ingest.md", "queries.md")]
+    script = "\n".join(block for page in pages for block in blocks("python", page))
+    async with server.running() as (address, key):
+        environment = {**os.environ, "MARIGRAM_ADDRESS": address, "MARIGRAM_KEY": key}
+        done = subprocess.run(  # noqa: ASYNC221
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 0, done.stderr
+    stored, refused, tracked, written, *_ = done.stdout.splitlines()
+    assert stored.startswith("4 rows in commit ")
+    assert refused.startswith("1 {'TIME_IN_FUTURE': 1}")
+    assert tracked == "[True, True]"
+    assert written == "3 stored, 0 rejected, 0 sent twice"
+
+
+PAGES = sorted(str(page.relative_to(ROOT)) for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+@pytest.mark.parametrize("page", [*PAGES, "bench/README.md"])
 def test_links_of_a_page_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text()
     folder = (ROOT / page).parent

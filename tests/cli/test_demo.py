@@ -1,203 +1,303 @@
-"""The demonstration: its tables beside what pandas makes of the same rows, and nothing left behind however it ends."""
+"""The command ``demo`` as a process: what it prints, what it opens, and that nothing outlives it however it ends."""
 
 import asyncio
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import psutil
-import pyarrow as pa
 import pytest
 
 from marigram.cli import demonstration
-from marigram.cli.demonstration import data, server, tables
+from marigram.cli.demonstration import packages, server, tables, talk
+from marigram_client import count, max_, min_
 from marigram_client.aio import Client
+from marigram_client.errors import FailedPrecondition, InvalidArgument
 
-BOUND = 0.00542
-"""Relative error of a quantile past 256 values."""
+FAKE = Path(__file__).parent / "fake_dashboard"
+"""Holds a ``marigram_tui`` whose dashboard takes the terminal as a real one does, and needs no paint."""
 
-
-@pytest.fixture(scope="module")
-def flights() -> pd.DataFrame:
-    frame: pd.DataFrame = data.flights().to_pandas()
-    return frame
-
-
-@pytest.fixture(scope="module")
-def weather() -> pd.DataFrame:
-    frame: pd.DataFrame = data.weather().to_pandas()
-    return frame
+SHELL = """
+import fcntl, signal, subprocess, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+job = subprocess.Popen(sys.argv[1:])
+signal.signal(signal.SIGHUP, lambda *_: job.send_signal(signal.SIGHUP))
+sys.exit(job.wait() % 256)
+"""
+"""Has the terminal, runs a command on it, and tells it when the terminal is closed, as shells do."""
 
 
-@pytest.fixture(scope="module")
-def answers() -> dict[str, pa.Table]:
-    """Every table, from one server."""
-
-    async def ask() -> dict[str, pa.Table]:
-        async with server.running() as (address, key), Client(address, key) as client:
-            await demonstration.load(client, "flights", data.flights(), "event", ())
-            await demonstration.load(client, "weather", data.weather(), "metric", ("origin",))
-            found = {table.__name__: await table(client) for table in tables.ALL.values()}
-            found["every_delay"] = await tables.delays_by_carrier_and_day(client, limit=0)
-            return found
-
-    return asyncio.run(ask())
+def command(*options: str) -> list[str]:
+    return [sys.executable, "-m", "marigram.cli", "demo", *options]
 
 
-def starts(table: pa.Table) -> list[pd.Timestamp]:
-    return [pd.Timestamp(value, tz="UTC") for value in table["start"].cast(pa.int64()).to_pylist()]
+def environment(folder: Path) -> dict[str, str]:
+    """The demonstration makes its temporary files in ``folder`` and finds the fake dashboard."""
+    path = os.pathsep.join([str(FAKE), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "TMPDIR": str(folder), "PYTHONPATH": path, "COLUMNS": "80", "TERM": "xterm"}
 
 
-def test_the_package_holds_the_departures_and_readings_that_are_promised(
-    flights: pd.DataFrame, weather: pd.DataFrame
-) -> None:
-    assert (len(flights), len(weather)) == (336_776, 26_115)
-    assert flights["user"].isna().sum() == 2_512
-    assert str(flights["time"].iloc[0]) == "2013-01-01 10:15:00+00:00"
+class Running:
+    """A demonstration and what it has said so far; on a terminal if there is a ``master``."""
 
+    def __init__(self, process: asyncio.subprocess.Process, folder: Path, master: int | None = None) -> None:
+        self.process = process
+        self.folder = folder
+        self.seen: list[psutil.Process] = []
+        """What it had started when it was last looked at."""
+        self._master = master
+        self._said = bytearray()
+        self._more = asyncio.Event()
+        self._reading = asyncio.create_task(self._read()) if master is None else None
+        if master is not None:
+            asyncio.get_running_loop().add_reader(master, self._read_terminal, master)
 
-def test_the_busiest_hours_are_those_of_pandas(flights: pd.DataFrame, answers: dict[str, pa.Table]) -> None:
-    by_hour = flights.groupby(flights["time"].dt.floor("h")).size().rename("departures").reset_index()
-    expected = by_hour.sort_values(["departures", "time"], ascending=[False, True]).head(10)
-    table = answers["busiest_hours"]
-    assert table["departures"].to_pylist() == expected["departures"].tolist()
-    assert starts(table) == expected["time"].tolist()
+    @property
+    def said(self) -> str:
+        return self._said.decode(errors="replace").replace("\r\n", "\n")
 
+    async def until(self, text: str) -> None:
+        """Wait for words; the processes that are there then are noted."""
+        async with asyncio.timeout(60):
+            while text not in self.said:
+                self._more.clear()
+                await self._more.wait()
+        if self.process.returncode is None:
+            self.seen = self.demonstration.children(recursive=True)
 
-def test_each_quantile_of_each_carrier_and_day_lies_between_its_neighbours(
-    flights: pd.DataFrame, answers: dict[str, pa.Table]
-) -> None:
-    groups = dict(list(flights.groupby([flights["time"].dt.floor("D"), "carrier"])["dep_delay"]))
-    table = answers["every_delay"]
-    assert table.num_rows == len(groups)
-    rows = table.select(["carrier", "departures", "p50_dep_delay", "p95_dep_delay", "p99_dep_delay"]).to_pylist()
-    for start, row in zip(starts(table), rows, strict=True):
-        values = groups[(start, row["carrier"])].dropna().to_numpy()
-        assert row["departures"] == len(values)
-        for q in (0.5, 0.95, 0.99):
-            found = row[f"p{q * 100:g}_dep_delay"]
-            if not len(values):
-                assert found is None
-                continue
-            low, high = (float(np.quantile(values, q, method=method)) for method in ("lower", "higher"))
-            assert low - abs(low) * BOUND <= found <= high + abs(high) * BOUND
+    @property
+    def demonstration(self) -> psutil.Process:
+        """The process itself, under its shell if it is on a terminal."""
+        process = psutil.Process(self.process.pid)
+        return process if self._reading is not None else process.children()[0]
 
+    def type(self, keys: bytes) -> None:
+        assert self._master is not None
+        os.write(self._master, keys)
 
-def test_the_worst_delays_are_printed_first(answers: dict[str, pa.Table]) -> None:
-    worst = answers["delays_by_carrier_and_day"]["p95_dep_delay"].to_pylist()
-    assert len(worst) == 15
-    assert worst == sorted((v for v in answers["every_delay"]["p95_dep_delay"].to_pylist() if v), reverse=True)[:15]
+    def hang_up(self) -> None:
+        """Close the terminal, as its window would."""
+        assert self._master is not None
+        asyncio.get_running_loop().remove_reader(self._master)
+        os.close(self._master)
+        self._master = None
 
+    async def ended(self) -> int:
+        """Wait for the end of the command, and for that of all it had started; its exit code."""
+        async with asyncio.timeout(60):
+            code = await self.process.wait()
+        _, left = await asyncio.to_thread(psutil.wait_procs, self.seen, 30)
+        assert left == []
+        return code
 
-def test_distinct_aircraft_are_counted_exactly(flights: pd.DataFrame, answers: dict[str, pa.Table]) -> None:
-    week = 7 * 86_400 * 10**9
-    nanoseconds = flights["time"].dt.as_unit("ns").astype("int64")
-    by_week = flights.groupby(nanoseconds // week * week)["user"]
-    table = answers["aircraft"]
-    assert table["start"].cast(pa.int64()).to_pylist() == by_week.nunique().index.tolist()
-    assert table["aircraft"].to_pylist() == by_week.nunique().tolist()
-    assert table["departures"].to_pylist() == by_week.size().tolist()
+    def close(self) -> None:
+        started = psutil.Process(self.process.pid).children(recursive=True) if self.process.returncode is None else []
+        for left in (*self.seen, *started):
+            if left.is_running():
+                left.kill()
+        if self.process.returncode is None:
+            self.process.kill()
+        if self._master is not None:
+            self.hang_up()
+        if self._reading is not None:
+            self._reading.cancel()
 
+    async def _read(self) -> None:
+        assert self.process.stderr is not None
+        while part := await self.process.stderr.read(65_536):
+            self._said += part
+            self._more.set()
 
-def test_mean_delay_stands_beside_the_mean_temperature_of_its_hour(
-    flights: pd.DataFrame, weather: pd.DataFrame, answers: dict[str, pa.Table]
-) -> None:
-    delay = flights.groupby(flights["time"].dt.floor("h"))["dep_delay"].mean()
-    temperature = weather.groupby("time")["temp"].mean()
-    expected = pd.concat([delay, temperature], axis=1, join="inner").sort_values("dep_delay", ascending=False)[:15]
-    table = answers["delay_and_temperature"]
-    assert starts(table) == expected.index.tolist()
-    assert table["mean_dep_delay"].to_pylist() == pytest.approx(expected["dep_delay"].tolist(), rel=1e-12)
-    assert table["mean_temp"].to_pylist() == pytest.approx(expected["temp"].tolist(), rel=1e-12)
-
-
-def test_the_worst_routes_are_those_of_pandas(flights: pd.DataFrame, answers: dict[str, pa.Table]) -> None:
-    routes = flights.groupby(["origin", "dest"])["arr_delay"].agg(["size", "mean"]).sort_values("mean", ascending=False)
-    expected = routes.head(10)
-    table = answers["worst_routes"]
-    found = list(zip(table["origin"].to_pylist(), table["dest"].to_pylist(), strict=True))
-    assert found == expected.index.tolist()
-    assert table["departures"].to_pylist() == expected["size"].tolist()
-    assert table["mean_arr_delay"].to_pylist() == pytest.approx(expected["mean"].tolist(), rel=1e-12)
+    def _read_terminal(self, master: int) -> None:
+        try:
+            self._said += os.read(master, 65_536)
+        except OSError:  # nobody has the other end any more
+            asyncio.get_running_loop().remove_reader(master)
+        self._more.set()
 
 
 @pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The command, running with temporary folders of its own; whatever it started is ended after the test."""
+async def piped(tmp_path: Path) -> AsyncIterator[Running]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "marigram.cli",
-        "demo",
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        *command(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(tmp_path)
     )
-    yield process
-    for left in (*children(tmp_path), *([psutil.Process(process.pid)] if process.returncode is None else [])):
-        left.kill()
+    running = Running(process, tmp_path)
+    yield running
+    running.close()
 
 
-def children(folder: Path) -> list[psutil.Process]:
-    """Processes whose command line names a directory below ``folder``: the servers that a demonstration started."""
-    return [
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if any(str(folder) in part for part in process.info["cmdline"] or ())
-    ]
+@pytest.fixture
+async def shown(tmp_path: Path) -> AsyncIterator[Running]:
+    """On a terminal of its own, with its dashboard about to open."""
+    master, slave = os.openpty()
+    termios.tcsetwinsize(slave, (24, 80))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SHELL, *command("--speed-up", "8640000"),
+        stdin=slave, stdout=slave, stderr=slave, env=environment(tmp_path), start_new_session=True,
+    )  # fmt: skip
+    running = Running(process, tmp_path, master)
+    try:
+        modes = termios.tcgetattr(slave)
+        await running.until("Enter opens it now")
+        running.type(b"\n")
+        await running.until("DASHBOARD")
+        assert len(running.seen) == 2
+        yield running
+        if running._master is not None:
+            assert termios.tcgetattr(slave) == modes
+    finally:
+        running.close()
+        os.close(slave)
 
 
-async def ended(processes: list[psutil.Process]) -> bool:
-    gone, left = await asyncio.to_thread(psutil.wait_procs, processes, 30)
-    return bool(gone) and not left
+def is_empty(folder: Path) -> bool:
+    return not any(folder.iterdir())
 
 
-async def test_it_prints_five_tables_and_leaves_nothing(running: asyncio.subprocess.Process, tmp_path: Path) -> None:
-    printed, told = await running.communicate()
-    assert running.returncode == 0, told.decode()
-    assert printed.decode().count("┏") == 5
-    for title in tables.ALL:
-        assert title in printed.decode()
-    assert "336,776 rows on disk" in told.decode()
-    assert "26,115 rows on disk" in told.decode()
-    assert children(tmp_path) == []
-    assert not any(tmp_path.iterdir())  # noqa: ASYNC240 (an empty folder)
+async def test_without_a_terminal_it_prints_five_tables_and_leaves_nothing(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *command(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(tmp_path)
+    )
+    printed, told = (part.decode() for part in await process.communicate())
+    assert process.returncode == 0, told
+    assert [title for title in printed.splitlines() if re.match(r"\d\. ", title)] == [q.title for q in tables.ALL]
+    assert printed.count("┏") == 5
+    assert "flights 336,776, weather 26,115\n" in told
+    assert "DASHBOARD" not in told
+    assert max(map(len, told.splitlines())) <= 80 + len("python -m marigram.cli")
+    assert is_empty(tmp_path)
+
+
+async def test_kept_data_are_served_again_with_the_figures_of_this_machine(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    process = await asyncio.create_subprocess_exec(
+        *command("--keep", str(kept)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=environment(tmp_path),
+    )
+    told = (await process.communicate())[1].decode()
+    assert process.returncode == 0, told
+    assert f"serve --data-dir {kept}\n" in told
+    async with server.running(kept) as (address, key), Client(address, key) as client:
+        of_cores = await client.query(
+            "host", group_by="core", measures=[count(), min_("cpu_percent"), max_("cpu_percent")]
+        )
+        rows = {stream.name: stream.rows for stream in (await client.status()).streams}
+    assert (rows["flights"], rows["weather"]) == (336_776, 26_115)
+    assert sorted(of_cores["core"].to_pylist()) == sorted(["total", *map(str, range(psutil.cpu_count() or 1))])
+    assert min(of_cores["count"].to_pylist()) >= 1
+    assert min(of_cores["min_cpu_percent"].to_pylist()) >= 0
+    assert max(of_cores["max_cpu_percent"].to_pylist()) <= 100
+
+
+async def test_the_rest_of_the_year_comes_until_the_dashboard_is_left(shown: Running) -> None:
+    await shown.until("ROWS 336776")
+    shown.type(b"q")
+    assert await shown.ended() == 0
+    await shown.until("a server of your own")
+    after = shown.said.partition("LEFT")[2]
+    assert "stored: flights 336,776, host" in after
+    assert re.search(r"ledger: ([\d,]+) rows received = \1 stored \+ 0 rejected \+ 0 duplicate", after)
+    assert "server stopped" in after
+    assert is_empty(shown.folder)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-async def test_a_signal_stops_the_server_and_removes_its_directory(
-    running: asyncio.subprocess.Process, tmp_path: Path, number: signal.Signals, code: int
-) -> None:
-    assert running.stderr is not None
-    assert re.match(rb"server on 127\.0\.0\.1:\d+", await running.stderr.readline())
-    started = children(tmp_path)
-    assert len(started) == 1
-    running.send_signal(number)
-    await running.communicate()
-    assert running.returncode == code
-    assert children(tmp_path) == []
-    assert not any(tmp_path.iterdir())  # noqa: ASYNC240 (an empty folder)
+async def test_a_signal_ends_the_dashboard_and_the_server(shown: Running, number: signal.Signals, code: int) -> None:
+    shown.demonstration.send_signal(number)
+    assert await shown.ended() == code
+    await shown.until("nothing is left behind")
+    assert shown.said.index("LEFT") < shown.said.index("stopped:")
+    assert is_empty(shown.folder)
 
 
-async def test_the_server_ends_even_if_the_demonstration_is_killed(
-    running: asyncio.subprocess.Process, tmp_path: Path
-) -> None:
-    assert running.stderr is not None
-    await running.stderr.readline()
-    started = children(tmp_path)
-    running.kill()
-    await running.communicate()
-    assert await ended(started)
+async def test_a_closed_terminal_ends_everything(shown: Running) -> None:
+    shown.hang_up()
+    assert await shown.ended() == 128 + signal.SIGHUP
+    assert is_empty(shown.folder)
+
+
+async def test_a_killed_demonstration_takes_server_and_dashboard_along(shown: Running) -> None:
+    shown.demonstration.kill()
+    assert await shown.ended() == 256 - signal.SIGKILL
+
+
+async def test_a_server_that_dies_under_the_dashboard_is_told_in_one_line(shown: Running) -> None:
+    served = next(process for process in shown.seen if "serve" in process.cmdline())
+    served.kill()
+    assert await shown.ended() == 1
+    await shown.until("marigram: the server must run until we stop it: signal 9 ended it")
+    assert shown.said.index("LEFT") < shown.said.index("marigram: the server")
+    assert shown.said.rstrip().count("\n", shown.said.index("marigram: the server")) <= 1  # wrapped at 80 columns
+
+
+async def test_a_killed_dashboard_leaves_the_terminal_as_it_was(shown: Running) -> None:
+    next(process for process in shown.seen if "serve" not in process.cmdline()).kill()
+    assert await shown.ended() == 1
+    await shown.until("the dashboard must run until it is left: signal 9 ended it")
+    assert "\x1b[?1049l" in shown.said
+
+
+@pytest.mark.parametrize("moment", ["A demonstration", "server on", "rows on disk"])
+async def test_ctrl_c_ends_it_at_any_moment(piped: Running, moment: str) -> None:
+    await piped.until(moment)
+    piped.process.send_signal(signal.SIGINT)
+    assert await piped.ended() == 130
+    await piped.until("nothing is left behind")
+    assert is_empty(piped.folder)
 
 
 async def test_a_server_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MARIGRAM_COLOUR", "blue")
-    with pytest.raises(Exception, match=r"the server must start: exit code 2.*MARIGRAM_COLOUR"):
+    with pytest.raises(FailedPrecondition, match=r"the server must start: exit code 2.*MARIGRAM_COLOUR"):
         async with server.running():
             pass
+
+
+async def test_a_server_that_dies_ends_the_block() -> None:
+    async def kill() -> None:
+        async with server.running():
+            (child,) = [one for one in psutil.Process().children() if "--until-stdin-ends" in one.cmdline()]
+            child.kill()
+            await asyncio.Event().wait()
+
+    with pytest.raises(FailedPrecondition, match="the server must run until we stop it: signal 9 ended it"):
+        await kill()
+
+
+def test_a_missing_package_names_the_extra() -> None:
+    with pytest.raises(FailedPrecondition, match=r"no_such_package cannot be found: pip install 'marigram\[demo\]'"):
+        packages.require(["json", "no_such_package"])
+
+
+@pytest.mark.parametrize("speed_up", ["fast", "0", "-1", "nan", "inf"])
+def test_a_speed_up_is_a_number_above_zero_or_max(speed_up: str) -> None:
+    with pytest.raises(InvalidArgument, match="speed-up must be a number above zero or max") as raised:
+        demonstration.options(speed_up, dashboard=True, keep=None)
+    assert raised.value.field == "speed-up"
+
+
+def test_a_directory_that_holds_something_is_not_taken(tmp_path: Path) -> None:
+    shutil.copy(__file__, tmp_path)
+    with pytest.raises(InvalidArgument, match="keep must be a directory that is empty or not there yet"):
+        demonstration.options(None, dashboard=False, keep=tmp_path)
+
+
+@pytest.mark.parametrize(("dashboard", "speed_up"), [(True, 3_600.0), (False, None)])
+def test_the_pace_is_an_hour_a_second_where_it_is_seen(dashboard: bool, speed_up: float | None) -> None:
+    assert demonstration.options(None, dashboard=dashboard, keep=None).speed_up == speed_up
+
+
+@pytest.mark.parametrize(
+    ("speed_up", "said"),
+    [(3_600.0, "1 hour a second"), (172_800.0, "2 days a second"), (90.0, "90 times real time")],
+)
+def test_a_pace_is_said_in_words(speed_up: float, said: str) -> None:
+    assert talk.pace(speed_up) == said

@@ -49,7 +49,7 @@ class FakeServer:
     answers: dict[str, list[Any]] = field(default_factory=dict)
     talks: list[Talk] = field(default_factory=list)
     epoch: int = 0
-    durable: dict[int, ingest_pb2.WriteStreamRequest] = field(default_factory=dict)
+    durable: dict[int, ingest_pb2.WriteStreamRequest] = field(default_factory=dict, repr=False)
     repeated: int = 0
 
     @property
@@ -58,7 +58,7 @@ class FakeServer:
 
     def will(self, method: str, *answers: Any) -> None:
         """The next answers of a method: messages, lists of messages, statuses of ``refusal``, or an event that
-        never comes. The last one stays."""
+        never comes. The last one stays. A list may end with a status or hold events to wait for."""
         self.answers[method] = list(answers)
 
     def sent(self, method: str) -> list[Any]:
@@ -112,9 +112,19 @@ async def running(port: int = 0, state: FakeServer | None = None) -> AsyncIterat
 
         return grpc.unary_unary_rpc_method_handler(answer, request.FromString, lambda reply: reply.SerializeToString())
 
-    async def frames(message: Message, context: Context) -> AsyncIterator[Message]:
-        for frame in await fake.next_answer("StreamQuery", message, context):
-            yield frame
+    def several(request: type[Message], name: str) -> Any:
+        async def answers(message: Message, context: Context) -> AsyncIterator[Message]:
+            for part in await fake.next_answer(name, message, context):
+                if isinstance(part, asyncio.Event):
+                    await part.wait()
+                elif isinstance(part, Message):
+                    yield part
+                else:
+                    await context.abort_with_status(part)
+
+        return grpc.unary_stream_rpc_method_handler(
+            answers, request.FromString, lambda reply: reply.SerializeToString()
+        )
 
     async def write_stream(messages: Messages, context: Context) -> None:
         talk = fake.talks.pop(0) if fake.talks else polite
@@ -138,11 +148,7 @@ async def running(port: int = 0, state: FakeServer | None = None) -> AsyncIterat
             ),
         },
         "QueryService": service(queries_pb2, "QueryService", ("Query",))
-        | {
-            "StreamQuery": grpc.unary_stream_rpc_method_handler(
-                frames, queries_pb2.StreamQueryRequest.FromString, lambda reply: reply.SerializeToString()
-            )
-        },
+        | {"StreamQuery": several(queries_pb2.StreamQueryRequest, "StreamQuery")},
         "StreamsService": service(
             streams_pb2, "StreamsService", [f"{verb}Stream" for verb in ("Create", "Get", "Update", "Delete")]
         )
@@ -151,7 +157,8 @@ async def running(port: int = 0, state: FakeServer | None = None) -> AsyncIterat
             admin_pb2,
             "AdminService",
             ("CreateNamespace", "ListNamespaces", "CreateApiKey", "ListApiKeys", "RevokeApiKey", "GetStatus"),
-        ),
+        )
+        | {"WatchStatus": several(admin_pb2.WatchStatusRequest, "WatchStatus")},
     }
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", 64 << 20)])
     for name, methods in handlers.items():

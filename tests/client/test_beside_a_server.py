@@ -34,6 +34,7 @@ from marigram_client import (
     tumbling,
 )
 from marigram_client.aio import Client
+from tests.client.sides import Connect
 
 SECOND_NS = 10**9
 TIME = np.arange(4) * SECOND_NS
@@ -42,8 +43,8 @@ TOO_LATE = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[Client]:
-    async with server.running() as (address, key), Client(address, key) as made:
+async def client(connect: Connect) -> AsyncIterator[Client]:
+    async with server.running() as (address, key), connect(address, key) as made:
         yield made
 
 
@@ -150,9 +151,9 @@ async def test_streams_are_made_changed_listed_and_deleted(client: Client) -> No
         await client.get_stream("cpu")
 
 
-async def test_a_key_allows_its_scopes_until_it_is_revoked(client: Client) -> None:
+async def test_a_key_allows_its_scopes_until_it_is_revoked(client: Client, connect: Connect) -> None:
     made = await client.create_key(["ingest-only"], display_name="sensor")
-    async with Client(client.address, made.secret) as sensor:
+    async with connect(client.address, made.secret) as sensor:
         assert (await sensor.write("cpu", {"time": [1], "value": [1.0]})).stored == 1
         with pytest.raises(PermissionDenied):
             await sensor.query("cpu", measures=[count()])
@@ -161,7 +162,7 @@ async def test_a_key_allows_its_scopes_until_it_is_revoked(client: Client) -> No
         with pytest.raises(Unauthenticated):
             await sensor.write("cpu", {"time": [1], "value": [1.0]})
     assert made.key.id in [key.id async for key in client.list_keys()]
-    async with Client(client.address, "wrong") as stranger:
+    async with connect(client.address, "wrong") as stranger:
         with pytest.raises(Unauthenticated):
             await stranger.status()
 

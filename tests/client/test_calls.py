@@ -13,6 +13,7 @@ from marigram_client._pb.marigram.v1 import admin_pb2, ingest_pb2, streams_pb2
 from marigram_client.aio import Client
 from marigram_client.policy import Throttle
 from tests.client.fake import FakeServer, refusal
+from tests.client.sides import Connect
 
 ROOT = Path(__file__).parents[2]
 UNAVAILABLE = refusal(grpc.StatusCode.UNAVAILABLE, "later")
@@ -156,7 +157,15 @@ async def test_a_deadline_that_passed_is_an_error_without_a_reason(
     assert (raised.value.reason, raised.value.field, raised.value.retry_after) == ("", "", None)
 
 
-async def test_nobody_listening_is_overloaded() -> None:
-    async with Client("127.0.0.1:1", "key") as client:
+async def test_nobody_listening_is_overloaded(connect: Connect) -> None:
+    async with connect("127.0.0.1:1", "key") as client:
         with pytest.raises(errors.Overloaded):
             await client.status(timeout=timedelta(milliseconds=50))
+
+
+async def test_a_closed_client_says_so(client: Client) -> None:
+    await client.close()
+    for call in (client.status, client.writer("importer").open):
+        with pytest.raises(errors.FailedPrecondition) as raised:
+            await call()
+        assert raised.value.reason == "CLIENT_CLOSED"

@@ -2,11 +2,14 @@
 """Columns of every kind a caller may have, as they are packed."""
 
 import math
-from datetime import UTC, datetime, timedelta, timezone
+from array import array
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -95,6 +98,144 @@ def test_values_keep_their_type_and_nulls(data: object, expected: tuple[str, lis
     assert packed(data) == expected
 
 
+DAY_NS = 86_400 * 10**9
+DAY = datetime(1970, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected_ns"),
+    [
+        (np.array(["1971"], "M8[Y]"), 365 * DAY_NS),
+        (np.array(["1970-02"], "M8[M]"), 31 * DAY_NS),
+        (np.array(["1970-01-08"], "M8[W]"), 7 * DAY_NS),
+        (np.array(["1970-01-02"], "M8[D]"), DAY_NS),
+        (np.array([24], "M8[h]"), DAY_NS),
+        (np.array([5], "M8[10ms]"), 50_000_000),
+        (np.array([1_999], "M8[ps]"), 1),
+        (np.array([-1], "M8[as]"), -1),
+        (np.array([1], ">M8[us]"), 1_000),
+    ],
+)
+def test_numpy_times_of_any_unit_are_taken_and_cut_to_nanoseconds(data: Any, expected_ns: int) -> None:
+    assert packed(data) == ("timestamp", [expected_ns])
+    assert times(data) == [expected_ns]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (np.array([1, 2, 3], "M8[ns]")[::2], ("timestamp", [1, 3])),
+        (np.array([1, 2, 3], ">i4")[::-2], ("i64", [3, 1])),
+        (np.array([True, False, True])[::2], ("boolean", [True, True])),
+        (np.array([1.5], np.float16), ("f64", [1.5])),
+        (np.array(["a", ""], ">U1"), ("symbol", ["a", ""])),
+        (np.array(["a", "b"], np.dtypes.StringDType()), ("symbol", ["a", "b"])),
+        (np.array([1, None], object), ("i64", [1, NULL])),
+        (np.ma.MaskedArray(np.array([1.0, 2.0], ">f8"), [False, True]), ("f64", [1.0, NULL])),
+        (np.ma.MaskedArray(np.arange(4.0), [False, True, False, True])[::2], ("f64", [0.0, 2.0])),
+        (np.ma.MaskedArray(np.array([1, 2], "M8[s]"), [False, True]), ("timestamp", [10**9, NULL])),
+        (np.ma.MaskedArray(["a", "b"], [False, True]), ("symbol", ["a", NULL])),
+        ([np.float32(1.5), None], ("f64", [1.5, NULL])),
+        ([np.bool_(True)], ("boolean", [True])),
+        ([date(1970, 1, 2), None], ("timestamp", [DAY_NS, NULL])),
+        (range(2), ("i64", [0, 1])),
+        (array("d", [0.0, 1.0]), ("f64", [0.0, 1.0])),
+    ],
+)
+def test_numpy_and_plain_columns_of_every_layout_are_taken(data: Any, expected: tuple[str, list[Any]]) -> None:
+    assert packed(data) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (pd.Series([1, None], dtype="Int8"), ("i64", [1, NULL])),
+        (pd.Series([1, None], dtype="UInt64"), ("i64", [1, NULL])),
+        (pd.Series([1.5, None], dtype="Float32"), ("f64", [1.5, NULL])),
+        (pd.Series([True, None], dtype="boolean"), ("boolean", [True, NULL])),
+        (pd.Series(["a", None], dtype="string"), ("symbol", ["a", NULL])),
+        (pd.Series([1, None], dtype="int64[pyarrow]"), ("i64", [1, NULL])),
+        (pd.Series([DAY, None], dtype="timestamp[us][pyarrow]"), ("timestamp", [DAY_NS, NULL])),
+        (pd.Series([DAY, None]).dt.tz_localize("Etc/GMT-1"), ("timestamp", [DAY_NS - 3_600 * 10**9, NULL])),
+        (pd.Series(np.array([1, 2], "M8[s]")), ("timestamp", [10**9, 2 * 10**9])),
+        (pd.Series(["a", None, "a"], dtype="category"), ("symbol", ["a", NULL, "a"])),
+        (pd.Series([7, 8, None], dtype="category"), ("i64", [7, 8, NULL])),
+        (pd.Categorical(["a", None]), ("symbol", ["a", NULL])),
+        (pd.DatetimeIndex(["1970-01-02"]), ("timestamp", [DAY_NS])),
+        (pd.array([1, None]), ("i64", [1, NULL])),
+        (pd.Series(np.array([1.0, 2.0], ">f8")), ("f64", [1.0, 2.0])),
+        (pd.Series(np.arange(4))[::2], ("i64", [0, 2])),
+        (pd.Series(pd.arrays.SparseArray([1.0, math.nan])), ("f64", [1.0, NULL])),
+        ([1, pd.NA], ("f64", [1.0, NULL])),
+        ([pd.Timestamp(DAY), pd.NaT], ("timestamp", [DAY_NS, NULL])),
+    ],
+)
+def test_pandas_columns_of_every_kind_are_taken(data: Any, expected: tuple[str, list[Any]]) -> None:
+    assert packed(data) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (pl.Series([1, None], dtype=pl.UInt64), ("i64", [1, NULL])),
+        (pl.Series([1.5, math.inf, None], dtype=pl.Float32), ("f64", [1.5, math.inf, NULL])),
+        (pl.Series([True, None]), ("boolean", [True, NULL])),
+        (pl.Series(["a", "b", None])[1:], ("symbol", ["b", NULL])),
+        (pl.Series(["a", None, "a"], dtype=pl.Categorical), ("symbol", ["a", NULL, "a"])),
+        (pl.Series(["a", None, "b"], dtype=pl.Enum(["b", "a"])), ("symbol", ["a", NULL, "b"])),
+        (pl.Series([DAY, None], dtype=pl.Datetime("ms")), ("timestamp", [DAY_NS, NULL])),
+        (pl.Series([DAY], dtype=pl.Datetime("us", "Europe/Berlin")), ("timestamp", [DAY_NS])),
+        (pl.Series([DAY], dtype=pl.Datetime("ns")), ("timestamp", [DAY_NS])),
+        (pl.Series([date(1970, 1, 2)]), ("timestamp", [DAY_NS])),
+        (pl.concat([pl.Series(["a"]), pl.Series(["b"])], rechunk=False), ("symbol", ["a", "b"])),
+    ],
+)
+def test_polars_columns_of_every_kind_are_taken(data: Any, expected: tuple[str, list[Any]]) -> None:
+    assert packed(data) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (pa.DictionaryArray.from_arrays(pa.array([0, None]), pa.array(["a"], pa.large_string())), ["a", NULL]),
+        (pa.DictionaryArray.from_arrays([0, 1], pa.array(["a", None])), ["a", NULL]),
+        (pa.DictionaryArray.from_arrays([0], pa.array(["a"], pa.string_view())), ["a"]),
+        (pa.chunked_array([pa.array(["a"]).dictionary_encode(), pa.array(["b"]).dictionary_encode()]), ["a", "b"]),
+        (pa.array([None, None], pa.dictionary(pa.int8(), pa.string())), [NULL, NULL]),
+        (pa.array(["a", "b", None])[1:], ["b", NULL]),
+    ],
+)
+def test_arrow_dictionaries_of_every_layout_are_taken(data: Any, expected: list[Any]) -> None:
+    assert packed(data) == ("symbol", expected)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        np.array([1j]),
+        np.array([1], "m8[s]"),
+        np.zeros(1, [("a", "i4")]),
+        np.array(5),
+        [Decimal("1.5")],
+        [timedelta(1)],
+        {1},
+        (value for value in [1.0]),
+        pd.Series(pd.to_timedelta([1], unit="s")),
+        pd.Series(pd.period_range("1970-01", periods=1, freq="M")),
+        pd.Series([1, "a"]),
+        pl.Series([timedelta(1)]),
+        pl.Series([2**70], dtype=pl.Int128),
+        pl.Series([[1]]),
+        pa.array([1], pa.time64("ns")),
+        pa.array([b"a"]),
+    ],
+)
+def test_a_column_of_no_type_that_a_stream_has_is_refused_by_name(data: Any) -> None:
+    with pytest.raises(InvalidArgument, match="column x: ") as raised:
+        batches.read({"time": [1], "x": data})
+    assert (raised.value.reason, raised.value.field) == ("TYPE_MISMATCH", "columns[x]")
+
+
 class Foreign:
     """A column of another library: all it offers is the Arrow interface, as a polars series does."""
 
@@ -109,14 +250,14 @@ class Foreign:
 
 
 @pytest.mark.parametrize(
-    ("array", "expected"),
+    ("given", "expected"),
     [
         (pa.chunked_array([["a"], ["b", None]], pa.string_view()), ("symbol", ["a", "b", NULL])),
         (pa.chunked_array([[1.5], [None]]), ("f64", [1.5, NULL])),
     ],
 )
-def test_columns_of_other_libraries_come_by_the_arrow_interface(array: Any, expected: tuple[str, list[Any]]) -> None:
-    assert packed(Foreign(array)) == expected
+def test_columns_of_other_libraries_come_by_the_arrow_interface(given: Any, expected: tuple[str, list[Any]]) -> None:
+    assert packed(Foreign(given)) == expected
 
 
 def test_nan_and_infinities_are_values_unless_pandas_calls_them_missing() -> None:
@@ -205,6 +346,38 @@ def test_frames_and_tables_are_taken_whole() -> None:
         assert [unpacked(column, 1) for column in batch.columns] == [("label", ["a"]), ("f64", [1.0])]
 
 
+def test_a_polars_frame_is_taken_with_its_categories() -> None:
+    hosts = pl.Series(["a", None], dtype=pl.Categorical)
+    (batch,) = batches.read(pl.DataFrame({"time": [DAY, DAY], "host": hosts, "v": [1.0, None]})).batches(1 << 20)
+    assert [unpacked(column, 2) for column in batch.columns] == [("symbol", ["a", NULL]), ("f64", [1.0, NULL])]
+
+
+def test_the_index_of_a_pandas_frame_counts_if_it_has_a_name() -> None:
+    index = pd.DatetimeIndex(["1970-01-02", "1970-01-03"], name="time")
+    (batch,) = batches.read(pd.DataFrame({"v": np.array([1.0, 2.0], ">f8")}, index=index)).batches(1 << 20)
+    assert np.frombuffer(batch.time, "<i8").tolist() == [DAY_NS, 2 * DAY_NS]
+    (batch,) = batches.read(pd.DataFrame({"time": [1, 2], "v": [1.0, 2.0]}, index=["x", "y"])).batches(1 << 20)
+    assert [column.name for column in batch.columns] == ["v"]
+
+
+@pytest.mark.parametrize(
+    ("table", "reason", "field"),
+    [
+        (pd.DataFrame([[1, 2.0, 3.0]], columns=["time", "v", "v"]), "DUPLICATE_COLUMN", "columns[v]"),
+        (pa.table([pa.array([1]), pa.array([1])], names=["time", "time"]), "DUPLICATE_COLUMN", "columns[time]"),
+        (pd.DataFrame({"time": [1, 2], "v": [1, "a"]}), "TYPE_MISMATCH", "columns[v]"),
+        (pl.DataFrame({"time": [1], "v": pl.Series([1], dtype=pl.Int128)}), "TYPE_MISMATCH", "columns[v]"),
+        (pd.Series({"time": 1}), "TYPE_MISMATCH", "columns"),
+        (pl.LazyFrame({"time": [1]}), "TYPE_MISMATCH", "columns"),
+        ([{"time": 1}], "TYPE_MISMATCH", "columns"),
+    ],
+)
+def test_a_table_that_is_none_is_refused(table: object, reason: str, field: str) -> None:
+    with pytest.raises(InvalidArgument) as raised:
+        batches.read(table)
+    assert (raised.value.reason, raised.value.field) == (reason, field)
+
+
 def test_labels_are_columns_or_one_text_for_all_rows() -> None:
     rows = batches.read({"time": [1, 2], "value": [1.0, 2.0]}, labels={"host": ["a", "b"], "region": "eu"})
     (batch,) = rows.batches(1 << 20)
@@ -234,6 +407,13 @@ def test_a_series_table_holds_the_series_that_are_used() -> None:
 def test_an_index_that_names_no_series_is_refused(index: list[Any]) -> None:
     with pytest.raises(InvalidArgument):
         batches.read({"time": [1, 2]}, series=([{"host": "a"}], index))
+
+
+@pytest.mark.parametrize("labels", [{"host": 1}, {1: "a"}, {"host": "\ud800"}, "host", [("host", "a")]])
+def test_a_series_that_is_no_mapping_of_texts_is_refused(labels: Any) -> None:
+    with pytest.raises(InvalidArgument) as raised:
+        batches.read({"time": [1, 2]}, series=([{"host": "a"}, labels], np.array([0, 1])))
+    assert (raised.value.reason, raised.value.field) == ("TYPE_MISMATCH", "series[1]")
 
 
 @pytest.mark.parametrize(("distinct", "width"), [(1, 1), (256, 1), (257, 2), (65_536, 2), (65_537, 4)])

@@ -1,9 +1,6 @@
 """Writes, events, streams, keys and figures: what is sent, and what is made of the answers."""
 
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +10,6 @@ from marigram_client import Column, Event, InvalidArgument
 from marigram_client._pb.marigram.v1 import admin_pb2, common_pb2, ingest_pb2, streams_pb2
 from marigram_client.aio import Client
 from tests.client.fake import FakeServer
-
-SOURCE = Path(__file__).parents[2] / "clients/python/src"
 
 
 async def test_a_write_says_what_became_of_the_rows(client: Client, server: FakeServer) -> None:
@@ -186,14 +181,3 @@ async def test_status_is_read_with_its_units(client: Client, server: FakeServer)
     read = await client.status()
     assert (read.version, read.tail_bytes, read.commit_p99) == ("0.1.0", 5, timedelta(milliseconds=4))
     assert (read.streams[0].name, read.streams[0].watermark_ns) == ("cpu", 9)
-
-
-def test_the_client_is_imported_without_numpy_pyarrow_or_the_server() -> None:
-    script = (
-        "import sys, marigram_client.aio\n"
-        "print({'numpy', 'pyarrow', 'pandas', 'polars', 'marigram'} & {name.split('.')[0] for name in sys.modules})"
-    )
-    found = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env={"PYTHONPATH": str(SOURCE)}
-    )
-    assert found.stdout.strip() == "set()"

@@ -12,8 +12,11 @@ import pytest
 from marigram_client import errors
 from marigram_client._pb.marigram.v1 import common_pb2, ingest_pb2
 from marigram_client.aio import Client
+from marigram_client.aio.writer import Writer
 from marigram_client.delivery import Rejection
 from tests.client.fake import Context, FakeServer, Messages, polite, refusal, running
+from tests.client.sides import Connect
+from tests.client.waiting import until
 
 Ack = ingest_pb2.WriteStreamResponse
 
@@ -26,6 +29,12 @@ def times(server: FakeServer) -> list[int]:
     """Times of the durable rows, in order of their batches."""
     stored = [server.durable[sequence] for sequence in sorted(server.durable)]
     return [int(time) for message in stored for time in np.frombuffer(message.batch.time, "<i8")]
+
+
+async def write_on(writer: Writer, pieces: int) -> None:
+    for piece in range(pieces):
+        await writer.write("cpu", columns(20_000, piece * 20_000))
+    await writer.flush()
 
 
 async def cut_off(server: FakeServer, messages: Messages, context: Context) -> None:
@@ -68,7 +77,7 @@ async def test_a_writer_goes_on_where_its_last_opening_ended(client: Client, ser
 
 
 async def test_single_rows_are_sent_together(client: Client, server: FakeServer) -> None:
-    async with client.writer("importer") as writer:
+    async with client.writer("importer", linger=timedelta(minutes=1)) as writer:
         for number in range(20_000):
             await writer.append("cpu", {"time": number, "value": 0.5, "host": "a"}, labels=["host"])
     assert times(server) == list(range(20_000))
@@ -90,7 +99,7 @@ async def test_single_rows_leave_by_themselves_after_a_while(client: Client, ser
         await writer._stop()
 
 
-async def test_rows_that_leave_by_themselves_while_others_wait_for_room_leave_once(
+async def test_single_rows_wait_once_earlier_ones_find_no_room_and_leave_once(
     client: Client, server: FakeServer
 ) -> None:
     release = asyncio.Event()
@@ -102,14 +111,23 @@ async def test_rows_that_leave_by_themselves_while_others_wait_for_room_leave_on
     server.talks.append(late)
     async with client.writer("importer", in_flight_bytes=1, linger=timedelta(0)) as writer:
         await writer.write("cpu", columns(1))
-        for number in range(1, 8_192):
-            await writer.append("cpu", {"time": number, "value": 0.5})
-        last = asyncio.create_task(writer.append("cpu", {"time": 8_192, "value": 0.5}))
-        done, _ = await asyncio.wait([last], timeout=0.02)
+        await writer.append("cpu", {"time": 1, "value": 0.5})
+        await until(writer._cutting.locked)
+        waiting = asyncio.create_task(writer.append("cpu", {"time": 2, "value": 0.5}))
+        done, _ = await asyncio.wait([waiting], timeout=0.05)
         assert not done
         release.set()
-        await last
-    assert times(server) == list(range(8_193))
+        await waiting
+    assert times(server) == [0, 1, 2]
+
+
+async def test_a_row_is_taken_as_it_was_when_it_was_appended(client: Client, server: FakeServer) -> None:
+    row = {"time": 0, "value": 0.5}
+    async with client.writer("importer") as writer:
+        for number in range(3):
+            row["time"] = number
+            await writer.append("cpu", row)
+    assert times(server) == [0, 1, 2]
 
 
 async def test_rows_and_columns_keep_their_order(client: Client, server: FakeServer) -> None:
@@ -159,11 +177,11 @@ async def test_a_server_that_drains_is_called_again(client: Client, server: Fake
     assert times(server) == list(range(1_000))
 
 
-async def test_a_writer_outlives_a_restart_of_the_server() -> None:
+async def test_a_writer_outlives_a_restart_of_the_server(connect: Connect) -> None:
     state = FakeServer()
     async with AsyncExitStack() as stack:
         async with running(state=state):
-            client = await stack.enter_async_context(Client(state.address, "secret"))
+            client = await stack.enter_async_context(connect(state.address, "secret"))
             writer = await client.writer("importer").open()
             await writer.write("cpu", columns(10))
             await writer.flush()
@@ -201,7 +219,7 @@ async def test_a_slow_server_holds_the_writer_to_its_bound(client: Client, serve
         writing = asyncio.create_task(writer.write("cpu", columns(100_000)))
         done, _ = await asyncio.wait([writing], timeout=0.05)
         assert not done
-        assert writer._delivery.pending_bytes <= 40_000
+        assert writer._delivery.backlog.size_bytes <= 40_000
         release.set()
         await writing
     assert times(server) == list(range(100_000))
@@ -321,6 +339,35 @@ async def test_a_refusal_ends_the_writer_and_each_call_says_so(
     assert writer.acked_sequence == 0
 
 
+@pytest.mark.parametrize("stored", [0, 1, 2])
+async def test_a_refusal_is_heard_while_further_batches_are_being_sent(
+    client: Client, server: FakeServer, stored: int
+) -> None:
+    async def refuse(server: FakeServer, messages: Messages, context: Context) -> None:
+        for _ in range(stored):
+            server.store(await anext(aiter(messages)))
+        await context.abort_with_status(refusal(grpc.StatusCode.PERMISSION_DENIED, "the rule", "WRITER_FENCED"))
+
+    server.talks += [refuse]  # and only once: whoever does not hear it is served the second time
+    writer = await client.writer("importer", batch_bytes=200_000).open()
+    with pytest.raises(errors.Fenced):
+        await write_on(writer, 50)
+    with pytest.raises(errors.Fenced):
+        await writer.close()
+
+
+async def test_a_stream_that_ends_in_order_while_batches_are_being_sent_goes_on(
+    client: Client, server: FakeServer, pauses: list[float]
+) -> None:
+    async def end(server: FakeServer, messages: Messages, context: Context) -> None:
+        server.store(await anext(aiter(messages)))
+
+    server.talks += [end, end]
+    async with client.writer("importer", batch_bytes=200_000) as writer:
+        await write_on(writer, 20)
+    assert times(server) == list(range(20 * 20_000))
+
+
 @pytest.mark.parametrize("code", [grpc.StatusCode.CANCELLED, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN])
 async def test_a_status_without_a_reason_is_a_broken_connection(
     client: Client, server: FakeServer, pauses: list[float], code: grpc.StatusCode
@@ -368,7 +415,7 @@ async def test_what_the_caller_s_own_function_raises_is_raised_to_the_caller(
         await writer.close()
 
 
-async def test_a_writer_whose_client_was_closed_says_so(server: FakeServer) -> None:
+async def test_a_writer_whose_client_was_closed_says_so(connect: Connect, server: FakeServer) -> None:
     started = asyncio.Event()
 
     async def deaf(server: FakeServer, messages: Messages, context: Context) -> None:
@@ -376,7 +423,7 @@ async def test_a_writer_whose_client_was_closed_says_so(server: FakeServer) -> N
             started.set()
 
     server.talks.append(deaf)
-    client = Client(server.address, "secret")
+    client = connect(server.address, "secret")
     writer = await client.writer("importer").open()
     await writer.write("cpu", columns(1))
     await started.wait()
@@ -406,6 +453,21 @@ async def test_an_exception_inside_leaves_without_waiting(client: Client, server
 async def test_a_writer_that_is_not_open_takes_nothing(client: Client) -> None:
     with pytest.raises(errors.FailedPrecondition):
         await client.writer("importer").write("cpu", columns(1))
+
+
+async def test_a_writer_is_opened_once(client: Client, server: FakeServer) -> None:
+    async with client.writer("importer") as writer:
+        with pytest.raises(errors.FailedPrecondition):
+            await writer.open()
+    with pytest.raises(errors.FailedPrecondition):
+        await writer.open()
+    assert server.epoch == 1
+
+
+async def test_a_row_of_no_kind_is_refused_when_it_is_given(client: Client, server: FakeServer) -> None:
+    async with client.writer("importer") as writer:
+        with pytest.raises(errors.InvalidArgument, match="kind must be event or metric"):
+            await writer.append("cpu", {"time": 1}, kind="other")  # type: ignore[arg-type]
 
 
 async def test_a_row_without_time_is_refused(client: Client, server: FakeServer) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -43,6 +44,8 @@ class Producer:
     resent: int = 0
     duplicates: int = 0
     complaint: str = ""
+    endings: Counter[grpc.StatusCode] = field(default_factory=Counter)  # what calls ended with, beside OK
+    told: list[grpc.StatusCode] = field(default_factory=list)  # what the server ended the stream with
     changed: asyncio.Event = field(default_factory=asyncio.Event)  # for the producer itself: there may be room
     noticed: asyncio.Event = field(default_factory=asyncio.Event)  # for the test: there is news
 
@@ -58,8 +61,13 @@ class Producer:
                 async with self.server.channel() as channel:
                     await self._session(ingest_pb2_grpc.IngestServiceStub(channel), up, stop)
             except grpc.aio.AioRpcError as error:
-                if error.code() not in GONE:
-                    self.complaint = f"{self.name}: {error.code()} {error.details()}"
+                # Where a write fails because the server has ended the stream, grpc.aio says INTERNAL before or after it
+                # says what the server said (grpc/grpc#36066).
+                said = [code for code in (*self.told, error.code()) if code is not grpc.StatusCode.INTERNAL]
+                code = said[0] if said else error.code()
+                self.endings[code] += 1
+                if code not in GONE:
+                    self.complaint = f"{self.name}: {code} {error.details()}"
                     self.noticed.set()
                     return
                 self.changed.set()
@@ -132,6 +140,8 @@ class Producer:
         stop: asyncio.Event,
     ) -> None:
         call = stub.WriteStream(metadata=self.server.metadata)
+        self.told.clear()
+        call.add_done_callback(lambda call: self.told.append(code_of(call)))
 
         async def send() -> None:
             async for request in self._requests(epoch, shift, up, stop):
@@ -156,3 +166,15 @@ class Producer:
             sending.cancel()
             with contextlib.suppress(asyncio.CancelledError, asyncio.InvalidStateError, grpc.aio.AioRpcError):
                 await sending
+
+
+def code_of(call: grpc.aio.Call) -> grpc.StatusCode:
+    """The code of a call that has just ended; what is raised later may be another."""
+    coroutine = call.code()
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        code: grpc.StatusCode = done.value
+        return code
+    coroutine.close()
+    raise AssertionError("the call has not ended")

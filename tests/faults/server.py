@@ -1,5 +1,6 @@
 """A whole server as a child: started, waited for until it serves, killed, started again."""
 
+import asyncio
 import contextlib
 import os
 import resource
@@ -20,6 +21,8 @@ from marigram.v1 import admin_pb2, admin_pb2_grpc, queries_pb2, queries_pb2_grpc
 from tests.faults import rows
 
 START_S = 60.0
+STOP_S = 60.0
+STOPPING = '"event": "stopping"'
 # A connection that was refused is tried again at once: the server it waits for is starting.
 CHANNEL = (
     ("grpc.initial_reconnect_backoff_ms", 20),
@@ -77,6 +80,18 @@ class Server:
         self.process.send_signal(signal.SIGKILL)
         assert self.process.wait(30) == -signal.SIGKILL
 
+    async def stop(self, *signals: signal.Signals) -> tuple[int, float]:
+        """Send the signals, each later one once the server says that it stops; (exit code, seconds until it ended)."""
+        assert self.process
+        began, before = time.monotonic(), self.said(STOPPING)
+        for index, number in enumerate(signals):
+            while index and self.said(STOPPING) == before:
+                assert time.monotonic() - began < STOP_S, self.log()
+                await asyncio.sleep(0.001)
+            self.process.send_signal(number)
+        code = await asyncio.to_thread(self.process.wait, STOP_S)
+        return code, time.monotonic() - began
+
     def end(self) -> None:
         """Let it drain and end; kill it if it does not."""
         if not self.process or self.process.poll() is not None:
@@ -90,7 +105,14 @@ class Server:
 
     def log(self) -> str:
         """Return the last of what it logged."""
-        return (self.folder.parent / "server.log").read_text(errors="replace")[-4000:]
+        return self._log()[-4000:]
+
+    def said(self, words: str) -> int:
+        """Count how often it has logged these words, in all its lives."""
+        return self._log().count(words)
+
+    def _log(self) -> str:
+        return (self.folder.parent / "server.log").read_text(errors="replace")
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:

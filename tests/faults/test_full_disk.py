@@ -142,6 +142,8 @@ def test_a_disk_without_room_refuses_rows_and_recovers(small_disk: Path) -> None
         status = child.command("status")["status"]
         assert (status["accepting"], status["refusal_reason"]) == (False, "STORE_FULL")
         filler.unlink()
+        # Nobody has written since: whoever asks makes it look again.
+        assert child.command("status")["status"]["accepting"] is True
         seconds, _ = write_until_taken(child, refused + 1)
         print(f"full after {len(child.acked)} batches; back {seconds:.3f} s after there was room")  # noqa: T201
         assert child.command("status")["status"]["accepting"] is True

@@ -8,7 +8,7 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 
-from marigram.v1 import ingest_pb2, streams_pb2
+from marigram.v1 import admin_pb2, ingest_pb2, streams_pb2
 from tests.server.messages import (
     acks,
     ask,
@@ -23,7 +23,7 @@ from tests.server.messages import (
     track,
     write,
 )
-from tests.server.support import INGEST, STREAMS, Client, Refusal, outcome, refused, serving, settings
+from tests.server.support import ADMIN, INGEST, STREAMS, Client, Refusal, outcome, refused, serving, settings
 
 LIMIT = 100_000
 
@@ -54,6 +54,12 @@ def told(refusal: Refusal) -> None:
     assert in_trailer.retry_delay.ToMilliseconds() > 0
 
 
+async def taking(client: Client) -> tuple[bool, str]:
+    """Whether the server says that it takes rows, and else why not."""
+    answer = await client.unary(f"{ADMIN}/GetStatus", admin_pb2.GetStatusRequest(), admin_pb2.GetStatusResponse)
+    return answer.status.accepting_writes, answer.status.refusal_reason
+
+
 async def test_a_full_tail_refuses_each_way_of_writing_and_changes_nothing(full: tuple[Client, int]) -> None:
     client, stored = full
     assert stored > 1_000
@@ -77,10 +83,12 @@ async def test_a_full_tail_refuses_each_way_of_writing_and_changes_nothing(full:
 
 async def test_queries_go_on_and_a_delete_makes_room(full: tuple[Client, int]) -> None:
     client, stored = full
+    assert (await taking(client)) == (False, "TAIL_FULL")
     ((row,), _) = await ask(client, query())
     assert row["count"] == stored
     gone = streams_pb2.DeleteStreamRequest(name="streams/cpu").SerializeToString()
     assert streams_pb2.DeleteStreamResponse.FromString(await client.raw(f"{STREAMS}/DeleteStream", gone)).rows == stored
+    assert (await taking(client)) == (True, "")
     assert (await send(client, some())).stored == 1_000
 
 

@@ -50,6 +50,20 @@ def test_a_key_holds_and_says_whose_it_is() -> None:
     assert (key.namespace, key.namespace_id, key.scopes) == ("n", 1, SCOPES)
 
 
+def test_a_key_that_was_right_is_asked_again_whether_it_holds() -> None:
+    clock = [100]
+    keys, _ = ring(clock)
+    lasting, brief = (keys.verify(parse_token(made(keys, end))).id for end in (None, 200))
+    clock[0] = 199
+    keys.check(brief)
+    clock[0] = 200
+    keys.check(lasting)
+    keys.revoke(lasting)
+    for key_id in (lasting, brief, "0" * 16):
+        with pytest.raises(Unauthenticated):
+            keys.check(key_id)
+
+
 def test_another_secret_of_a_known_id_does_not_hold() -> None:
     keys, _ = ring()
     token = parse_token(made(keys))

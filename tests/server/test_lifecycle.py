@@ -170,6 +170,24 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         assert await asyncio.to_thread(process.end) == 130
 
 
+def ignores(process_id: int, number: signal.Signals) -> bool:
+    """Whether a process ignores a signal; a process that is gone does not."""
+    lines = Path(f"/proc/{process_id}/status").read_text().splitlines()
+    masks = [int(line.split()[1], 16) for line in lines if line.startswith("SigIgn:")]
+    return any(mask >> (number - 1) & 1 for mask in masks)
+
+
+def test_a_signal_after_the_drain_does_not_spoil_the_exit_code(tmp_path: Path) -> None:
+    with serve(tmp_path / "data") as process:
+        process.until("listening")
+        process.process.send_signal(signal.SIGTERM)
+        process.until("stopped")
+        while not ignores(process.process.pid, signal.SIGTERM):
+            assert process.process.poll() is None, "it ended, and a signal could have killed it until then"
+        process.process.send_signal(signal.SIGTERM)
+        assert process.end() == 0
+
+
 def test_a_setting_that_is_none_is_named(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "marigram.cli", "serve", "--data-dir", str(tmp_path), "--set", "prt=1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)

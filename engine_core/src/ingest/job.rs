@@ -84,11 +84,10 @@ impl Run for Job {
         let bytes = (*request).as_ref();
         match role {
             Role::Alone(finish) => {
-                let ready = guarded(|| prepare(&shared, &ask, bytes));
+                let ready = guarded(|| Ok(item(prepare(&shared, &ask, bytes)?, bytes.len(), None)));
                 drop(permit);
                 match ready {
-                    Ok(prepared) => {
-                        let (mut item, answer) = item(prepared, bytes.len(), None);
+                    Ok((mut item, answer)) => {
                         item.done = Box::new(move |committed| finish(committed.map(|at| answer.at(at))));
                         shared.store.submit(item);
                     }
@@ -103,18 +102,17 @@ impl Run for Job {
                 let ready = guarded(|| {
                     let hash = envelope(ask.method, bytes)?.hash();
                     slot.set_hash(hash);
-                    Ok((prepare(&shared, &ask, bytes)?, hash))
+                    let advance = ask.writer.as_ref().map(|writer| WriterAdvance {
+                        name: writer.name.clone(),
+                        epoch: ask.epoch,
+                        sequence: ask.sequence,
+                        hash,
+                    });
+                    Ok(item(prepare(&shared, &ask, bytes)?, bytes.len(), advance))
                 });
                 drop(permit);
                 match ready {
-                    Ok((prepared, hash)) => {
-                        let advance = ask.writer.map(|writer| WriterAdvance {
-                            name: writer.name,
-                            epoch: ask.epoch,
-                            sequence: ask.sequence,
-                            hash,
-                        });
-                        let (mut item, answer) = item(prepared, bytes.len(), advance);
+                    Ok((mut item, answer)) => {
                         let (told, place) = (Arc::clone(&shared), Arc::clone(&slot));
                         item.done = Box::new(move |committed| match committed {
                             Ok(at) => told.lanes.done(&place, answer.at(at)),

@@ -23,16 +23,15 @@ pub(super) fn to_dict<'py>(
     for (i, stream) in store.streams(namespace).iter().enumerate() {
         ledger.merge(&stream.ledger());
         if i < LISTED {
-            let rate = status
-                .streams
-                .iter()
-                .find(|rate| rate.namespace == namespace && rate.stream == stream.id);
+            let rates = &status.streams; // in ascending order
+            let found = rates.binary_search_by_key(&(namespace, stream.id), |rate| (rate.namespace, rate.stream));
+            let rate = found.ok().map(|at| rates[at].rows_per_second);
             let item = PyDict::new(py);
             item.set_item("name", &stream.name)?;
             item.set_item("rows", stream.tail_size().0)?;
             item.set_item("entities", stream.entities().dictionary.len() - 1)?;
             item.set_item("watermark_ns", stream.watermark(now))?;
-            item.set_item("rows_per_second", rate.map_or(0.0, |rate| rate.rows_per_second))?;
+            item.set_item("rows_per_second", rate.unwrap_or(0.0))?;
             listed.append(item)?;
         }
     }

@@ -119,11 +119,6 @@ impl Hot {
         Stamp::decode(stamp.ok_or_else(|| missing("stamp"))?)
     }
 
-    /// Bytes of the file.
-    pub(super) fn disk_bytes(&self) -> u64 {
-        self.env.real_disk_size().unwrap_or(0)
-    }
-
     /// Bytes of pages in the file that wait to be used again; those of the free list itself count as such.
     pub(super) fn reusable_bytes(&self) -> Result<u64> {
         let txn = self.read()?;

@@ -79,6 +79,11 @@ impl Directory {
         sys::free_bytes(&self.path).or_fault()
     }
 
+    /// Bytes of its files; of one that cannot be looked at, none.
+    pub(super) fn bytes(&self) -> u64 {
+        file_bytes(&self.path)
+    }
+
     /// Makes everything done to its entries durable.
     pub(super) fn sync(&self) -> Result<()> {
         File::open(&self.path).and_then(|dir| dir.sync_all()).or_fault()
@@ -138,6 +143,14 @@ impl Directory {
         // A reserve that is not there, or cannot be removed, leaves things as they were.
         let _ = fs::remove_file(self.file(RESERVE));
     }
+}
+
+fn file_bytes(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.filter_map(|entry| entry.metadata().ok().map(|found| (entry.path(), found)));
+    sizes
+        .map(|(path, found)| if found.is_dir() { file_bytes(&path) } else { found.len() })
+        .sum()
 }
 
 fn refuse_network(magic: i64, allow: bool) -> Result<()> {

@@ -218,6 +218,7 @@ impl Store {
             ledger.merge(&stream.ledger());
         }
         let (quarantine_bytes, quarantine_overflow) = shared.quarantine();
+        let disk = shared.disk_figures();
         StoreStatus {
             commits,
             commit_p50_ns,
@@ -226,9 +227,9 @@ impl Store {
             tail_rows,
             tail_bytes,
             tail_limit_bytes: shared.options.tail_limit_bytes,
-            disk_bytes: shared.hot().as_ref().map_or(0, Hot::disk_bytes),
-            free_bytes: shared.free_bytes(),
-            accepting: shared.state(),
+            disk_bytes: disk.disk_bytes,
+            free_bytes: disk.free_bytes,
+            accepting: shared.state_now(),
             rows_per_second,
             bytes_per_second,
             ledger,

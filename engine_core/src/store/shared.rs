@@ -10,13 +10,16 @@ use super::hot::Hot;
 use super::lock::Directory;
 use super::options::StoreOptions;
 use super::queue::Queue;
-use super::status::Meters;
+use super::status::{DiskFigures, Meters};
 use super::stream::NamespaceId;
 use super::writers::{Writer, Writers};
 use crate::error::{Error, Kind, Result};
 
 /// Called when the committer has panicked.
 pub(super) type Hook = Box<dyn Fn() + Send + Sync>;
+
+/// Room in the tail below which it is called full, where the thousandth part of its bound is less.
+const SMALL_BATCH_BYTES: u64 = 1 << 10;
 
 pub(super) struct Shared {
     pub(super) options: StoreOptions,
@@ -33,9 +36,12 @@ pub(super) struct Shared {
     queued: AtomicU64,
     /// The disk was full when it was last looked at.
     full: AtomicBool,
+    /// It was below the floor then, so that another look tells whether there is room again.
+    below_floor: AtomicBool,
     /// The committer has panicked.
     failed: AtomicBool,
     meters: Mutex<Meters>,
+    disk: Mutex<DiskFigures>,
     quarantine: (AtomicU64, AtomicU64),
     hook: Mutex<Option<Hook>>,
 }
@@ -64,8 +70,10 @@ impl Shared {
             held: AtomicU64::new(tail_bytes),
             queued: AtomicU64::new(0),
             full: AtomicBool::new(false),
+            below_floor: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             meters: Mutex::default(),
+            disk: Mutex::default(),
             quarantine: (AtomicU64::new(0), AtomicU64::new(0)),
             hook: Mutex::default(),
         }
@@ -171,7 +179,16 @@ impl Shared {
         self.directory.free_bytes().unwrap_or(0) >= floor || self.free_bytes() >= floor
     }
 
+    /// Bytes of the files and bytes free for them, at most a second old.
+    pub(super) fn disk_figures(&self) -> DiskFigures {
+        let now = self.options.clock.monotonic_ns();
+        lock(&self.disk).at(now, || (self.directory.bytes(), self.free_bytes()))
+    }
+
     pub(super) fn set_full(&self, full: bool) {
+        if full {
+            self.below_floor.store(!self.has_room(), Ordering::Release);
+        }
         self.full.store(full, Ordering::Release);
     }
 
@@ -205,6 +222,20 @@ impl Shared {
             return Err(fault::store_full("the last group found no room"));
         }
         Ok(())
+    }
+
+    /// Whether rows are taken, for whoever only wants to know: a disk that was below the floor is looked at again, since nobody
+    /// may be writing. What free space does not explain (a quota, a failing disk) holds until a group is committed. A tail that
+    /// has no room for a small batch counts as full.
+    pub(super) fn state_now(&self) -> Result<()> {
+        match self.state() {
+            Err(error) if !(error.kind() == Kind::StoreFull && self.is_explained() && self.has_room()) => Err(error),
+            _ => self.has_tail_room((self.options.tail_limit_bytes >> 10).max(SMALL_BATCH_BYTES)),
+        }
+    }
+
+    fn is_explained(&self) -> bool {
+        self.below_floor.load(Ordering::Acquire)
     }
 
     pub(super) fn note_quarantine(&self, bytes: u64, overflow: u64) {

@@ -10,6 +10,10 @@ use crate::time::SECOND_NS;
 const LATENCIES: usize = 1_024;
 /// Seconds over which rates are taken.
 const RATE_SECONDS: usize = 10;
+/// Sums that are kept: those seconds and the one that is under way.
+const SUMS: usize = RATE_SECONDS + 1;
+/// How long a look at the files holds.
+const DISK_NS: i64 = SECOND_NS;
 
 /// The store now.
 #[derive(Clone, Debug)]
@@ -28,9 +32,9 @@ pub struct StoreStatus {
     pub tail_bytes: u64,
     /// Most bytes of tails and queue together.
     pub tail_limit_bytes: u64,
-    /// Bytes of the hot environment's file.
+    /// Bytes of the files of the data directory, at most a second old.
     pub disk_bytes: u64,
-    /// Bytes free for it: of the filesystem, and pages in the file that wait to be used again.
+    /// Bytes free for it: of the filesystem, and pages in the file that wait to be used again; at most a second old.
     pub free_bytes: u64,
     /// Whether it takes rows, and else why not.
     pub accepting: Result<()>,
@@ -59,10 +63,34 @@ pub struct StreamRate {
     pub rows_per_second: f64,
 }
 
+/// Figures that cost a look at the filesystem.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct DiskFigures {
+    taken_ns: Option<i64>,
+    /// Bytes of the files.
+    pub(super) disk_bytes: u64,
+    /// Bytes free for them.
+    pub(super) free_bytes: u64,
+}
+
+impl DiskFigures {
+    /// What `look` tells of bytes and free bytes, or told less than a second ago.
+    pub(super) fn at(&mut self, now_ns: i64, look: impl FnOnce() -> (u64, u64)) -> Self {
+        if self
+            .taken_ns
+            .is_none_or(|taken| now_ns.saturating_sub(taken) >= DISK_NS)
+        {
+            (self.disk_bytes, self.free_bytes) = look();
+            self.taken_ns = Some(now_ns);
+        }
+        *self
+    }
+}
+
 /// Sums by second.
 #[derive(Clone, Debug, Default)]
 struct Meter {
-    sums: [(u64, u64); RATE_SECONDS],
+    sums: [(u64, u64); SUMS],
     newest: i64,
 }
 
@@ -71,13 +99,13 @@ impl Meter {
     fn turn(&mut self, now_ns: i64) -> usize {
         let second = now_ns.div_euclid(SECOND_NS);
         if second > self.newest {
-            let stale = (second - self.newest).min(RATE_SECONDS as i64);
+            let stale = (second - self.newest).min(SUMS as i64);
             for back in 0..stale {
-                self.sums[(second - back).rem_euclid(RATE_SECONDS as i64) as usize] = (0, 0);
+                self.sums[(second - back).rem_euclid(SUMS as i64) as usize] = (0, 0);
             }
             self.newest = second;
         }
-        self.newest.rem_euclid(RATE_SECONDS as i64) as usize
+        self.newest.rem_euclid(SUMS as i64) as usize
     }
 
     fn add(&mut self, now_ns: i64, rows: u64, bytes: u64) {
@@ -86,10 +114,14 @@ impl Meter {
         self.sums[at].1 += bytes;
     }
 
+    /// Of the second that began ten seconds ago only the part counts that is not older than that: a steady load has a steady
+    /// rate, whenever it is asked for.
     fn rates(&mut self, now_ns: i64) -> (f64, f64) {
-        self.turn(now_ns);
+        let oldest = (self.turn(now_ns) + 1) % SUMS;
+        let gone = now_ns.rem_euclid(SECOND_NS) as f64 / SECOND_NS as f64;
         let (rows, bytes) = self.sums.iter().fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
-        (rows as f64 / RATE_SECONDS as f64, bytes as f64 / RATE_SECONDS as f64)
+        let rate = |sum: u64, of_oldest: u64| (sum as f64 - gone * of_oldest as f64) / RATE_SECONDS as f64;
+        (rate(rows, self.sums[oldest].0), rate(bytes, self.sums[oldest].1))
     }
 }
 
@@ -176,5 +208,33 @@ mod tests {
         assert_eq!(streams.len(), 1);
         assert_eq!(meters.read(112 * SECOND_NS).3, 5.0);
         assert!(meters.read(200 * SECOND_NS).5.is_empty());
+    }
+
+    #[test]
+    fn a_steady_load_has_the_same_rate_at_every_moment() {
+        let (mut meter, tenth) = (Meter::default(), SECOND_NS / 10);
+        for tick in 0..200 {
+            meter.add(tick * tenth, 7, 70);
+            if tick >= 110 {
+                let (rows, bytes) = meter.rates((tick + 1) * tenth - 1);
+                assert!(
+                    (rows - 70.0).abs() < 1e-6 && (bytes - 700.0).abs() < 1e-5,
+                    "tick {tick}: {rows}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_filesystem_is_looked_at_once_a_second() {
+        let mut figures = DiskFigures::default();
+        let mut looks = 0;
+        for tenth in 0..25 {
+            figures.at(tenth * SECOND_NS / 10, || {
+                looks += 1;
+                (1, 2)
+            });
+        }
+        assert_eq!(looks, 3);
     }
 }

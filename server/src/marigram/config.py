@@ -35,6 +35,10 @@ class Settings(BaseSettings):
     max_message_bytes: int = Field(16 * MIB, ge=4 * MIB, le=64 * MIB, description="largest message, decompressed")
     max_calls: int = Field(2_000, ge=1, description="calls at once")
     max_calls_per_namespace: int = Field(1_000, ge=1, description="calls at once of one namespace")
+    max_watchers: int = Field(256, ge=1, description="watchers of the server's figures at once")
+    max_watchers_per_namespace: int = Field(
+        64, ge=1, description="watchers of the server's figures at once of one namespace"
+    )
     max_request_bytes: int = Field(256 * MIB, ge=64 * MIB, description="bytes of requests held at once")
     stream_batches: int = Field(64, ge=1, le=10_000, description="batches of one WriteStream in flight")
     stream_bytes: int = Field(32 * MIB, ge=MIB, description="bytes of one WriteStream in flight; one batch always is")

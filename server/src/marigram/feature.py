@@ -1,6 +1,6 @@
 """The door of a room: what it serves, in words that know nothing of gRPC."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -60,12 +60,14 @@ class Methods(Protocol):
     def stream_out(
         self,
         method: str,
-        handler: Callable[[bytes], AsyncIterator[bytes]],
+        handler: Callable[[bytes], AsyncGenerator[bytes, None]],
         *,
         max_bytes: int | None = CONTROL_BYTES,
         seconds: float | None = None,
+        until_drain: bool = False,
     ) -> None:
-        """One message in, several out."""
+        """One message in, several out. With ``until_drain`` it has no end of its own: the start of a drain is its end,
+        with UNAVAILABLE."""
 
     def duplex(self, method: str, handler: Callable[[Duplex], Awaitable[None]]) -> None:
         """Messages both ways, for as long as the connection lives."""

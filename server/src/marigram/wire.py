@@ -5,9 +5,10 @@ import binascii
 import hashlib
 import hmac
 import re
+from typing import TypeVar
 
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from marigram.errors import InvalidArgument
@@ -18,6 +19,21 @@ DEFAULT_PAGE = 100
 LARGEST_PAGE = 1_000
 _NANOS_LIMIT = 2**63
 _MAC_BYTES = 16
+
+Request = TypeVar("Request", bound=Message)
+
+
+def parse(kind: type[Request], data: bytes) -> Request:
+    """The message in these bytes.
+
+    Raises:
+        InvalidArgument: there is none of this kind.
+    """
+    try:
+        return kind.FromString(data)
+    except DecodeError:
+        name = kind.DESCRIPTOR.full_name
+        raise InvalidArgument(f"the request is no encoded {name}", reason="MALFORMED_MESSAGE") from None
 
 
 def resource_id(name: str, collection: str, pattern: re.Pattern[str], field: str, reason: str = "BAD_NAME") -> str:
@@ -93,7 +109,9 @@ def to_timestamp(ns: int) -> Timestamp:
 
 def seconds_text(ns: int) -> str:
     """Seconds for people: ``0.5 s``."""
-    return f"{ns / SECOND_NS:.9g} s"
+    whole, rest = divmod(abs(ns), SECOND_NS)
+    digits = f"{whole}.{rest:09}".rstrip("0").rstrip(".")
+    return f"{'-' if ns < 0 else ''}{digits} s"
 
 
 def page_size(asked: int) -> int:

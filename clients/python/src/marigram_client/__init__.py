@@ -1,76 +1,98 @@
-"""The Python client of Marigram: rows in, Arrow tables out. ``marigram_client.aio.Client`` is where to begin."""
+"""The Python client of Marigram: rows in, Arrow tables out.
 
-from marigram_client.answers import Provenance, provenance
-from marigram_client.errors import (
-    AlreadyExists,
-    Cancelled,
-    Corrupt,
-    DeadlineExceeded,
-    FailedPrecondition,
-    Fenced,
-    Internal,
-    InvalidArgument,
-    LimitExceeded,
-    MarigramError,
-    NotFound,
-    OutOfRange,
-    Overloaded,
-    PermissionDenied,
-    StoreFull,
-    Unauthenticated,
-    Unsupported,
-    VersionConflict,
-)
-from marigram_client.filters import Condition, column
-from marigram_client.ingest import Event
-from marigram_client.measures import (
-    Measure,
-    Order,
-    Window,
-    ascending,
-    count,
-    descending,
-    distinct,
-    first,
-    last,
-    max_,
-    mean,
-    min_,
-    quantile,
-    sum_,
-    tumbling,
-    whole,
-)
-from marigram_client.outcomes import EventResult, RowError, TrackResult, WriteResult
-from marigram_client.queries import Budget
-from marigram_client.streams import Column, Stream
+``Client`` is where to begin; ``marigram_client.aio.Client`` is its twin for asyncio. What is named here is imported
+when it is used first, so that a program pays for no more than that.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from marigram_client.admin import ApiKey, Ledger, Namespace, NewApiKey, ServerStatus, StreamStatus
+    from marigram_client.answers import Provenance, provenance
+    from marigram_client.blocking import Client
+    from marigram_client.delivery import Rejection, Totals
+    from marigram_client.errors import (
+        AlreadyExists,
+        Cancelled,
+        Corrupt,
+        DeadlineExceeded,
+        FailedPrecondition,
+        Fenced,
+        Internal,
+        InvalidArgument,
+        LimitExceeded,
+        MarigramError,
+        NotFound,
+        OutOfRange,
+        Overloaded,
+        PermissionDenied,
+        StoreFull,
+        Unauthenticated,
+        Unsupported,
+        VersionConflict,
+    )
+    from marigram_client.filters import Condition, column
+    from marigram_client.ingest import Event
+    from marigram_client.measures import (
+        Measure,
+        Order,
+        Window,
+        ascending,
+        count,
+        descending,
+        distinct,
+        first,
+        last,
+        max_,
+        mean,
+        min_,
+        quantile,
+        sum_,
+        tumbling,
+        whole,
+    )
+    from marigram_client.outcomes import EventResult, RowError, TrackResult, WriteResult
+    from marigram_client.queries import Budget
+    from marigram_client.streams import Column, DeletedStream, Stream, StreamStats
 
 __all__ = [
     "AlreadyExists",
+    "ApiKey",
     "Budget",
     "Cancelled",
+    "Client",
     "Column",
     "Condition",
     "Corrupt",
     "DeadlineExceeded",
+    "DeletedStream",
     "Event",
     "EventResult",
     "FailedPrecondition",
     "Fenced",
     "Internal",
     "InvalidArgument",
+    "Ledger",
     "LimitExceeded",
     "MarigramError",
     "Measure",
+    "Namespace",
+    "NewApiKey",
     "NotFound",
     "Order",
     "OutOfRange",
     "Overloaded",
     "PermissionDenied",
     "Provenance",
+    "Rejection",
     "RowError",
+    "ServerStatus",
     "StoreFull",
     "Stream",
+    "StreamStats",
+    "StreamStatus",
+    "Totals",
     "TrackResult",
     "Unauthenticated",
     "Unsupported",
@@ -93,3 +115,40 @@ __all__ = [
     "tumbling",
     "whole",
 ]
+
+_HOMES = {
+    "admin": "ApiKey Ledger Namespace NewApiKey ServerStatus StreamStatus",
+    "answers": "Provenance provenance",
+    "blocking": "Client",
+    "delivery": "Rejection Totals",
+    "errors": (
+        "AlreadyExists Cancelled Corrupt DeadlineExceeded FailedPrecondition Fenced Internal InvalidArgument "
+        "LimitExceeded MarigramError NotFound OutOfRange Overloaded PermissionDenied StoreFull "
+        "Unauthenticated Unsupported VersionConflict"
+    ),
+    "filters": "Condition column",
+    "ingest": "Event",
+    "measures": (
+        "Measure Order Window ascending count descending distinct first last max_ mean min_ quantile sum_ "
+        "tumbling whole"
+    ),
+    "outcomes": "EventResult RowError TrackResult WriteResult",
+    "queries": "Budget",
+    "streams": "Column DeletedStream Stream StreamStats",
+}
+"""Modules, and the names that come from them."""
+
+
+if not TYPE_CHECKING:  # which would take it for a promise of every name
+
+    def __getattr__(name: str) -> object:
+        for module, names in _HOMES.items():
+            if name in names.split():
+                found = getattr(import_module(f"marigram_client.{module}"), name)
+                globals()[name] = found
+                return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,7 +1,6 @@
-# ruff: noqa: ASYNC109  (the bound travels to the server, and spans attempts)
-"""Administration: namespaces, keys, status."""
+"""Namespaces, keys and figures of the server, as callers get them."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -9,7 +8,6 @@ from types import MappingProxyType
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from marigram_client._pb.marigram.v1 import admin_pb2 as pb
-from marigram_client.calls import Calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,87 +90,8 @@ class ServerStatus:
     queries_waiting: int
 
 
-class Administration:
-    """The part of a client that administers."""
-
-    _calls: Calls
-
-    async def status(self, timeout: timedelta | None = None) -> ServerStatus:
-        """Figures of the server, those of rows for the key's namespace."""
-        answer = await self._calls.unary(pb.GetStatusRequest(), pb.GetStatusResponse, timeout)
-        return _status(answer.status)
-
-    async def create_namespace(
-        self, name: str, *, description: str = "", forbid_stream_creation: bool = False
-    ) -> Namespace:
-        """Make a namespace; with ``forbid_stream_creation`` writes never make streams. Scope admin:server.
-
-        Raises:
-            AlreadyExists: there is one of this name.
-        """
-        wanted = pb.Namespace(
-            name=f"namespaces/{name}", description=description, forbid_stream_creation=forbid_stream_creation
-        )
-        answer = await self._calls.unary(pb.CreateNamespaceRequest(namespace=wanted), pb.CreateNamespaceResponse)
-        return _namespace(answer.namespace)
-
-    async def list_namespaces(self, page_size: int = 100) -> AsyncIterator[Namespace]:
-        """Namespaces in ascending order of name. Scope admin:server."""
-        token = ""
-        while True:
-            request = pb.ListNamespacesRequest(page_size=page_size, page_token=token)
-            page = await self._calls.unary(request, pb.ListNamespacesResponse)
-            for namespace in page.namespaces:
-                yield _namespace(namespace)
-            token = page.next_page_token
-            if not token:
-                return
-
-    async def create_key(
-        self,
-        scopes: Iterable[str],
-        *,
-        display_name: str = "",
-        namespace: str = "",
-        expire_time: datetime | None = None,
-    ) -> NewApiKey:
-        """Make a key with scopes or roles (viewer, analyst, editor, operator, admin, ingest-only). Scope admin:keys.
-
-        Args:
-            namespace: the caller's own unless given.
-            expire_time: when it ends by itself, in UTC if it has no zone.
-        Raises:
-            PermissionDenied: the caller lacks a scope that it wants to give.
-        """
-        request = pb.CreateApiKeyRequest(
-            namespace=f"namespaces/{namespace}" if namespace else "", display_name=display_name, scopes=list(scopes)
-        )
-        if expire_time is not None:
-            request.expire_time.FromDatetime(expire_time)
-        answer = await self._calls.unary(request, pb.CreateApiKeyResponse)
-        return NewApiKey(_key(answer.key), answer.secret)
-
-    async def list_keys(self, *, namespace: str = "", page_size: int = 100) -> AsyncIterator[ApiKey]:
-        """Keys in ascending order of id, revoked ones among them. Scope admin:keys."""
-        token = ""
-        while True:
-            request = pb.ListApiKeysRequest(
-                namespace=f"namespaces/{namespace}" if namespace else "", page_size=page_size, page_token=token
-            )
-            page = await self._calls.unary(request, pb.ListApiKeysResponse)
-            for key in page.keys:
-                yield _key(key)
-            token = page.next_page_token
-            if not token:
-                return
-
-    async def revoke_key(self, key_id: str) -> ApiKey:
-        """End a key for ever; calls with it are refused from the answer on. Scope admin:keys."""
-        request = pb.RevokeApiKeyRequest(name=f"keys/{key_id}")
-        return _key((await self._calls.unary(request, pb.RevokeApiKeyResponse)).key)
-
-
-def _namespace(message: pb.Namespace) -> Namespace:
+def read_namespace(message: pb.Namespace) -> Namespace:
+    """A namespace from its message."""
     return Namespace(
         message.name.removeprefix("namespaces/"),
         message.description,
@@ -181,7 +100,9 @@ def _namespace(message: pb.Namespace) -> Namespace:
     )
 
 
-def _key(message: pb.ApiKey) -> ApiKey:
+def read_key(message: pb.ApiKey) -> ApiKey:
+    """A key from its message."""
+
     def when(name: str, time: Timestamp) -> datetime | None:
         return time.ToDatetime(UTC) if message.HasField(name) else None  # type: ignore[arg-type]
 
@@ -196,7 +117,8 @@ def _key(message: pb.ApiKey) -> ApiKey:
     )
 
 
-def _status(message: pb.ServerStatus) -> ServerStatus:
+def read_status(message: pb.ServerStatus) -> ServerStatus:
+    """The figures from their message."""
     return ServerStatus(
         version=message.version,
         start_time=message.start_time.ToDatetime(UTC),

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from marigram_client import kinds
 from marigram_client._pb.marigram.v1 import queries_pb2 as pb
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def _read(made: pb.Provenance) -> Provenance:
         commit=made.commit,
         watermark_ns=made.watermark_ns if made.HasField("watermark_ns") else None,
         definition_version=made.definition_version,
-        tier=pb.Tier.Name(made.tier).removeprefix("TIER_").lower(),
+        tier=kinds.word(pb.Tier, "TIER_", made.tier),
         rows_scanned=made.rows_scanned,
         rows_matched=made.rows_matched,
         nan_skipped=made.nan_skipped,

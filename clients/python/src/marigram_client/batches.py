@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marigram_client import columns as packing
+from marigram_client._pb.marigram.v1 import common_pb2
 from marigram_client._pb.marigram.v1 import ingest_pb2 as pb
+from marigram_client.arrays import table_columns
 from marigram_client.columns import Column
 from marigram_client.errors import InvalidArgument
 from marigram_client.kinds import ColumnType
@@ -29,7 +31,7 @@ class Rows:
 
     time: NDArray[np.int64]
     columns: tuple[Column, ...]
-    series: tuple[Mapping[str, str], ...] | None = None
+    series: tuple[pb.Series, ...] | None = None
     index: NDArray[np.uint32] | None = None
 
     def __len__(self) -> int:
@@ -47,7 +49,7 @@ class Rows:
         message = pb.Batch(rows=stop - start, time=np.ascontiguousarray(self.time[start:stop], "<i8").tobytes())
         message.columns.extend(column.cut(start, stop).packed() for column in self.columns)
         if self.series is not None and self.index is not None:
-            self._put_series(message, self.index[start:stop])
+            self._put_series(message, self.series, self.index[start:stop])
         return message
 
     def _within(self, start: int, stop: int, most_bytes: int) -> Iterator[pb.Batch]:
@@ -59,11 +61,9 @@ class Rows:
         yield from self._within(start, middle, most_bytes)
         yield from self._within(middle, stop, most_bytes)
 
-    def _put_series(self, message: pb.Batch, index: NDArray[np.uint32]) -> None:
-        used, places = np.unique(index, return_inverse=True)
-        for number in used:
-            labels = self.series[number] if self.series is not None else {}
-            message.series.series.add(labels=[{"name": name, "value": value} for name, value in labels.items()])
+    def _put_series(self, message: pb.Batch, series: tuple[pb.Series, ...], index: NDArray[np.uint32]) -> None:
+        used, places = packing.used_codes(index, len(series))
+        message.series.series.extend(series[number] for number in used)
         message.series.index, message.series.index_width = packing.packed_codes(places, len(used))
 
 
@@ -79,7 +79,7 @@ def read(
     Raises:
         InvalidArgument: no ``time``, no rows, columns of unequal length, or values that no column type holds.
     """
-    given = dict(packing.table_columns(table))
+    given = dict(table_columns(table))
     if "time" not in given:
         found = ", ".join(map(str, given)) or "none"
         raise _refused("NO_TIME", "columns", f"a column time is needed, found {found}")
@@ -109,12 +109,10 @@ def read(
     return Rows(time, (*columns, *constants), *_series(series, len(time)))
 
 
-def _series(
-    given: SeriesOfRows | None, rows: int
-) -> tuple[tuple[Mapping[str, str], ...] | None, NDArray[np.uint32] | None]:
+def _series(given: SeriesOfRows | None, rows: int) -> tuple[tuple[pb.Series, ...] | None, NDArray[np.uint32] | None]:
     if given is None:
         return None, None
-    series = tuple(given[0])
+    series = tuple(_labelled(place, labels) for place, labels in enumerate(given[0]))
     index: NDArray[Any] = np.asarray(given[1])
     if index.dtype.kind not in "iu" or index.shape != (rows,):
         found = f"{index.dtype} of shape {index.shape}"
@@ -123,6 +121,14 @@ def _series(
         found = f"{index.min()} to {index.max()}"
         raise _refused("INDEX_OUT_OF_RANGE", "series", f"indices must name one of {len(series)} series, got {found}")
     return series, index.astype(np.uint32)
+
+
+def _labelled(place: int, labels: Mapping[str, str]) -> pb.Series:
+    try:
+        return pb.Series(labels=[common_pb2.Label(name=name, value=value) for name, value in labels.items()])
+    except (AttributeError, TypeError, UnicodeEncodeError) as error:
+        rule = "a series must be a mapping of labels to texts"
+        raise _refused("TYPE_MISMATCH", f"series[{place}]", f"{rule}, got {labels!r}") from error
 
 
 def _refused(reason: str, field: str, message: str) -> InvalidArgument:

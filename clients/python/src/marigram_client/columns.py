@@ -1,12 +1,9 @@
-"""Columns of whatever kind a caller has them in, as the contract packs them: no Python loop over rows.
+"""Columns as the contract packs them, out of numpy and Arrow arrays: no Python loop over rows.
 
-Numbers, booleans and times come as numpy arrays, Arrow arrays (or anything that offers the Arrow interface, such as
-pandas and polars), or lists. Typed arrays keep their type. Lists have none, so their numbers are f64, as inferred
-columns are. ``None``, Arrow nulls, masked values, NaT and the NaN of pandas are null; any other NaN is a value. Times
-without a zone are UTC.
+Typed arrays keep their type. Lists have none, so their numbers are f64, as inferred columns are. Times without a zone
+are UTC; what is finer than a nanosecond is cut off.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -14,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marigram_client._pb.marigram.v1 import ingest_pb2 as pb
-from marigram_client.errors import InvalidArgument
+from marigram_client.arrays import as_array, refused
 from marigram_client.kinds import ColumnType
 
 Codes = NDArray[np.uint32]
@@ -80,7 +77,7 @@ def read(name: str, data: object, wanted: ColumnType | None = None) -> Column | 
     Raises:
         InvalidArgument: values of several types, of a type that no column has, or not of the type ``wanted``.
     """
-    arrays = _as_array(name, data)
+    arrays = as_array(name, data)
     column = _from_numpy(name, arrays) if isinstance(arrays, np.ndarray) else _from_arrow(name, arrays)
     if column is None:
         return None
@@ -95,13 +92,13 @@ def read_times(data: object) -> NDArray[np.int64]:
     Raises:
         InvalidArgument: values that are no times, or a null among them: the contract has no null time.
     """
-    array = _as_array("time", data)
+    array = as_array("time", data)
     column = _from_numpy("time", array) if isinstance(array, np.ndarray) else _from_arrow("time", array)
     if column is None or column.type not in ("timestamp", "i64"):
         found = "nothing but nulls" if column is None else column.type
-        raise _refused("time", "TYPE_MISMATCH", f"times must be datetimes or integers of nanoseconds, got {found}")
+        raise refused("time", "TYPE_MISMATCH", f"times must be datetimes or integers of nanoseconds, got {found}")
     if column.valid is not None:
-        raise _refused("time", "NO_TIME", f"each row needs a time, row {column.valid.argmin()} has none")
+        raise refused("time", "NO_TIME", f"each row needs a time, row {column.valid.argmin()} has none")
     return cast("NDArray[np.int64]", column.values)
 
 
@@ -110,59 +107,20 @@ def constant(name: str, value: str, rows: int) -> Column:
     return Column(name, "label", Strings([value], np.zeros(rows, np.uint32)))
 
 
+def used_codes(codes: Codes, distinct: int) -> tuple[NDArray[np.intp], Codes]:
+    """Which of ``distinct`` codes occur, ascending, and for each row the place of its code among them."""
+    occurs = np.zeros(distinct, np.bool_)
+    occurs[codes] = True
+    used = np.flatnonzero(occurs)
+    if len(used) == distinct:
+        return used, codes
+    return used, (np.cumsum(occurs, dtype=np.uint32) - np.uint32(1))[codes]
+
+
 def packed_codes(codes: NDArray[Any], distinct: int) -> tuple[bytes, int]:
     """Codes below ``distinct`` at the narrowest width, and that width in bytes."""
     width = 1 if distinct <= 1 << 8 else 2 if distinct <= 1 << 16 else 4
     return codes.astype(f"<u{width}").tobytes(), width
-
-
-def table_columns(table: object) -> Mapping[str, object]:
-    """Columns by name, from a mapping, an Arrow table or batch, or a pandas or polars frame."""
-    if isinstance(table, Mapping):
-        return table
-    if hasattr(table, "__arrow_c_stream__") or hasattr(table, "__arrow_c_array__"):
-        import pyarrow as pa
-
-        read_in = pa.table(table)
-        return {str(name): read_in.column(index) for index, name in enumerate(read_in.column_names)}
-    rule = "columns must be a mapping of names to values, an Arrow table or a data frame"
-    raise InvalidArgument(f"{rule}, got {type(table).__name__}", reason="TYPE_MISMATCH", field="columns")
-
-
-def _as_array(name: str, data: object) -> Any:
-    """A numpy or Arrow array of one dimension."""
-    if isinstance(data, np.ma.MaskedArray):
-        return _arrow(name, np.ma.getdata(data), mask=np.ma.getmaskarray(data))
-    if isinstance(data, np.ndarray):
-        if data.ndim != 1:
-            raise _refused(name, "TYPE_MISMATCH", f"a column must have one dimension, got {data.ndim}")
-        return data if data.dtype.kind in "fiubM" else _arrow(name, data)
-    if isinstance(data, str | bytes | Mapping):
-        raise _refused(name, "TYPE_MISMATCH", f"a column must be a list or an array, got {type(data).__name__}")
-    if type(data).__module__.partition(".")[0] == "pandas":
-        return _arrow(name, data, from_pandas=True)
-    if hasattr(data, "__arrow_c_stream__") and not hasattr(data, "__arrow_c_array__"):
-        import pyarrow as pa
-
-        return pa.chunked_array(cast("Any", data))
-    if hasattr(data, "__arrow_c_array__") or isinstance(data, Sequence):
-        return _arrow(name, data)
-    if hasattr(data, "__array__"):
-        return _as_array(name, np.asarray(data))
-    raise _refused(name, "TYPE_MISMATCH", f"a column must be a list or an array, got {type(data).__name__}")
-
-
-def _arrow(name: str, data: object, **options: Any) -> Any:
-    import pyarrow as pa
-
-    try:
-        return pa.array(data, **options)
-    except UnicodeEncodeError as error:
-        raise _refused(name, "INVALID_UTF8", f"strings must be Unicode: {error.reason}") from error
-    except OverflowError as error:
-        raise _refused(name, "INTEGER_OUT_OF_RANGE", "integers must fit 64 bits with sign") from error
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        raise _refused(name, "TYPE_MISMATCH", f"values must be of one type: {error}") from error
 
 
 def _from_numpy(name: str, array: NDArray[Any]) -> Column:
@@ -174,11 +132,12 @@ def _from_numpy(name: str, array: NDArray[Any]) -> Column:
     if kind == "M":
         nanoseconds = array.astype("<M8[ns]")
         missing = np.isnat(array)
-        if not ((nanoseconds.astype(array.dtype) == array) | missing).all():
-            raise _refused(name, "TIME_OUT_OF_RANGE", "times must lie between 1677-09-21 and 2262-04-11")
+        finer = np.datetime_data(array.dtype)[0] in ("ps", "fs", "as")  # which always fit
+        if not finer and not ((nanoseconds.astype(array.dtype) == array) | missing).all():
+            raise refused(name, "TIME_OUT_OF_RANGE", "times must lie between 1677-09-21 and 2262-04-11")
         return Column(name, "timestamp", nanoseconds.view("<i8"), ~missing if missing.any() else None)
     if kind == "u" and array.dtype.itemsize == 8 and array.size and array.max() > np.iinfo(np.int64).max:
-        raise _refused(name, "INTEGER_OUT_OF_RANGE", f"integers must fit 64 bits with sign, got {array.max()}")
+        raise refused(name, "INTEGER_OUT_OF_RANGE", f"integers must fit 64 bits with sign, got {array.max()}")
     return Column(name, "i64", np.ascontiguousarray(array, "<i8"))
 
 
@@ -190,19 +149,19 @@ def _from_arrow(name: str, array: Any) -> Column | None:
     kind = array.type
     if pa.types.is_null(kind):
         return None
-    valid = array.is_valid().to_numpy(zero_copy_only=False) if array.null_count else None
-    if pa.types.is_dictionary(kind) and not _is_string(kind.value_type):
+    if pa.types.is_dictionary(kind) and (array.dictionary.null_count or not _is_string(kind.value_type)):
         array = array.dictionary_decode()
         kind = array.type
+    valid = array.is_valid().to_numpy(zero_copy_only=False) if array.null_count else None
     if pa.types.is_dictionary(kind) or _is_string(kind):
         return Column(name, "symbol", _strings(array), valid)
     try:
         return replace(_from_numpy(name, _numbers(array)), valid=valid)
     except pa.ArrowInvalid as error:
         reason = "TIME_OUT_OF_RANGE" if pa.types.is_temporal(kind) else "INTEGER_OUT_OF_RANGE"
-        raise _refused(name, reason, f"values must fit 64 bits: {error}") from error
+        raise refused(name, reason, f"values must fit 64 bits: {error}") from error
     except (pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-        raise _refused(name, "TYPE_MISMATCH", f"no column type holds {kind}") from error
+        raise refused(name, "TYPE_MISMATCH", f"no column type holds {kind}") from error
 
 
 def _numbers(array: Any) -> NDArray[Any]:
@@ -227,8 +186,6 @@ def _strings(array: Any) -> Strings:
 
     if not pa.types.is_dictionary(array.type):
         array = (array if pa.types.is_string(array.type) else array.cast(pa.large_string())).dictionary_encode()
-    elif array.dictionary.null_count:
-        array = array.dictionary_decode().dictionary_encode()
     codes = array.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.uint32)
     values: list[str] = array.dictionary.to_pylist() or [""]
     return Strings(values, codes)
@@ -244,17 +201,15 @@ def _only_used(values: list[str], codes: Codes) -> Strings:
     """The part of a dictionary that these codes name."""
     if len(values) <= 256 and sum(map(len, values)) <= _SMALL:
         return Strings(values, codes)
-    used = np.zeros(len(values), np.bool_)
-    used[codes] = True
-    places = np.cumsum(used, dtype=np.uint32) - np.uint32(1)
-    return Strings([values[index] for index in np.flatnonzero(used)], places[codes])
+    used, narrow = used_codes(codes, len(values))
+    return Strings(values if len(used) == len(values) else [values[index] for index in used], narrow)
 
 
 def _floats(column: Column) -> Column:
     values = cast("NDArray[np.int64]", column.values)
     if values.size and (values.max() > _EXACT or values.min() < -_EXACT):
         rule = "integers of a list must be within 2^53, unless types says i64"
-        raise _refused(column.name, "INTEGER_OUT_OF_RANGE", f"{rule}, got {values[np.abs(values).argmax()]}")
+        raise refused(column.name, "INTEGER_OUT_OF_RANGE", f"{rule}, got {values[np.abs(values).argmax()]}")
     return replace(column, type="f64", values=values.astype("<f8"))
 
 
@@ -273,8 +228,4 @@ def _converted(column: Column, wanted: ColumnType) -> Column:
         if (np.abs(present) <= _EXACT).all() and (np.rint(present) == present).all():
             whole = floats if column.valid is None else np.where(column.valid, floats, 0.0)
             return replace(column, type=wanted, values=whole.astype("<i8"))
-    raise _refused(column.name, "TYPE_MISMATCH", f"values must be {wanted}, got {column.type}")
-
-
-def _refused(name: str, reason: str, message: str) -> InvalidArgument:
-    return InvalidArgument(f"column {name}: {message}", reason=reason, field=f"columns[{name}]")
+    raise refused(column.name, "TYPE_MISMATCH", f"values must be {wanted}, got {column.type}")

@@ -2,8 +2,12 @@
 """Every exception of the client. The names are those of the server, so that an error reads alike on both sides."""
 
 from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol, cast
 
-import grpc
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import grpc
 
 
 class MarigramError(Exception):
@@ -100,21 +104,21 @@ class Internal(MarigramError):
     """A fault of the server; the message holds the id under which its log tells more."""
 
 
-_BY_STATUS: dict[grpc.StatusCode, type[MarigramError]] = {
-    grpc.StatusCode.INVALID_ARGUMENT: InvalidArgument,
-    grpc.StatusCode.NOT_FOUND: NotFound,
-    grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
-    grpc.StatusCode.OUT_OF_RANGE: OutOfRange,
-    grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
-    grpc.StatusCode.ABORTED: VersionConflict,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: LimitExceeded,
-    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
-    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
-    grpc.StatusCode.UNAVAILABLE: Overloaded,
-    grpc.StatusCode.DATA_LOSS: Corrupt,
-    grpc.StatusCode.UNIMPLEMENTED: Unsupported,
-    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
-    grpc.StatusCode.CANCELLED: Cancelled,
+_BY_STATUS: dict[str, type[MarigramError]] = {
+    "INVALID_ARGUMENT": InvalidArgument,
+    "NOT_FOUND": NotFound,
+    "ALREADY_EXISTS": AlreadyExists,
+    "OUT_OF_RANGE": OutOfRange,
+    "FAILED_PRECONDITION": FailedPrecondition,
+    "ABORTED": VersionConflict,
+    "RESOURCE_EXHAUSTED": LimitExceeded,
+    "UNAUTHENTICATED": Unauthenticated,
+    "PERMISSION_DENIED": PermissionDenied,
+    "UNAVAILABLE": Overloaded,
+    "DATA_LOSS": Corrupt,
+    "UNIMPLEMENTED": Unsupported,
+    "DEADLINE_EXCEEDED": DeadlineExceeded,
+    "CANCELLED": Cancelled,
 }
 
 # Two classes may share a status; the reason then tells them apart.
@@ -124,21 +128,37 @@ _BY_REASON: dict[str, type[MarigramError]] = {
 }
 
 
-def from_status(error: grpc.RpcError) -> MarigramError:
+class _Ended(Protocol):
+    """What the errors of both kinds of channel tell, though gRPC gives them no common type."""
+
+    def code(self) -> "grpc.StatusCode": ...
+
+    def details(self) -> str | None: ...
+
+    def trailing_metadata(self) -> "Iterable[tuple[str, str | bytes]] | None": ...
+
+
+def status_of(error: "grpc.RpcError") -> "grpc.StatusCode":
+    """The status that a call ended with."""
+    return cast("_Ended", error).code()
+
+
+def from_status(error: "grpc.RpcError") -> MarigramError:
     """The exception for a gRPC error of the server or of the way to it, with what its details say."""
-    code = error.code() if isinstance(error, grpc.aio.AioRpcError) else grpc.StatusCode.UNKNOWN
-    message = (error.details() if isinstance(error, grpc.aio.AioRpcError) else None) or str(code.name)
-    reason, field, retry_after = _details(error)
+    ended = cast("_Ended", error)
+    code = ended.code().name
+    reason, field, retry_after = _details(ended)
     kind = _BY_STATUS.get(code, Internal)
     named = _BY_REASON.get(reason, kind)
-    return (named if issubclass(named, kind) else kind)(message, reason=reason, field=field, retry_after=retry_after)
+    chosen = named if issubclass(named, kind) else kind
+    return chosen(ended.details() or code, reason=reason, field=field, retry_after=retry_after)
 
 
-def _details(error: grpc.RpcError) -> tuple[str, str, timedelta | None]:
+def _details(ended: _Ended) -> tuple[str, str, timedelta | None]:
     """(reason, field, retry delay) of the ``google.rpc.Status`` that travels in the trailers."""
     from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped, unused-ignore]
 
-    trailers = error.trailing_metadata() if isinstance(error, grpc.aio.AioRpcError) else None
+    trailers = ended.trailing_metadata()
     packed = next((value for key, value in trailers or () if key == "grpc-status-details-bin"), None)
     if not isinstance(packed, bytes):
         return "", "", None

@@ -1,6 +1,6 @@
 """Words of the schema: kinds of streams and types of columns."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from marigram_client._pb.marigram.v1 import common_pb2
 from marigram_client.errors import InvalidArgument
@@ -19,3 +19,9 @@ def stream_kind(kind: Kind | None, labels: object, series: object) -> common_pb2
     if kind not in _KINDS:
         raise InvalidArgument(f"kind must be event or metric, got {kind}", reason="INVALID_KIND", field="kind")
     return _KINDS[kind]
+
+
+def word(enumeration: Any, prefix: str, number: int) -> str:
+    """The word for a value of the contract; its number where a newer server has one that this client does not know."""
+    known = number in enumeration.values()
+    return str(enumeration.Name(number)).removeprefix(prefix).lower() if known else f"unknown_{number}"

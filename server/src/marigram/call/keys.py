@@ -88,6 +88,16 @@ class KeyRing:
         self._right[shown] = key.id
         return key
 
+    def check(self, key_id: str) -> None:
+        """Whether a key that was found right earlier still holds; for calls that outlive their beginning.
+
+        Raises:
+            Unauthenticated: revoked or expired since.
+        """
+        found = self._keys.get(key_id)
+        if found is None or not self._lives(found[0]):
+            raise invalid()
+
     def verify(self, token: Token | None) -> Key:
         """The key that a token is the secret of.
 
@@ -98,7 +108,7 @@ class KeyRing:
         given = self._digest(token.secret if token else "")
         same = hmac.compare_digest(given, found[0].digest if found else self._nobody)
         if found is None or not same or not self._lives(found[0]):
-            raise Unauthenticated("the key is not known, or holds no more", reason="KEY_INVALID")
+            raise invalid()
         return found[0]
 
     def make(
@@ -164,3 +174,8 @@ class KeyRing:
 
     def _lives(self, key: Key) -> bool:
         return key.revoke_time_ns is None and (key.expire_time_ns is None or self._clock_ns() < key.expire_time_ns)
+
+
+def invalid() -> Unauthenticated:
+    """What is said of every key that does not hold, whatever the cause."""
+    return Unauthenticated("the key is not known, or holds no more", reason="KEY_INVALID")

@@ -181,11 +181,26 @@ def import_file(
 
 @app.command(epilog=EXIT_CODES)
 @failures.told
-def demo() -> None:
-    """Start a server on a fresh directory, load a year of flights and weather, print five tables, and stop it again.
+def demo(
+    speed_up: Annotated[
+        str | None,
+        typer.Option(metavar="TIMES|max", help="Pace of the replay, times real time. 3600 in a terminal, else max."),
+    ] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="Empty or new directory to keep the data in, instead of a temporary one.")
+    ] = None,
+    no_dashboard: Annotated[
+        bool, typer.Option("--no-dashboard", help="Print the tables and end, in a terminal too.")
+    ] = False,
+) -> None:
+    """Start a server on a free port, load a year of flights and weather, and print five tables. In a terminal, keep the
+    last weeks for the dashboard, where they are replayed beside this machine's CPU, memory, disk and network.
 
-    Example: marigram demo
+    Nothing that was started is left running, however this ends. Needs the packages of marigram[demo].
+
+    Example: marigram demo --speed-up 86400
     """
     from marigram.cli import demonstration
 
-    raise typer.Exit(demonstration.run())
+    shown = not no_dashboard and demonstration.in_terminal()
+    raise typer.Exit(demonstration.run(demonstration.options(speed_up, dashboard=shown, keep=keep)))

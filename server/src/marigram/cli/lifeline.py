@@ -1,16 +1,16 @@
-"""A server that ends with the process that started it, however that one ends: it holds the other end of our input."""
+"""A process that ends with the one that started it, however that one ends: it holds the other end of a pipe."""
 
 import os
 import signal
 import threading
 
 
-def hold() -> None:
-    """Ask this process to stop, as by SIGTERM, once standard input ends."""
-    threading.Thread(target=_wait, name="lifeline", daemon=True).start()
+def hold(descriptor: int = 0) -> None:
+    """Ask this process to stop, as by SIGTERM, once ``descriptor`` (standard input unless told) ends."""
+    threading.Thread(target=_wait, args=(descriptor,), name="lifeline", daemon=True).start()
 
 
-def _wait() -> None:
-    while os.read(0, 1):
+def _wait(descriptor: int) -> None:
+    while os.read(descriptor, 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)

@@ -39,5 +39,11 @@ FEATURES: tuple[Callable[[Tools], Feature], ...] = (
         query_seconds=tools.settings.query_seconds,
         export_seconds=tools.settings.export_seconds,
     ),
-    lambda tools: admin.feature(tools.engine, tools.keys, tools.pages),
+    lambda tools: admin.feature(
+        tools.engine,
+        tools.keys,
+        tools.pages,
+        max_watchers=tools.settings.max_watchers,
+        max_watchers_per_namespace=tools.settings.max_watchers_per_namespace,
+    ),
 )

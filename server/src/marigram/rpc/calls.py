@@ -6,8 +6,8 @@ Who calls is known before: ``interceptors`` has let the call in and left it in a
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ import structlog
 from marigram.call import Call, enter
 from marigram.call.budget import Budget
 from marigram.errors import DeadlineExceeded, InvalidArgument, MarigramError
-from marigram.rpc.drain import Drain
+from marigram.rpc.drain import Drain, stopping
 from marigram.rpc.interceptors import REQUEST_ID_KEY, Handler, admitted
 from marigram.rpc.metrics import MethodMetrics
 from marigram.rpc.status import status_of
@@ -179,12 +179,39 @@ def unary(rules: Rules, behaviour: Callable[[bytes], Awaitable[bytes]]) -> Handl
     return grpc.unary_unary_rpc_method_handler(handle)
 
 
-def stream_out(rules: Rules, behaviour: Callable[[bytes], Any]) -> Handler:
-    """A method of one message in and several out."""
+@asynccontextmanager
+async def ended_by(drain: Drain | None) -> AsyncIterator[None]:
+    """The start of a drain cancels what runs in the block, wherever it waits.
+
+    Raises:
+        Overloaded: it did.
+    """
+    if drain is None:
+        yield
+        return
+    clock = asyncio.get_running_loop().time
+    scope = asyncio.timeout(None)
+    try:
+        async with scope:
+            undo = drain.add(lambda: scope.reschedule(clock()))
+            try:
+                yield
+            finally:
+                undo()
+    except TimeoutError:
+        if not scope.expired():
+            raise
+        raise stopping() from None
+
+
+def stream_out(
+    rules: Rules, behaviour: Callable[[bytes], AsyncGenerator[bytes, None]], drain: Drain | None = None
+) -> Handler:
+    """A method of one message in and several out; one that has no end of its own is ended by the drain."""
 
     async def handle(request: bytes, context: Context) -> None:
-        async with Running(rules, context, request):
-            async for message in behaviour(request):
+        async with Running(rules, context, request), ended_by(drain), aclosing(behaviour(request)) as messages:
+            async for message in messages:
                 await context.write(message)
 
     return grpc.unary_stream_rpc_method_handler(handle)
@@ -204,13 +231,16 @@ def duplex(rules: Rules, behaviour: Callable[[Any], Awaitable[None]], drain: Dra
     return grpc.stream_stream_rpc_method_handler(handle)
 
 
-def refusal(error: Exception, request_id: str) -> Handler:
-    """Answers with the error, whatever the method. Its shape lets gRPC call it before it reads a message."""
+def refusal(error: Exception, request_id: str, drain: Drain) -> Handler:
+    """Answers with the error, whatever the method; in a drain once the port is closed. Its shape lets gRPC call it
+    before it reads a message."""
     status = status_of(error)
     trailers = (*status.trailers, (REQUEST_ID_KEY, request_id))
 
     async def handle(_: object, context: Context) -> None:
         with suppress(asyncio.CancelledError):
+            if drain.started:
+                await drain.port_closed.wait()
             await context.abort(status.code, status.message, trailers)
 
     return grpc.stream_unary_rpc_method_handler(handle)

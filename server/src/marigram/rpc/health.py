@@ -1,7 +1,7 @@
 """Health v1: whether each service is served. Open to anybody; says NOT_SERVING before anything else stops."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
 from google.protobuf.message import Message
@@ -9,7 +9,7 @@ from grpc_health.v1 import health_pb2 as untyped
 
 from marigram.errors import NotFound
 from marigram.feature import Methods
-from marigram.rpc.methods import parse
+from marigram.wire import parse
 
 SERVICE = "grpc.health.v1.Health"
 LARGEST_REQUEST = 4_096
@@ -53,7 +53,7 @@ class Health:
             answer.statuses[service].status = self._status()
         return encode(answer)
 
-    async def watch(self, request: bytes) -> AsyncIterator[bytes]:
+    async def watch(self, request: bytes) -> AsyncGenerator[bytes, None]:
         """The state of one service now, and again when it changes."""
         service = parse(health_pb2.HealthCheckRequest, request).service
         unknown = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN

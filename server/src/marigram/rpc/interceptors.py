@@ -16,8 +16,8 @@ import structlog
 from marigram.call import Caller
 from marigram.call.budget import Budget
 from marigram.call.keys import KeyRing
-from marigram.errors import MarigramError, Overloaded, PermissionDenied, Unauthenticated, Unsupported
-from marigram.rpc.drain import Drain
+from marigram.errors import MarigramError, PermissionDenied, Unauthenticated, Unsupported
+from marigram.rpc.drain import Drain, stopping
 from marigram.rpc.scopes import OPEN
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic for its stub alone
@@ -27,7 +27,6 @@ log = structlog.get_logger()
 REQUEST_ID_KEY = "x-request-id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _BEARER = "bearer "
-DRAIN_RETRY_SECONDS = 1.0
 
 
 class Admission(NamedTuple):
@@ -61,7 +60,7 @@ class Gate(grpc.GenericRpcHandler):
         served: Mapping[str, Served],
         keys: KeyRing,
         drain: Drain,
-        refusal: Callable[[Exception, str], Handler],
+        refusal: Callable[[Exception, str, Drain], Handler],
     ) -> None:
         self._served = {f"/{method}": rules for method, rules in served.items()}
         self._keys = keys
@@ -71,15 +70,17 @@ class Gate(grpc.GenericRpcHandler):
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
         """The handler of the call; never None, since gRPC's own answer to that carries no reason."""
         method: str = handler_call_details.method
+        if self._drain.started:
+            self._drain.note_call()
         authorization, request_id = read_metadata(handler_call_details.invocation_metadata or ())
         try:
             served, caller = self._admit(method, authorization)
         except MarigramError as error:
             log.info("call refused", method=method[:256], reason=error.reason, request_id=request_id)
-            return self._refusal(error, request_id)
+            return self._refusal(error, request_id, self._drain)
         except Exception as error:
             log.exception("call refused", method=method[:256], request_id=request_id)
-            return self._refusal(error, request_id)
+            return self._refusal(error, request_id, self._drain)
         _admission.set(Admission(request_id, caller))
         return served.handler
 
@@ -96,7 +97,7 @@ class Gate(grpc.GenericRpcHandler):
         if served.scope not in caller.scopes:
             raise PermissionDenied(f"the key does not have scope {served.scope}", reason="SCOPE_DENIED")
         if self._drain.started:
-            raise Overloaded("the server is stopping", reason="SHUTTING_DOWN", retry_after=DRAIN_RETRY_SECONDS)
+            raise stopping()
         if served.budget is not None:
             served.budget.check_call(caller.namespace_id)
         return served, caller

@@ -2,19 +2,18 @@
 
 import asyncio
 import contextvars
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import Executor
 
-from google.protobuf.message import DecodeError, Message
-
 from marigram.call.budget import Budget
-from marigram.errors import Internal, InvalidArgument
+from marigram.errors import Internal
 from marigram.feature import CONTROL_BYTES, Duplex, Request, Response
 from marigram.rpc import calls
 from marigram.rpc.drain import Drain
 from marigram.rpc.interceptors import Handler, Served
 from marigram.rpc.metrics import Metrics
 from marigram.rpc.scopes import OPEN, SCOPE_OF
+from marigram.wire import parse
 
 
 class ServedMethods:
@@ -74,14 +73,15 @@ class ServedMethods:
     def stream_out(
         self,
         method: str,
-        handler: Callable[[bytes], AsyncIterator[bytes]],
+        handler: Callable[[bytes], AsyncGenerator[bytes, None]],
         *,
         max_bytes: int | None = CONTROL_BYTES,
         seconds: float | None = None,
+        until_drain: bool = False,
     ) -> None:
         """One message in, several out; without ``seconds`` for as long as the connection lives."""
         rules = self._rules(method, self._budget, max_bytes, seconds)
-        self._add(rules, calls.stream_out(rules, handler))
+        self._add(rules, calls.stream_out(rules, handler, self._drain if until_drain else None))
 
     def duplex(self, method: str, handler: Callable[[Duplex], Awaitable[None]]) -> None:
         """Messages both ways."""
@@ -96,22 +96,3 @@ class ServedMethods:
 
     def _add(self, rules: calls.Rules, handler: Handler) -> None:
         self.served[rules.method] = Served(handler, SCOPE_OF[rules.method], rules.budget)
-
-
-def parse(kind: type[Request], data: bytes) -> Request:
-    """The message in these bytes.
-
-    Raises:
-        InvalidArgument: there is none of this kind.
-    """
-    try:
-        return kind.FromString(data)
-    except DecodeError:
-        name = message_name(kind)
-        raise InvalidArgument(f"the request is no encoded {name}", reason="MALFORMED_MESSAGE") from None
-
-
-def message_name(kind: type[Message]) -> str:
-    """Full name of a message."""
-    name: str = kind.DESCRIPTOR.full_name
-    return name

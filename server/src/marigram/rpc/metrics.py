@@ -29,3 +29,7 @@ class Metrics:
     def of(self, method: str) -> MethodMetrics:
         """Those of a method that is served; others would let callers fill the memory."""
         return self.methods.setdefault(method, MethodMetrics())
+
+    def running(self) -> int:
+        """Calls that run now."""
+        return sum(method.running for method in self.methods.values())

@@ -7,7 +7,7 @@ from typing import Any
 from grpc_reflection.v1alpha import _async, reflection_pb2
 
 from marigram.feature import Duplex, Methods
-from marigram.rpc.methods import parse
+from marigram.wire import parse
 
 METHOD = "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 

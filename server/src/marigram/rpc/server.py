@@ -5,6 +5,7 @@ found its committer broken: what is on disk is sound then, and only a new proces
 """
 
 import asyncio
+import itertools
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,9 @@ log = structlog.get_logger()
 DEFAULT_NAMESPACE = "default"
 CONTROL_BOUNDS = Bounds(calls=512, calls_per_namespace=256, bytes=64 * 2**20)
 MINUTE_MS = 60_000
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+LOOK_SECONDS = 0.1
+FLUSH_SECONDS = 2.0
 EXIT_FAILED = 1
 EXIT_SECOND_SIGNAL = 130
 
@@ -102,13 +106,27 @@ class Server:
         log.info("stopping")
         self._health.stop()
         await asyncio.sleep(self._settings.notice_seconds)
+        busy = self.metrics.running() > 0
         self._drain.start()
-        await self._server.stop(self._settings.grace_seconds)
+        await self._drain.quiet(busy=busy)
+        await self._end_calls()
         await asyncio.get_running_loop().run_in_executor(None, self.engine.close)
         self.engine.stop()
         self._pool.shutdown()
         files.withdraw(self._settings.data_dir)
         log.info("stopped")
+
+    async def _end_calls(self) -> None:
+        """Gives running calls their grace. Once no handler runs any more, what is left waits behind messages that its
+        client does not read: there is no grace for that."""
+        ending = asyncio.create_task(self._server.stop(self._settings.grace_seconds))
+        await asyncio.sleep(0)  # it has begun, and the port is closed
+        self._drain.port_closed.set()
+        while self.metrics.running() and not ending.done():
+            await asyncio.wait([ending], timeout=LOOK_SECONDS)
+        await asyncio.wait([ending], timeout=FLUSH_SECONDS)
+        await self._server.stop(0)
+        await ending
 
     def _register(self) -> ServedMethods:
         methods = ServedMethods(
@@ -201,14 +219,20 @@ def run(settings: Settings) -> int:
 async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
+    signals = itertools.count()
 
-    def on_signal() -> None:
-        if asked.is_set():
+    def on_signal(number: int, frame: object) -> None:
+        if next(signals):
             os._exit(EXIT_SECOND_SIGNAL)
-        asked.set()
+        loop.call_soon_threadsafe(asked.set)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal)
-    server = await Server.start(settings)
-    await asked.wait()
-    await server.stop()
+    # Not the loop's handlers: they go with the loop, and a second signal would then kill a process that has drained.
+    for number in SIGNALS:
+        signal.signal(number, on_signal)
+    try:
+        server = await Server.start(settings)
+        await asked.wait()
+        await server.stop()
+    finally:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)

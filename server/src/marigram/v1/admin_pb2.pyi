@@ -500,7 +500,9 @@ class ServerStatus(_message.Message):
     version: _builtins.str
     """Version of the server, such as `0.1.0`."""
     accepting_writes: _builtins.bool
-    """False while ingest is refused: disk full, or a reopening."""
+    """False while ingest is refused: disk full, tail full, or a reopening. After a failed write that free space does not explain
+    (a quota, a failing disk) it stays false until a write succeeds.
+    """
     refusal_reason: _builtins.str
     """Why not, UPPER_SNAKE; empty while it is."""
     resident_bytes: _builtins.int
@@ -514,11 +516,11 @@ class ServerStatus(_message.Message):
     queue_bytes: _builtins.int
     """Bytes decoded and waiting for the committer."""
     commits: _builtins.int
-    """Group commits since the start."""
+    """Commits since the start: of groups of batches, and of changes by name."""
     disk_bytes: _builtins.int
     """Bytes of the files of the data directory."""
     disk_free_bytes: _builtins.int
-    """Bytes free where it lies."""
+    """Bytes free where it lies, and in its files to be used again."""
     queries_running: _builtins.int
     """Queries running now."""
     queries_waiting: _builtins.int
@@ -533,7 +535,7 @@ class ServerStatus(_message.Message):
 
     @_builtins.property
     def commit_latency(self) -> Global___CommitLatency:
-        """Time of a group commit, median and 99th percentile over the last 1,024."""
+        """Time of a commit, median and 99th percentile over the last 1,024."""
 
     @_builtins.property
     def rate(self) -> Global___IngestRate:
@@ -580,7 +582,7 @@ Global___ServerStatus: _TypeAlias = ServerStatus  # noqa: Y015
 
 @_typing.final
 class CommitLatency(_message.Message):
-    """Time of group commits."""
+    """Time of commits, until the disk has answered."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -46,7 +46,11 @@ class AdminServiceStub:
     GetStatus: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]
     """Figures of the running server; ledger and streams are those of the caller's namespace. Scope status:read."""
     WatchStatus: _grpc.UnaryStreamMultiCallable[_admin_pb2.WatchStatusRequest, _admin_pb2.WatchStatusResponse]
-    """The same figures once a second. Not served yet. Scope status:read."""
+    """The same figures at once and then each interval, until the client ends it, its deadline is over, its key is revoked or
+    expires (UNAUTHENTICATED within a second), or the server drains or ends a connection of 35 minutes (UNAVAILABLE). A slow
+    reader misses messages; none are queued for it. Figures may be 50 ms older than the message, disk_bytes and
+    disk_free_bytes a second. Scope status:read.
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -66,7 +70,11 @@ class AdminServiceAsyncStub(AdminServiceStub):
     GetStatus: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]  # type: ignore[assignment]
     """Figures of the running server; ledger and streams are those of the caller's namespace. Scope status:read."""
     WatchStatus: _aio.UnaryStreamMultiCallable[_admin_pb2.WatchStatusRequest, _admin_pb2.WatchStatusResponse]  # type: ignore[assignment]
-    """The same figures once a second. Not served yet. Scope status:read."""
+    """The same figures at once and then each interval, until the client ends it, its deadline is over, its key is revoked or
+    expires (UNAUTHENTICATED within a second), or the server drains or ends a connection of 35 minutes (UNAVAILABLE). A slow
+    reader misses messages; none are queued for it. Figures may be 50 ms older than the message, disk_bytes and
+    disk_free_bytes a second. Scope status:read.
+    """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """Administration: namespaces, keys, status. Only a key with scope admin:server may name a namespace other than its own."""
@@ -125,6 +133,10 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.WatchStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_admin_pb2.WatchStatusResponse], _abc.AsyncIterator[_admin_pb2.WatchStatusResponse]]:
-        """The same figures once a second. Not served yet. Scope status:read."""
+        """The same figures at once and then each interval, until the client ends it, its deadline is over, its key is revoked or
+        expires (UNAUTHENTICATED within a second), or the server drains or ends a connection of 35 minutes (UNAVAILABLE). A slow
+        reader misses messages; none are queued for it. Figures may be 50 ms older than the message, disk_bytes and
+        disk_free_bytes a second. Scope status:read.
+        """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,16 +1,38 @@
-"""Five questions about a year of departures and weather."""
+"""Five questions about departures and weather: how they are asked, and how their answers are shown to people."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from marigram_client import count, descending, distinct, mean, quantile, tumbling
 from marigram_client.aio import Client
 from marigram_client.measures import ascending
 
-MOST = 15
+MOST = 10
 """Rows of a table that would be long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """``headings`` name the columns as a person reads them, with their unit; ``time`` is how a window's start is."""
+
+    title: str
+    ask: Callable[[Client], Awaitable[pa.Table]]
+    headings: Mapping[str, str]
+    time: str = ""
+
+    def shown(self, answer: pa.Table) -> pa.Table:
+        """The answer with its headings, times in short and fractions rounded to whole numbers."""
+        columns = {heading: self._shown(answer[name]) for name, heading in self.headings.items()}
+        return pa.table(columns)
+
+    def _shown(self, column: Any) -> Any:
+        if pa.types.is_timestamp(column.type):
+            return pc.strftime(column.cast(pa.timestamp("s")), self.time)
+        return pc.round(column).cast(pa.int64()) if pa.types.is_floating(column.type) else column
 
 
 async def busiest_hours(client: Client) -> pa.Table:
@@ -20,7 +42,7 @@ async def busiest_hours(client: Client) -> pa.Table:
         window=tumbling(hours=1),
         measures=[count(name="departures")],
         order_by=[descending("departures"), ascending("start")],
-        limit=10,
+        limit=MOST,
     )
 
 
@@ -36,10 +58,14 @@ async def delays_by_carrier_and_day(client: Client, limit: int = MOST) -> pa.Tab
     )
 
 
-async def aircraft(client: Client) -> pa.Table:
-    """Distinct tail numbers in each seven days; weeks begin on a Thursday, as the Unix epoch did."""
+async def aircraft(client: Client, limit: int = MOST) -> pa.Table:
+    """Distinct tail numbers in each seven days, the latest first; weeks begin on a Thursday, as the Unix epoch did."""
     return await client.query(
-        "flights", window=tumbling(days=7), measures=[distinct("entity", name="aircraft"), count(name="departures")]
+        "flights",
+        window=tumbling(days=7),
+        measures=[distinct("entity", name="aircraft"), count(name="departures")],
+        order_by=descending("start"),
+        limit=limit,
     )
 
 
@@ -59,17 +85,53 @@ async def worst_routes(client: Client) -> pa.Table:
         group_by=["origin", "dest"],
         measures=[count(name="departures"), mean("arr_delay")],
         order_by=descending("mean_arr_delay"),
-        limit=10,
+        limit=MOST,
     )
 
 
-ALL: dict[str, Callable[[Client], Awaitable[pa.Table]]] = {
-    "The ten busiest hours": busiest_hours,
-    "Departure delay by carrier and day, minutes: the fifteen worst by p95": delays_by_carrier_and_day,
-    "Distinct aircraft in each seven days": aircraft,
-    "Mean departure delay (minutes) beside mean temperature (°F): the fifteen worst hours": delay_and_temperature,
-    "The ten worst routes by mean arrival delay, minutes": worst_routes,
-}
+ALL = (
+    Question(
+        "1. The ten busiest hours",
+        busiest_hours,
+        {"start": "hour (UTC)", "departures": "departures"},
+        "%Y-%m-%d %H:%M",
+    ),
+    Question(
+        "2. Departure delay by carrier and day, in minutes: the ten worst",
+        delays_by_carrier_and_day,
+        {
+            "start": "day (UTC)",
+            "carrier": "carrier",
+            "departures": "departures",
+            "p50_dep_delay": "median",
+            "p95_dep_delay": "p95",
+            "p99_dep_delay": "p99",
+        },
+        "%Y-%m-%d",
+    ),
+    Question(
+        "3. Distinct aircraft in each seven days: the last ten",
+        aircraft,
+        {"start": "seven days from", "aircraft": "aircraft", "departures": "departures"},
+        "%Y-%m-%d",
+    ),
+    Question(
+        "4. Mean departure delay beside mean temperature: the ten worst hours",
+        delay_and_temperature,
+        {
+            "start": "hour (UTC)",
+            "departures": "departures",
+            "mean_dep_delay": "delay (minutes)",
+            "mean_temp": "temperature (°F)",
+        },
+        "%Y-%m-%d %H:%M",
+    ),
+    Question(
+        "5. The ten routes that arrive latest in the mean",
+        worst_routes,
+        {"origin": "from", "dest": "to", "departures": "departures", "mean_arr_delay": "delay (minutes)"},
+    ),
+)
 
 
 def _bare(table: Any) -> pa.Table:

@@ -2,14 +2,12 @@
 
 import os
 import time
-from collections.abc import AsyncIterator
 from importlib.metadata import version
 from pathlib import Path
 
 from marigram import wire
 from marigram.call import current
 from marigram.engine import Engine, Ledger
-from marigram.errors import Unsupported
 from marigram.feature import Methods
 from marigram.features.admin import names
 from marigram.v1 import admin_pb2, common_pb2
@@ -27,17 +25,13 @@ class Figures:
     def register(self, methods: Methods) -> None:
         """Says what is served."""
         methods.control(f"{names.SERVICE}/GetStatus", admin_pb2.GetStatusRequest, self.get)
-        methods.stream_out(f"{names.SERVICE}/WatchStatus", self.watch)
 
     def get(self, request: admin_pb2.GetStatusRequest) -> admin_pb2.GetStatusResponse:
         """The figures now."""
-        return admin_pb2.GetStatusResponse(status=self._figures(current().caller.namespace_id))
+        return admin_pb2.GetStatusResponse(status=self.now(current().caller.namespace_id))
 
-    def watch(self, request: bytes) -> AsyncIterator[bytes]:
-        """Declared; served with subscriptions."""
-        raise Unsupported("WatchStatus is not served yet", field="WatchStatus")
-
-    def _figures(self, namespace: int) -> admin_pb2.ServerStatus:
+    def now(self, namespace: int) -> admin_pb2.ServerStatus:
+        """The figures now, as a namespace sees them. Looks at files and locks: not for the event loop."""
         found = self._engine.status(namespace)
         return admin_pb2.ServerStatus(
             version=self._version,

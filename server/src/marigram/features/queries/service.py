@@ -1,6 +1,6 @@
 """`QueryService`: bytes in, bytes out; the core reads the spec and writes the answer."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from marigram.call import Call, current
 from marigram.call.budget import Rate
@@ -29,7 +29,7 @@ class QueryService:
         call = self._admitted()
         return await self._engine.query(call.caller.namespace_id, request, self._time_to_compute(call))
 
-    async def StreamQuery(self, request: bytes) -> AsyncIterator[bytes]:
+    async def StreamQuery(self, request: bytes) -> AsyncGenerator[bytes, None]:
         """An encoded `StreamQueryRequest`; answers encoded frames. Computing is bounded as for Query, sending is
         longer."""
         call = self._admitted()

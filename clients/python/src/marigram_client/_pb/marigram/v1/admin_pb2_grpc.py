@@ -119,7 +119,10 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchStatus(self, request, context):
-        """The same figures once a second. Not served yet. Scope status:read.
+        """The same figures at once and then each interval, until the client ends it, its deadline is over, its key is revoked or
+        expires (UNAUTHENTICATED within a second), or the server drains or ends a connection of 35 minutes (UNAVAILABLE). A slow
+        reader misses messages; none are queued for it. Figures may be 50 ms older than the message, disk_bytes and
+        disk_free_bytes a second. Scope status:read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,4 +1,5 @@
-"""The client for asyncio. Rooms hold the methods; this is where they come together."""
+# Written by `make proto` from aio/client.py: change that one.
+"""The client. Rooms hold the methods; this is where they come together."""
 
 from types import TracebackType
 from typing import Self
@@ -6,19 +7,22 @@ from typing import Self
 import grpc
 
 from marigram_client import profile as profiles
-from marigram_client.admin import Administration
-from marigram_client.calls import Calls
-from marigram_client.ingest import Ingest
-from marigram_client.queries import Queries
-from marigram_client.streams import Streams
+from marigram_client.blocking.admin import Administration
+from marigram_client.blocking.calls import Calls
+from marigram_client.blocking.ingest import Ingest
+from marigram_client.blocking.queries import Queries
+from marigram_client.blocking.streams import Streams
 
 
 class Client(Ingest, Queries, Streams, Administration):
-    """A server and a key. One client serves a whole program; it belongs to the event loop that it was made in.
+    """A server and a key. One client serves a whole program; it may be used by several threads.
 
-    >>> async with Client() as client:
-    ...     await client.write("cpu", {"time": [datetime.now(UTC)], "value": [0.5]}, labels={"host": "a"})
-    ...     table = await client.query("cpu", measures=[mean("value")], window=tumbling(minutes=1))
+    >>> with Client() as client:
+    ...     rows = {"time": [datetime(2026, 1, 1, tzinfo=UTC)], "value": [0.5]}
+    ...     written = client.write("load", rows, labels={"host": "a"})
+    ...     table = client.query("load", measures=[mean("value")], window=tumbling(minutes=1))
+    >>> table["mean_value"].to_pylist()
+    [0.5]
     """
 
     def __init__(
@@ -41,14 +45,18 @@ class Client(Ingest, Queries, Streams, Administration):
         self.address = target.address
         self._calls = Calls(target.address, target.key, credentials)
 
-    async def close(self) -> None:
-        """Give up calls that are running and close the connection."""
-        await self._calls.close()
+    def close(self) -> None:
+        """Give up calls that are running and close the connection.
 
-    async def __aenter__(self) -> Self:
+        >>> client = Client()
+        >>> client.close()
+        """
+        self._calls.close()
+
+    def __enter__(self) -> Self:
         return self
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.close()
+        self.close()

@@ -1,0 +1,143 @@
+# ruff: noqa: ASYNC109  (the bound travels to the server, and spans attempts)
+"""Administration: namespaces, keys, status."""
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime, timedelta
+
+import grpc
+import grpc.aio
+
+from marigram_client import admin, times
+from marigram_client._pb.marigram.v1 import admin_pb2 as pb
+from marigram_client.admin import ApiKey, Namespace, NewApiKey, ServerStatus
+from marigram_client.aio.calls import Calls
+from marigram_client.errors import from_status
+
+
+class Administration:
+    """The part of a client that administers."""
+
+    _calls: Calls
+
+    async def status(self, timeout: timedelta | None = None) -> ServerStatus:
+        """Figures of the server, those of rows for the key's namespace.
+
+        >>> status = await client.status()
+        >>> [(stream.name, stream.rows) for stream in status.streams]
+        [('cpu', 4)]
+        """
+        answer = await self._calls.unary(pb.GetStatusRequest(), pb.GetStatusResponse, timeout)
+        return admin.read_status(answer.status)
+
+    async def watch_status(self, interval: timedelta = timedelta(seconds=1)) -> AsyncIterator[ServerStatus]:
+        """The figures at once and then each ``interval`` (100 ms to 60 s), until the caller stops. Scope status:read.
+
+        >>> async for status in client.watch_status(timedelta(milliseconds=500)):
+        ...     print(status.ledger.stored)
+        ...     break
+        4
+
+        Raises:
+            Overloaded: the server goes away; nothing is tried again.
+            InvalidArgument: ``interval`` is shorter or longer than allowed.
+        """
+        call = self._calls.listen(pb.WatchStatusRequest(interval=times.duration(interval)), pb.WatchStatusResponse)
+        try:
+            async for answer in call:
+                yield admin.read_status(answer.status)
+        except grpc.aio.AioRpcError as error:
+            raise from_status(error) from error
+        finally:
+            call.cancel()
+
+    async def create_namespace(
+        self, name: str, *, description: str = "", forbid_stream_creation: bool = False
+    ) -> Namespace:
+        """Make a namespace; with ``forbid_stream_creation`` writes never make streams. Scope admin:server.
+
+        >>> (await client.create_namespace("shop", description="The web shop")).name
+        'shop'
+
+        Raises:
+            AlreadyExists: there is one of this name.
+        """
+        wanted = pb.Namespace(
+            name=f"namespaces/{name}", description=description, forbid_stream_creation=forbid_stream_creation
+        )
+        answer = await self._calls.unary(pb.CreateNamespaceRequest(namespace=wanted), pb.CreateNamespaceResponse)
+        return admin.read_namespace(answer.namespace)
+
+    async def list_namespaces(self, page_size: int = 100) -> AsyncIterator[Namespace]:
+        """Namespaces in ascending order of name. Scope admin:server.
+
+        >>> "default" in [namespace.name async for namespace in client.list_namespaces()]
+        True
+        """
+        token = ""
+        while True:
+            request = pb.ListNamespacesRequest(page_size=page_size, page_token=token)
+            page = await self._calls.unary(request, pb.ListNamespacesResponse)
+            for namespace in page.namespaces:
+                yield admin.read_namespace(namespace)
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def create_key(
+        self,
+        scopes: Iterable[str],
+        *,
+        display_name: str = "",
+        namespace: str = "",
+        expire_time: datetime | None = None,
+    ) -> NewApiKey:
+        """Make a key with scopes or roles (viewer, analyst, editor, operator, admin, ingest-only). Scope admin:keys.
+
+        >>> made = await client.create_key(["ingest-only"], display_name="sensor 7")
+        >>> made.key.scopes
+        ('ingest:write',)
+
+        Args:
+            namespace: the caller's own unless given.
+            expire_time: when it ends by itself, in UTC if it has no zone.
+        Raises:
+            PermissionDenied: the caller lacks a scope that it wants to give.
+        """
+        request = pb.CreateApiKeyRequest(
+            namespace=f"namespaces/{namespace}" if namespace else "", display_name=display_name, scopes=list(scopes)
+        )
+        if expire_time is not None:
+            request.expire_time.FromDatetime(expire_time)
+        answer = await self._calls.unary(request, pb.CreateApiKeyResponse)
+        return NewApiKey(admin.read_key(answer.key), answer.secret)
+
+    async def list_keys(self, *, namespace: str = "", page_size: int = 100) -> AsyncIterator[ApiKey]:
+        """Keys in ascending order of id, revoked ones among them. Scope admin:keys.
+
+        >>> made = await client.create_key(["viewer"], display_name="wall screen")
+        >>> async for key in client.list_keys():
+        ...     if key.revoke_time is None and key.display_name:
+        ...         print(key.display_name)
+        wall screen
+        """
+        token = ""
+        while True:
+            request = pb.ListApiKeysRequest(
+                namespace=f"namespaces/{namespace}" if namespace else "", page_size=page_size, page_token=token
+            )
+            page = await self._calls.unary(request, pb.ListApiKeysResponse)
+            for key in page.keys:
+                yield admin.read_key(key)
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def revoke_key(self, key_id: str) -> ApiKey:
+        """End a key for ever; calls with it are refused from the answer on. Scope admin:keys.
+
+        >>> made = await client.create_key(["viewer"])
+        >>> (await client.revoke_key(made.key.id)).revoke_time is not None
+        True
+        """
+        request = pb.RevokeApiKeyRequest(name=f"keys/{key_id}")
+        return admin.read_key((await self._calls.unary(request, pb.RevokeApiKeyResponse)).key)

@@ -1,0 +1,127 @@
+"""Streams: named append-only tables of rows, each with a schema."""
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import timedelta
+
+from marigram_client import streams
+from marigram_client._pb.marigram.v1 import streams_pb2 as pb
+from marigram_client.aio.calls import Calls
+from marigram_client.errors import InvalidArgument
+from marigram_client.kinds import Kind, stream_kind
+from marigram_client.streams import Column, DeletedStream, Stream
+
+
+class Streams:
+    """The part of a client that makes, shows, changes and deletes streams."""
+
+    _calls: Calls
+
+    async def create_stream(
+        self,
+        name: str,
+        kind: Kind,
+        columns: Iterable[Column] = (),
+        *,
+        strict: bool = False,
+        out_of_orderness: timedelta | None = None,
+        allowed_lateness: timedelta | None = None,
+        idle_after: timedelta | None = None,
+        max_age: timedelta | None = None,
+        description: str = "",
+    ) -> Stream:
+        """Make a stream. Settings that are not given are the server's defaults (10 s, 1 h, 30 s, no age limit).
+
+        >>> stream = await client.create_stream("disk", "metric", [Column("used", "f64", unit="By")], strict=True)
+        >>> stream.columns[0].unit
+        'By'
+
+        Raises:
+            AlreadyExists: the namespace has one of this name.
+        """
+        wanted = streams.message(
+            name, kind=stream_kind(kind, None, None), columns=columns, strict=strict, out_of_orderness=out_of_orderness,
+            allowed_lateness=allowed_lateness, idle_after=idle_after, max_age=max_age, description=description,
+        )  # fmt: skip
+        answer = await self._calls.unary(pb.CreateStreamRequest(stream=wanted), pb.CreateStreamResponse)
+        return streams.read(answer.stream)
+
+    async def get_stream(self, name: str) -> Stream:
+        """A stream with its schema and counters.
+
+        >>> (await client.get_stream("cpu")).stats.stored
+        4
+
+        Raises:
+            NotFound: there is no such stream.
+        """
+        answer = await self._calls.unary(pb.GetStreamRequest(name=f"streams/{name}"), pb.GetStreamResponse)
+        return streams.read(answer.stream)
+
+    async def list_streams(self, page_size: int = 100) -> AsyncIterator[Stream]:
+        """Streams in ascending order of name: ``async for stream in client.list_streams()``.
+
+        >>> async for stream in client.list_streams():
+        ...     print(stream.name, stream.kind)
+        cpu metric
+        """
+        token = ""
+        while True:
+            request = pb.ListStreamsRequest(page_size=page_size, page_token=token)
+            page = await self._calls.unary(request, pb.ListStreamsResponse)
+            for stream in page.streams:
+                yield streams.read(stream)
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def update_stream(
+        self,
+        name: str,
+        *,
+        version: int = 0,
+        add_columns: Iterable[Column] = (),
+        strict: bool | None = None,
+        out_of_orderness: timedelta | None = None,
+        allowed_lateness: timedelta | None = None,
+        idle_after: timedelta | None = None,
+        max_age: timedelta | None = None,
+        description: str | None = None,
+    ) -> Stream:
+        """Change what is given and leave the rest; ``add_columns`` also changes description and unit of those there
+        are.
+
+        >>> (await client.update_stream("cpu", max_age=timedelta(days=90))).max_age
+        datetime.timedelta(days=90)
+
+        Raises:
+            VersionConflict: ``version`` is not 0 and not the stream's.
+            InvalidArgument: nothing is given, or a value breaks a rule.
+        """
+        added = tuple(add_columns)
+        given: dict[str, object] = {
+            "columns": added or None, "strict": strict, "out_of_orderness": out_of_orderness, "idle_after": idle_after,
+            "allowed_lateness": allowed_lateness, "max_age": max_age, "description": description,
+        }  # fmt: skip
+        paths = [path for path, value in given.items() if value is not None]
+        if not paths:
+            raise InvalidArgument("at least one change is needed, got none", reason="NO_CHANGE", field="update_mask")
+        wanted = streams.message(
+            name, columns=added, strict=bool(strict), out_of_orderness=out_of_orderness, idle_after=idle_after,
+            allowed_lateness=allowed_lateness, max_age=max_age, description=description or "",
+        )  # fmt: skip
+        wanted.version = version
+        request = pb.UpdateStreamRequest(stream=wanted)
+        request.update_mask.paths.extend(paths)
+        return streams.read((await self._calls.unary(request, pb.UpdateStreamResponse)).stream)
+
+    async def delete_stream(self, name: str) -> DeletedStream:
+        """Delete a stream with all its rows, for ever.
+
+        >>> (await client.delete_stream("cpu")).rows
+        4
+
+        Raises:
+            NotFound: there is no such stream.
+        """
+        answer = await self._calls.unary(pb.DeleteStreamRequest(name=f"streams/{name}"), pb.DeleteStreamResponse)
+        return DeletedStream(answer.rows, answer.commit)

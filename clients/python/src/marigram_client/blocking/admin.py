@@ -1,0 +1,140 @@
+# Written by `make proto` from aio/admin.py: change that one.
+"""Administration: namespaces, keys, status."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+import grpc
+
+from marigram_client import admin, times
+from marigram_client._pb.marigram.v1 import admin_pb2 as pb
+from marigram_client.admin import ApiKey, Namespace, NewApiKey, ServerStatus
+from marigram_client.blocking.calls import Calls
+from marigram_client.errors import from_status
+
+
+class Administration:
+    """The part of a client that administers."""
+
+    _calls: Calls
+
+    def status(self, timeout: timedelta | None = None) -> ServerStatus:
+        """Figures of the server, those of rows for the key's namespace.
+
+        >>> status = client.status()
+        >>> [(stream.name, stream.rows) for stream in status.streams]
+        [('cpu', 4)]
+        """
+        answer = self._calls.unary(pb.GetStatusRequest(), pb.GetStatusResponse, timeout)
+        return admin.read_status(answer.status)
+
+    def watch_status(self, interval: timedelta = timedelta(seconds=1)) -> Iterator[ServerStatus]:
+        """The figures at once and then each ``interval`` (100 ms to 60 s), until the caller stops. Scope status:read.
+
+        >>> for status in client.watch_status(timedelta(milliseconds=500)):
+        ...     print(status.ledger.stored)
+        ...     break
+        4
+
+        Raises:
+            Overloaded: the server goes away; nothing is tried again.
+            InvalidArgument: ``interval`` is shorter or longer than allowed.
+        """
+        call = self._calls.listen(pb.WatchStatusRequest(interval=times.duration(interval)), pb.WatchStatusResponse)
+        try:
+            for answer in call:
+                yield admin.read_status(answer.status)
+        except grpc.RpcError as error:
+            raise from_status(error) from error
+        finally:
+            call.cancel()
+
+    def create_namespace(self, name: str, *, description: str = "", forbid_stream_creation: bool = False) -> Namespace:
+        """Make a namespace; with ``forbid_stream_creation`` writes never make streams. Scope admin:server.
+
+        >>> client.create_namespace("shop", description="The web shop").name
+        'shop'
+
+        Raises:
+            AlreadyExists: there is one of this name.
+        """
+        wanted = pb.Namespace(
+            name=f"namespaces/{name}", description=description, forbid_stream_creation=forbid_stream_creation
+        )
+        answer = self._calls.unary(pb.CreateNamespaceRequest(namespace=wanted), pb.CreateNamespaceResponse)
+        return admin.read_namespace(answer.namespace)
+
+    def list_namespaces(self, page_size: int = 100) -> Iterator[Namespace]:
+        """Namespaces in ascending order of name. Scope admin:server.
+
+        >>> "default" in [namespace.name for namespace in client.list_namespaces()]
+        True
+        """
+        token = ""
+        while True:
+            request = pb.ListNamespacesRequest(page_size=page_size, page_token=token)
+            page = self._calls.unary(request, pb.ListNamespacesResponse)
+            for namespace in page.namespaces:
+                yield admin.read_namespace(namespace)
+            token = page.next_page_token
+            if not token:
+                return
+
+    def create_key(
+        self,
+        scopes: Iterable[str],
+        *,
+        display_name: str = "",
+        namespace: str = "",
+        expire_time: datetime | None = None,
+    ) -> NewApiKey:
+        """Make a key with scopes or roles (viewer, analyst, editor, operator, admin, ingest-only). Scope admin:keys.
+
+        >>> made = client.create_key(["ingest-only"], display_name="sensor 7")
+        >>> made.key.scopes
+        ('ingest:write',)
+
+        Args:
+            namespace: the caller's own unless given.
+            expire_time: when it ends by itself, in UTC if it has no zone.
+        Raises:
+            PermissionDenied: the caller lacks a scope that it wants to give.
+        """
+        request = pb.CreateApiKeyRequest(
+            namespace=f"namespaces/{namespace}" if namespace else "", display_name=display_name, scopes=list(scopes)
+        )
+        if expire_time is not None:
+            request.expire_time.FromDatetime(expire_time)
+        answer = self._calls.unary(request, pb.CreateApiKeyResponse)
+        return NewApiKey(admin.read_key(answer.key), answer.secret)
+
+    def list_keys(self, *, namespace: str = "", page_size: int = 100) -> Iterator[ApiKey]:
+        """Keys in ascending order of id, revoked ones among them. Scope admin:keys.
+
+        >>> made = client.create_key(["viewer"], display_name="wall screen")
+        >>> for key in client.list_keys():
+        ...     if key.revoke_time is None and key.display_name:
+        ...         print(key.display_name)
+        wall screen
+        """
+        token = ""
+        while True:
+            request = pb.ListApiKeysRequest(
+                namespace=f"namespaces/{namespace}" if namespace else "", page_size=page_size, page_token=token
+            )
+            page = self._calls.unary(request, pb.ListApiKeysResponse)
+            for key in page.keys:
+                yield admin.read_key(key)
+            token = page.next_page_token
+            if not token:
+                return
+
+    def revoke_key(self, key_id: str) -> ApiKey:
+        """End a key for ever; calls with it are refused from the answer on. Scope admin:keys.
+
+        >>> made = client.create_key(["viewer"])
+        >>> client.revoke_key(made.key.id).revoke_time is not None
+        True
+        """
+        request = pb.RevokeApiKeyRequest(name=f"keys/{key_id}")
+        return admin.read_key(self._calls.unary(request, pb.RevokeApiKeyResponse).key)
