@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -162,6 +163,14 @@ def ask_each(address: str, metadata: Metadata, requests: Sequence[bytes]) -> tup
             tables.append(_table(query(request, metadata=metadata, timeout=60.0)))
             waits.append(time.perf_counter() - sent)
         return Run(time.perf_counter() - began, waits), tables
+
+
+def plain_rows(table: pa.Table) -> list[list[Any]]:
+    """Rows of an answer as Python values, times as Unix nanoseconds; of a window its start, but not its end."""
+    names = [name for name in table.column_names if name != "end"]
+    columns = [table.column(name) for name in names]
+    plain = [column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column for column in columns]
+    return [list(row) for row in zip(*(column.to_pylist() for column in plain), strict=True)]
 
 
 def first_answer(address: str, metadata: Metadata, request: bytes) -> pa.Table:

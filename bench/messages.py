@@ -1,10 +1,8 @@
 """Points as encoded messages of the contract, and the questions asked about them."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from bench.data import SERIES, Points
 from bench.questions import Question
@@ -135,14 +133,6 @@ def busiest_hours() -> bytes:
     hours = _tumbling(60 * MINUTE_SECONDS)
     spec = queries_pb2.QuerySpec(stream="flights", window=hours, measures=[departures], order_by=order, limit=10)
     return _query(spec)
-
-
-def plain_rows(table: pa.Table) -> list[list[Any]]:
-    """Rows of an answer as Python values, times as Unix nanoseconds; of a window its start, but not its end."""
-    names = [name for name in table.column_names if name != "end"]
-    columns = [table.column(name) for name in names]
-    plain = [column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column for column in columns]
-    return [list(row) for row in zip(*(column.to_pylist() for column in plain), strict=True)]
 
 
 def _tumbling(seconds: int) -> queries_pb2.Window:

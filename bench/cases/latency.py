@@ -3,7 +3,7 @@
 The store holds an hour of a thousand series; the producer writes 100,000 rows a second to it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -20,8 +20,16 @@ from bench.questions import Kind, questions
 from bench.server import Server
 
 ROWS: Mapping[Size, int] = {"small": 100_000, "full": 3_600_000}
-COUNT: Mapping[Size, int] = {"small": 20, "full": 500}
+COUNT: Mapping[str, Mapping[Size, int]] = {
+    "lookup": {"small": 20, "full": 500},
+    "hour": {"small": 20, "full": 200},
+    "write1": {"small": 20, "full": 300},
+    "write100": {"small": 20, "full": 300},
+}
+BATCH_ROWS = {"write1": 1, "write100": 100}
+KINDS: Mapping[str, Kind] = {"lookup": "lookup", "hour": "hour"}
 MESSAGE_ROWS = 65_536
+# Batches for more than the longest round.
 BESIDE: Mapping[Size, int] = {"small": round(10 / BESIDE_SECONDS), "full": round(40 / BESIDE_SECONDS)}
 
 
@@ -97,7 +105,7 @@ class _Asking(_Ours):
         driver.ask_each(self._address, self._metadata, self._requests[:WARM])
         self._begin()
         run, tables = driver.ask_each(self._address, self._metadata, self._requests)
-        return self._end(run, Replies([row for table in tables for row in messages.plain_rows(table)]))
+        return self._end(run, Replies([row for table in tables for row in driver.plain_rows(table)]))
 
 
 class _Writing(_Ours):
@@ -158,19 +166,20 @@ class _Peer:
             self._child.close()
 
 
-def _contenders(what: Kind | int, beside: bool, size: Size) -> Mapping[str, Contender]:
-    rows, count, batches = ROWS[size], COUNT[size], BESIDE[size] if beside else 0
+def _contenders(what: str, beside: bool, size: Size) -> Mapping[str, Contender]:
+    writes = what in BATCH_ROWS
+    rows = ROWS["small" if writes else size]  # a write takes no longer on a store with more in it
+    count, batches = COUNT[what][size], BESIDE[size] if beside else 0
     made: dict[str, Contender] = {}
     try:
-        made[OURS] = (
-            _Writing(what, rows, count, batches) if isinstance(what, int) else _Asking(what, rows, count, batches)
-        )
+        if writes:
+            made[OURS] = _Writing(BATCH_ROWS[what], rows, count, batches)
+            asked: dict[str, Any] = {"method": "write", "batch_rows": BATCH_ROWS[what]}
+        else:
+            made[OURS] = _Asking(KINDS[what], rows, count, batches)
+            asked = {"method": "ask", "kind": what}
         for name in ("duckdb", "chdb"):
-            module = f"bench.peers.{name}_latency"
-            if isinstance(what, int):
-                made[name] = _Peer(module, rows, "write", batch_rows=what, count=count, beside=batches)
-            else:
-                made[name] = _Peer(module, rows, "ask", kind=what, count=count, beside=batches)
+            made[name] = _Peer(f"bench.peers.{name}_latency", rows, count=count, beside=batches, **asked)
     except BaseException:
         for contender in made.values():
             contender.close()
@@ -178,20 +187,15 @@ def _contenders(what: Kind | int, beside: bool, size: Size) -> Mapping[str, Cont
     return made
 
 
-def _cases() -> Sequence[Case]:
-    whats: Mapping[str, Kind | int] = {"lookup": "lookup", "hour": "hour", "write1": 1, "write100": 100}
-    return [
-        Case(
-            name=f"latency/{name}{'-beside' if beside else ''}",
-            unit="ms",
-            bigger_is_better=False,
-            target=None,
-            contenders=partial(_contenders, what, beside),
-            rounds={"small": 1, "full": 3},
-        )
-        for name, what in whats.items()
-        for beside in (False, True)
-    ]
-
-
-CASES = tuple(_cases())
+CASES = tuple(
+    Case(
+        name=f"latency/{what}{'-beside' if beside else ''}",
+        unit="ms",
+        bigger_is_better=False,
+        target=None,
+        contenders=partial(_contenders, what, beside),
+        rounds={"small": 1, "full": 3},
+    )
+    for what in COUNT
+    for beside in (False, True)
+)

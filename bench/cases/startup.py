@@ -61,7 +61,7 @@ class _Ours:
         with server:
             table = driver.first_answer(server.address, metadata, messages.busiest_hours())
             seconds = time.perf_counter() - began
-        return Measurement(seconds * 1e3, Replies(messages.plain_rows(table)), note=_note())
+        return Measurement(seconds * 1e3, Replies(driver.plain_rows(table)), note=_note())
 
     def close(self) -> None:
         """Removes the directory."""

@@ -17,6 +17,7 @@ from bench.producers import split
 from marigram_client import aio
 
 PIECE_ROWS = 100_000
+WARM_CALLS = 2  # the first ones import what they need
 HELD_ROWS = 40_000  # 0.9 MB: one batch, so that a call that was given up has written nothing
 HELD_WRITERS = 4
 STALLED_S = 1.0
@@ -25,10 +26,10 @@ WRITER = "bench"
 
 
 class Peer:
-    """The program. One of ``prepare_columns`` and ``prepare_rows`` comes before ``write``."""
+    """The program. A ``prepare_…`` comes before ``write``."""
 
     def __init__(self) -> None:
-        self._calls: Sequence[Any] = ()
+        self._calls: Sequence[Any] = ()  # rows, or columns and what else ``write`` takes with them
         self._append = False
         self._held: _Held | None = None
 
@@ -36,7 +37,21 @@ class Peer:
         """Makes the narrow points as numpy columns in pieces of ``PIECE_ROWS``, their series as codes."""
         series = [{messages.LABEL: messages.host(code)} for code in range(SERIES)]
         [pieces] = split(narrow_points(rows), 1, PIECE_ROWS)
-        self._calls = [({"time": piece.time, "value": piece.value}, (series, piece.series)) for piece in pieces]
+        self._calls = [
+            ({"time": piece.time, "value": piece.value}, {"series": (series, piece.series)}) for piece in pieces
+        ]
+
+    def prepare_texts(self, rows: int) -> None:
+        """The same with the host of each row as a numpy array of fixed-width text."""
+        hosts = np.array([messages.host(code) for code in range(SERIES)])
+        [pieces] = split(narrow_points(rows), 1, PIECE_ROWS)
+        self._calls = [
+            (
+                {"time": piece.time, "value": piece.value, messages.LABEL: hosts[piece.series]},
+                {"labels": (messages.LABEL,)},
+            )
+            for piece in pieces
+        ]
 
     def prepare_rows(self, rows: int) -> None:
         """Makes the narrow points as a dictionary a row."""
@@ -54,27 +69,37 @@ class Peer:
 
     def _blocking(self, address: str, key: str) -> dict[str, float]:
         with marigram_client.Client(address, key) as client, client.writer(WRITER) as writer:
+            self._give(writer, messages.WARM_STREAM, self._calls[:WARM_CALLS])
+            writer.flush()
             clock = _Clock()
-            if self._append:
-                for row in self._calls:
-                    writer.append(messages.STREAM, row, labels=(messages.LABEL,))
-            else:
-                for columns, series in self._calls:
-                    writer.write(messages.STREAM, columns, series=series)
+            self._give(writer, messages.STREAM, self._calls)
             writer.flush()
             return clock.read()
 
+    def _give(self, writer: Any, stream: str, calls: Sequence[Any]) -> None:
+        if self._append:
+            for row in calls:
+                writer.append(stream, row, labels=(messages.LABEL,))
+        else:
+            for columns, more in calls:
+                writer.write(stream, columns, **more)
+
     async def _asynchronous(self, address: str, key: str) -> dict[str, float]:
         async with aio.Client(address, key) as client, client.writer(WRITER) as writer:
+            await self._give_asynchronously(writer, messages.WARM_STREAM, self._calls[:WARM_CALLS])
+            await writer.flush()
             clock = _Clock()
-            if self._append:
-                for row in self._calls:
-                    await writer.append(messages.STREAM, row, labels=(messages.LABEL,))
-            else:
-                for columns, series in self._calls:
-                    await writer.write(messages.STREAM, columns, series=series)
+            await self._give_asynchronously(writer, messages.STREAM, self._calls)
             await writer.flush()
             return clock.read()
+
+    async def _give_asynchronously(self, writer: Any, stream: str, calls: Sequence[Any]) -> None:
+        if self._append:
+            for row in calls:
+                await writer.append(stream, row, labels=(messages.LABEL,))
+        else:
+            for columns, more in calls:
+                await writer.write(stream, columns, **more)
 
     def hold(self, address: str, key: str, blocking: bool) -> None:
         """Begins to write from several places at once; returns once rows have been taken."""
