@@ -31,7 +31,7 @@ class Peer:
     def __init__(self) -> None:
         self._calls: Sequence[Any] = ()  # rows, or columns and what else ``write`` takes with them
         self._append = False
-        self._held: _Held | None = None
+        self._held: Held | None = None
 
     def prepare_columns(self, rows: int) -> None:
         """Makes the narrow points as numpy columns in pieces of ``PIECE_ROWS``, their series as codes."""
@@ -103,7 +103,7 @@ class Peer:
 
     def hold(self, address: str, key: str, blocking: bool) -> None:
         """Begins to write from several places at once; returns once rows have been taken."""
-        self._held = _Held(_hold_blocking if blocking else _hold_asynchronous, address, key)
+        self._held = Held(_hold_blocking if blocking else _hold_asynchronous, address, key)
         self._held.wait_until_begun()
 
     def watch(self, seconds: float) -> dict[str, float]:
@@ -130,10 +130,10 @@ class _Clock:
         }
 
 
-class _Held:
+class Held:
     """Writing in a thread of its own, and the count of the rows that were taken."""
 
-    def __init__(self, work: Callable[["_Held", str, str], None], address: str, key: str) -> None:
+    def __init__(self, work: Callable[["Held", str, str], None], address: str, key: str) -> None:
         self.stopping = threading.Event()
         self._taken: dict[int, int] = {}
         self._given_up = 0
@@ -187,7 +187,7 @@ class _Held:
         self._check()
         return self.rows
 
-    def _run(self, work: Callable[["_Held", str, str], None], address: str, key: str) -> None:
+    def _run(self, work: Callable[["Held", str, str], None], address: str, key: str) -> None:
         try:
             work(self, address, key)
         except BaseException as failure:
@@ -206,7 +206,7 @@ class _Held:
             raise RuntimeError("the writer failed") from self._failure
 
 
-def _hold_blocking(held: _Held, address: str, key: str) -> None:
+def _hold_blocking(held: Held, address: str, key: str) -> None:
     failures: list[BaseException] = []
     with marigram_client.Client(address, key) as client, client.writer(WRITER) as writer:
 
@@ -239,7 +239,7 @@ def _hold_blocking(held: _Held, address: str, key: str) -> None:
         writer.flush()
 
 
-def _hold_asynchronous(held: _Held, address: str, key: str) -> None:
+def _hold_asynchronous(held: Held, address: str, key: str) -> None:
     async def run() -> None:
         async with aio.Client(address, key) as client, client.writer(WRITER) as writer:
 
