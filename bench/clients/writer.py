@@ -20,7 +20,7 @@ PIECE_ROWS = 100_000
 WARM_CALLS = 2  # the first ones import what they need
 HELD_ROWS = 40_000  # 0.9 MB: one batch, so that a call that was given up has written nothing
 HELD_WRITERS = 4
-STALLED_S = 1.0
+STALLED_S = 2.0
 LOOK_S = 0.02
 WRITER = "bench"
 
@@ -102,9 +102,9 @@ class Peer:
                 await writer.write(stream, columns, **more)
 
     def hold(self, address: str, key: str, blocking: bool) -> None:
-        """Begins to write from several places at once; returns once rows have been taken."""
+        """Begins to write from several places at once; returns once rows have been taken at each."""
         self._held = Held(_hold_blocking if blocking else _hold_asynchronous, address, key)
-        self._held.wait_until_begun()
+        self._held.wait_until_begun(2 * HELD_WRITERS)
 
     def watch(self, seconds: float) -> dict[str, float]:
         """Waits until no more rows are taken, then watches the resident memory as long as that."""
@@ -149,9 +149,9 @@ class Held:
         """Counts a call that was given up."""
         self._given_up += 1
 
-    def wait_until_begun(self) -> None:
-        """Returns once rows have been taken."""
-        self._wait_until(lambda: self.rows > 0, "take a row")
+    def wait_until_begun(self, places: int) -> None:
+        """Returns once rows have been taken at so many places: what first calls import is imported then."""
+        self._wait_until(lambda: len(self._taken) >= places, "take rows")
 
     @property
     def rows(self) -> int:

@@ -34,7 +34,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_client_that_waits_does_not_grow() -> None:
     held = Held(stalled, "", "")
-    held.wait_until_begun()
+    held.wait_until_begun(1)
     seen = held.watch(0.5)
     assert held.end() == 1
     assert seen["growth_mb"] < 4.0
@@ -42,7 +42,7 @@ def test_a_client_that_waits_does_not_grow() -> None:
 
 def test_a_client_that_keeps_what_it_cannot_send_is_seen_to_grow() -> None:
     held = Held(leaking, "", "")
-    held.wait_until_begun()
+    held.wait_until_begun(1)
     seen = held.watch(0.7)
     held.end()
     assert seen["growth_mb"] > 4.0
