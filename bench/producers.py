@@ -6,7 +6,7 @@ from bench.data import SERIES, STEP_NS, Points, narrow_points
 
 BESIDE_STEPS = 5
 BESIDE_ROWS = BESIDE_STEPS * SERIES
-BESIDE_SECONDS = 0.05  # a batch: 100,000 rows a second, a twentieth of what the slowest here takes in bulk
+BESIDE_SECONDS = 0.05  # a batch: 100,000 rows a second
 
 
 def split(points: Points, producers: int, batch_rows: int) -> list[list[Points]]:
