@@ -4,9 +4,11 @@ Calls take and give bytes: no message is encoded on the way out, and of the answ
 """
 
 import asyncio
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -22,6 +24,8 @@ from marigram_client._pb.marigram.v1 import ingest_pb2, queries_pb2
 INGEST = "/marigram.v1.IngestService/"
 QUERY = "/marigram.v1.QueryService/"
 SECONDS = 600.0  # no single run takes longer
+START_SECONDS = 30.0
+LOOK_SECONDS = 0.002
 # Own connections for own channels, and no bound of our own on messages: the server's counts.
 OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.max_send_message_length", -1))
 Metadata = tuple[tuple[str, str], ...]
@@ -38,6 +42,11 @@ class Run:
 
     seconds: float
     waits: Sequence[float]
+
+    @property
+    def p50_ms(self) -> float:
+        """Median of the waits, milliseconds."""
+        return float(np.quantile(np.asarray(self.waits), 0.5)) * 1e3
 
     @property
     def p99_ms(self) -> float:
@@ -141,18 +150,67 @@ async def _write_stream(
     return ended, waits
 
 
-def ask(address: str, metadata: Metadata) -> Answers:
-    """Asks our server about the rows of the measured stream."""
+def ask_each(address: str, metadata: Metadata, requests: Sequence[bytes]) -> tuple[Run, list[pa.Table]]:
+    """Asks unary Queries one after the other from one client; a wait ends when the answer is an Arrow table."""
+    waits: list[float] = []
+    tables: list[pa.Table] = []
+    with grpc.insecure_channel(address, options=OPTIONS) as channel:
+        grpc.channel_ready_future(channel).result(30.0)
+        query: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(QUERY + "Query")
+        began = time.perf_counter()
+        for request in requests:
+            sent = time.perf_counter()
+            tables.append(_table(query(request, metadata=metadata, timeout=60.0)))
+            waits.append(time.perf_counter() - sent)
+        return Run(time.perf_counter() - began, waits), tables
+
+
+def plain_rows(table: pa.Table) -> list[list[Any]]:
+    """Rows of an answer as Python values, times as Unix nanoseconds; of a window its start, but not its end."""
+    names = [name for name in table.column_names if name != "end"]
+    columns = [table.column(name) for name in names]
+    plain = [column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column for column in columns]
+    return [list(row) for row in zip(*(column.to_pylist() for column in plain), strict=True)]
+
+
+def first_answer(address: str, metadata: Metadata, request: bytes) -> pa.Table:
+    """Asks a server that has just been started, as soon as its port takes connections.
+
+    Raises:
+        TimeoutError: no answer within ``START_SECONDS``.
+    """
+    host, _, port = address.rpartition(":")
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection((host, int(port)), timeout=1.0).close()
+            with grpc.insecure_channel(address, options=OPTIONS) as channel:
+                query: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(QUERY + "Query")
+                return _table(query(request, metadata=metadata, timeout=START_SECONDS))
+        except OSError:
+            pass  # nobody listens yet
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+        time.sleep(LOOK_SECONDS)
+    raise TimeoutError(f"no answer within {START_SECONDS:g} s")
+
+
+def _table(answer: bytes) -> pa.Table:
+    return pa.ipc.open_stream(queries_pb2.QueryResponse.FromString(answer).arrow).read_all()
+
+
+def ask(address: str, metadata: Metadata, stream: str = messages.STREAM) -> Answers:
+    """Asks our server about the rows of a stream."""
     with grpc.insecure_channel(address, options=OPTIONS) as channel:
         query: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(QUERY + "Query")
 
         def table(request: bytes) -> pa.Table:
-            answer = query(request, metadata=metadata, timeout=60.0)
-            return pa.ipc.open_stream(queries_pb2.QueryResponse.FromString(answer).arrow).read_all()
+            return _table(query(request, metadata=metadata, timeout=60.0))
 
-        whole = table(messages.whole_query()).to_pylist()[0]
-        series = table(messages.by_series_query()).to_pylist()
-        minutes = table(messages.by_minute_query())
+        whole = table(messages.whole_query(stream)).to_pylist()[0]
+        series = table(messages.by_series_query(stream)).to_pylist()
+        minutes = table(messages.by_minute_query(stream))
     rows = {row[messages.LABEL]: row["rows"] for row in series}
     unknown = rows.keys() - {messages.host(code) for code in range(SERIES)}
     if unknown:

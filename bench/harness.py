@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from bench.answers import Answers, disagreements
+from bench.answers import Answers, Replies, disagreements
 
 Size = Literal["small", "full"]
 OURS = "ours"
@@ -24,20 +24,24 @@ class Measurement:
 
     Attributes:
         value: in the case's unit.
-        answers: about the rows it took; None where the case asks nothing.
-        also: further figures of the round, such as ``p99_ms``; smaller must be better.
+        answers: about the rows it took, or to the questions it timed; None where the case asks nothing.
+        also: further figures of the round, such as ``p99_ms``.
+        wrong: what the contender itself found to be other than it must be, such as rows that are missing.
+        note: what a reader must know about the round, such as which rows it had; the same in each.
     """
 
     value: float
-    answers: Answers | None = None
+    answers: Answers | Replies | None = None
     also: Mapping[str, float] = field(default_factory=dict)
+    wrong: Sequence[str] = ()
+    note: str = ""
 
 
 class Contender(Protocol):
     """One system under measurement. Everything it needs is ready before its first round."""
 
     def round(self) -> Measurement:
-        """Does the work once, on an empty store."""
+        """Does the work once, on a store that is new, or that earlier rounds have not made slower."""
 
     def close(self) -> None:
         """Ends what it started and removes what it wrote."""
@@ -83,6 +87,7 @@ class Result:
     median: Mapping[str, float]
     also: Mapping[str, Mapping[str, float]]
     wrong: Sequence[str]
+    note: str = ""
 
     @property
     def ratio(self) -> float | None:
@@ -118,12 +123,14 @@ class Result:
         return not self.wrong and (self.size == "small" or self.met)
 
     def to_json(self) -> dict[str, Any]:
-        """The result line. ``also`` holds figures beside the one that is compared."""
+        """The result line. ``also`` holds figures beside the one that is compared; ``median`` beside the best round is
+        how noisy the machine was."""
         line: dict[str, Any] = {
             "case": self.case.name,
             "ours": _rounded(self.best.get(OURS)),
             "peers": {name: _rounded(value) for name, value in self.best.items() if name != OURS},
             "unit": self.case.unit,
+            "median": {name: _rounded(value) for name, value in self.median.items()},
             "ratio": _rounded(self.ratio),
             "target": self.case.target,
             "ok": self.ok,
@@ -138,6 +145,8 @@ class Result:
                 for name, figures in self.also.items()
                 if figures
             }
+        if self.note:
+            line["note"] = self.note
         if self.wrong:
             line["wrong"] = list(self.wrong)
         return line
@@ -179,6 +188,7 @@ def measure(case: Case, size: Size) -> Result:
         median={name: statistics.median(m.value for m in taken) for name, taken in figures.items()},
         also={name: _medians([m.also for m in taken]) for name, taken in figures.items()},
         wrong=wrong,
+        note=figures[OURS][-1].note,
     )
 
 
@@ -186,11 +196,12 @@ def _compare(round_: Mapping[str, Measurement], number: int) -> list[str]:
     ours = round_[OURS].answers
     found: list[str] = []
     for name, measurement in round_.items():
+        found += [f"round {number}, {name}: {what}" for what in measurement.wrong]
         theirs = measurement.answers
         if ours is not None and theirs is not None and name != OURS:
             found += [f"round {number}, {name}: {difference}" for difference in disagreements(ours, theirs)]
     for difference in found:
-        log(f"   ANSWERS DIFFER: {difference}")
+        log(f"   WRONG: {difference}")
     return found
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.data import SERIES, Points
+from bench.questions import Question
 from marigram_client._pb.marigram.v1 import common_pb2, ingest_pb2, queries_pb2
 
 STREAM = "points"
@@ -71,7 +72,7 @@ def _query(spec: queries_pb2.QuerySpec) -> bytes:
     return queries_pb2.QueryRequest(spec=spec, format=queries_pb2.ANSWER_FORMAT_ARROW).SerializeToString()
 
 
-def whole_query() -> bytes:
+def whole_query(stream: str = STREAM) -> bytes:
     """Count, sum, least and greatest of all rows: columns ``rows``, ``total``, ``least``, ``greatest``."""
     measures = [
         queries_pb2.Measure(kind=queries_pb2.MEASURE_KIND_COUNT, name="rows"),
@@ -79,22 +80,62 @@ def whole_query() -> bytes:
         _measure(queries_pb2.MEASURE_KIND_MIN, "least"),
         _measure(queries_pb2.MEASURE_KIND_MAX, "greatest"),
     ]
-    return _query(queries_pb2.QuerySpec(stream=STREAM, measures=measures))
+    return _query(queries_pb2.QuerySpec(stream=stream, measures=measures))
 
 
-def by_series_query() -> bytes:
+def by_series_query(stream: str = STREAM) -> bytes:
     """Rows and their sum by series: columns ``host``, ``rows``, ``total``."""
     measures = [
         queries_pb2.Measure(kind=queries_pb2.MEASURE_KIND_COUNT, name="rows"),
         _measure(queries_pb2.MEASURE_KIND_SUM, "total"),
     ]
     keys = [queries_pb2.GroupKey(column=LABEL)]
-    return _query(queries_pb2.QuerySpec(stream=STREAM, group_by=keys, measures=measures))
+    return _query(queries_pb2.QuerySpec(stream=stream, group_by=keys, measures=measures))
 
 
-def by_minute_query() -> bytes:
+def by_minute_query(stream: str = STREAM) -> bytes:
     """Rows by minute, ascending: columns ``start``, ``rows``."""
-    window = queries_pb2.Window(tumbling=queries_pb2.TumblingWindow())
-    window.tumbling.width.FromSeconds(MINUTE_SECONDS)
     measures = [queries_pb2.Measure(kind=queries_pb2.MEASURE_KIND_COUNT, name="rows")]
-    return _query(queries_pb2.QuerySpec(stream=STREAM, window=window, measures=measures))
+    return _query(queries_pb2.QuerySpec(stream=stream, window=_tumbling(MINUTE_SECONDS), measures=measures))
+
+
+def question(asked: Question) -> bytes:
+    """A question of the latency cases: columns ``start`` (only by the minute), ``rows``, ``least``, ``greatest``, and
+    ``newest`` or, by the minute, ``mean``."""
+    by_minute = asked.by_minute
+    last = (queries_pb2.MEASURE_KIND_MEAN, "mean") if by_minute else (queries_pb2.MEASURE_KIND_LAST, "newest")
+    measures = [
+        queries_pb2.Measure(kind=queries_pb2.MEASURE_KIND_COUNT, name="rows"),
+        _measure(queries_pb2.MEASURE_KIND_MIN, "least"),
+        _measure(queries_pb2.MEASURE_KIND_MAX, "greatest"),
+        _measure(*last),
+    ]
+    spec = queries_pb2.QuerySpec(
+        stream=STREAM,
+        range=common_pb2.TimeRange(start_ns=asked.start_ns, end_ns=asked.end_ns),
+        filter=queries_pb2.Filter(
+            compare=queries_pb2.Comparator(
+                column=LABEL,
+                operator=queries_pb2.COMPARISON_OPERATOR_EQUAL,
+                value=common_pb2.Value(text=host(asked.series)),
+            )
+        ),
+        window=_tumbling(MINUTE_SECONDS) if by_minute else None,
+        measures=measures,
+    )
+    return _query(spec)
+
+
+def busiest_hours() -> bytes:
+    """The ten hours of the demo's flights with most departures: columns ``start``, ``departures``."""
+    departures = queries_pb2.Measure(kind=queries_pb2.MEASURE_KIND_COUNT, name="departures")
+    order = [queries_pb2.OrderBy(column="departures", descending=True), queries_pb2.OrderBy(column="start")]
+    hours = _tumbling(60 * MINUTE_SECONDS)
+    spec = queries_pb2.QuerySpec(stream="flights", window=hours, measures=[departures], order_by=order, limit=10)
+    return _query(spec)
+
+
+def _tumbling(seconds: int) -> queries_pb2.Window:
+    window = queries_pb2.Window(tumbling=queries_pb2.TumblingWindow())
+    window.tumbling.width.FromSeconds(seconds)
+    return window

@@ -12,7 +12,7 @@ from bench.harness import OURS, Result, Size
 from bench.workspace import file_system_of
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-PACKAGES = ("marigram", "duckdb", "grpcio", "protobuf", "pyarrow", "numpy")
+PACKAGES = ("marigram", "duckdb", "chdb", "grpcio", "protobuf", "pyarrow", "numpy")
 
 
 def write_report(
@@ -47,9 +47,12 @@ def _report(
         lines += ["At this size only the answers count: the ratios below are printed, not judged.", ""]
     lines += [f"**{name} could not be measured.**\n" for name in broken]
     lines += [
-        "| case | unit | ours | peers | ratio (of medians) | target | answers | met |",
+        "| case | unit | ours | peers | ratio | target | answers | met |",
         "|---|---|---|---|---|---|---|---|",
         *(_row(result) for result in results),
+        "",
+        "A figure in brackets is the median of the rounds, the one before it the best round.",
+        *(f"{result.case.name}: {result.note}." for result in results if result.note),
         "",
     ]
     return "\n".join(lines)
@@ -85,7 +88,7 @@ def _bound(result: Result) -> str:
 
 def _figure(result: Result, name: str) -> str:
     also = "".join(f", {key.replace('_', ' ')} {value:.3g}" for key, value in result.also[name].items())
-    return f"{result.best[name]:.3g}{also}"
+    return f"{result.best[name]:.3g} ({result.median[name]:.3g}){also}"
 
 
 def describe_machine(directory: Path) -> str:

@@ -40,10 +40,21 @@ class Server:
     Args:
         sync_delay_us: how much longer each sync of its data directory takes.
         settings: further ones, such as ``{"MARIGRAM_INGEST_THREADS": "1"}``.
+        directory: of an earlier server, or for later ones; it is kept. Without it a new one is made.
+        wait: until it serves; otherwise entry returns at once.
     """
 
-    def __init__(self, sync_delay_us: int = 0, settings: Mapping[str, str] | None = None) -> None:
-        self._directory = new_directory("marigram")
+    def __init__(
+        self,
+        sync_delay_us: int = 0,
+        settings: Mapping[str, str] | None = None,
+        *,
+        directory: Path | None = None,
+        wait: bool = True,
+    ) -> None:
+        self._kept = directory is not None
+        self._directory = directory or new_directory("marigram")
+        self._waits = wait
         self._port = _free_port()
         data = self._directory / "data"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MARIGRAM_")}
@@ -63,19 +74,32 @@ class Server:
         return f"127.0.0.1:{self._port}"
 
     @property
+    def key(self) -> str:
+        """The administrator's key."""
+        return (self._directory / "data" / KEY_FILE).read_text(encoding="utf-8").strip()
+
+    @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """Call metadata that carries the administrator's key."""
-        secret = (self._directory / "data" / KEY_FILE).read_text(encoding="utf-8").strip()
-        return (("authorization", f"Bearer {secret}"),)
+        return (("authorization", f"Bearer {self.key}"),)
+
+    @property
+    def pid(self) -> int:
+        """Its process id.
+
+        Raises:
+            RuntimeError: it is not running.
+        """
+        if self._process is None:
+            raise RuntimeError("the server is not running")
+        return self._process.pid
 
     def resident_mb(self) -> float:
         """Resident memory now, in MB of 10^6 bytes."""
-        if self._process is None:
-            raise RuntimeError("the server is not running")
-        return resident_mb(self._process.pid)
+        return resident_mb(self.pid)
 
     def __enter__(self) -> Self:
-        """Starts the server and waits until it serves.
+        """Starts the server and, if it is to, waits until it serves.
 
         Raises:
             RuntimeError: it ended, or did not serve within ``START_SECONDS``; the end of its log is in the text.
@@ -86,7 +110,8 @@ class Server:
                 self._process = subprocess.Popen(
                     command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
                 )
-            self._wait(self._process)
+            if self._waits:
+                self._wait(self._process)
         except BaseException:
             self._stop()
             raise
@@ -103,7 +128,8 @@ class Server:
         if self._process is not None:
             end(self._process, STOP_SECONDS)
             self._process = None
-        shutil.rmtree(self._directory, ignore_errors=True)
+        if not self._kept:
+            shutil.rmtree(self._directory, ignore_errors=True)
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_SECONDS

@@ -22,13 +22,12 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from bench.answers import Answers
+from bench.answers import MINUTE_NS, Answers
 from bench.data import SERIES, Points, narrow_points
 from bench.producers import split
 from bench.workspace import new_directory
 
 ROW_GROUP = 122_880
-MINUTE_NS = 60_000_000_000
 INSERT = "INSERT INTO points FROM batch"  # `batch` is the local variable of that name
 
 
@@ -51,12 +50,12 @@ class Peer:
 
     def prepare_bulk(self, rows: int) -> None:
         """Builds the Arrow table of a bulk load."""
-        self._table = _arrow(narrow_points(rows), ROW_GROUP)
+        self._table = arrow(narrow_points(rows), ROW_GROUP)
 
     def prepare_small(self, rows: int, producers: int, batch_rows: int) -> None:
         """Builds the record batches of small commits, those of each producer apart."""
         parts = split(narrow_points(rows), producers, batch_rows)
-        self._producers = [[_arrow(batch, batch_rows).to_batches()[0] for batch in part] for part in parts]
+        self._producers = [[arrow(batch, batch_rows).to_batches()[0] for batch in part] for part in parts]
 
     def bulk(self, compression: str) -> dict[str, Any]:
         """Loads the prepared table by one statement into a new database.
@@ -72,7 +71,7 @@ class Peer:
             began = time.perf_counter()
             connection.execute(INSERT)
             seconds = time.perf_counter() - began
-            answers = _answers(connection)
+            answers = read_answers(connection, "points")
         return {"seconds": seconds, "answers": answers.to_json(), "bytes": self._bytes_on_disk()}
 
     def small(self, connections: int, threads: int) -> dict[str, Any]:
@@ -96,7 +95,7 @@ class Peer:
             for worker in workers:
                 worker.join()
             seconds = time.perf_counter() - began
-            answers = _answers(connection)
+            answers = read_answers(connection, "points")
         p99_ms = float(np.quantile(np.concatenate([np.array(part) for part in taken]), 0.99)) * 1e3
         return {"seconds": seconds, "answers": answers.to_json(), "p99_ms": p99_ms}
 
@@ -116,7 +115,8 @@ class Peer:
         return sum(path.stat().st_size for path in self._directory.glob("points.db*"))
 
 
-def _arrow(points: Points, batch_rows: int) -> pa.Table:
+def arrow(points: Points, batch_rows: int) -> pa.Table:
+    """The points in record batches of ``batch_rows``."""
     columns = {
         "time": pa.array(points.time, pa.timestamp("ns")),
         "series": pa.array(points.series),
@@ -127,7 +127,7 @@ def _arrow(points: Points, batch_rows: int) -> pa.Table:
 
 def _warm(connection: duckdb.DuckDBPyConnection) -> None:
     """The first statement of its kind pays for planning and imports: that one is not measured."""
-    batch = _arrow(narrow_points(SERIES), SERIES)  # noqa: F841 — read by the statements
+    batch = arrow(narrow_points(SERIES), SERIES)  # noqa: F841 — read by the statements
     connection.execute("CREATE TABLE warm AS SELECT * FROM batch")
     connection.execute("INSERT INTO warm SELECT * FROM batch")
     connection.execute("DROP TABLE warm")
@@ -140,14 +140,16 @@ def _commit_each(cursor: duckdb.DuckDBPyConnection, batches: list[pa.RecordBatch
         seconds.append(time.perf_counter() - began)
 
 
-def _answers(connection: duckdb.DuckDBPyConnection) -> Answers:
-    whole = connection.execute("SELECT count(*), fsum(value), min(value), max(value), fsum(abs(value)) FROM points")
+def read_answers(connection: duckdb.DuckDBPyConnection, table: str) -> Answers:
+    """What DuckDB answers about the points in a table."""
+    columns = "count(*), fsum(value), min(value), max(value), fsum(abs(value))"
+    whole = connection.execute(f"SELECT {columns} FROM {table}")
     count, total, least, greatest, magnitude = whole.fetchall()[0]
     by_series = [0] * SERIES
-    for series, rows in connection.execute("SELECT series, count(*) FROM points GROUP BY series").fetchall():
+    for series, rows in connection.execute(f"SELECT series, count(*) FROM {table} GROUP BY series").fetchall():
         by_series[series] = rows
     minute = f"epoch_ns(time) // {MINUTE_NS} * {MINUTE_NS}"
-    minutes = connection.execute(f"SELECT {minute} AS m, count(*) FROM points GROUP BY m ORDER BY m").fetchall()
+    minutes = connection.execute(f"SELECT {minute} AS m, count(*) FROM {table} GROUP BY m ORDER BY m").fetchall()
     return Answers(
         count=count,
         total=total,

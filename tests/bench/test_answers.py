@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
-from bench.answers import Answers, disagreements
+import numpy as np
+
+from bench.answers import Answers, Replies, disagreements, of_points
+from bench.data import SERIES, Points
 
 OURS = Answers(
     count=4,
@@ -40,3 +43,38 @@ def test_the_first_series_and_minute_that_differ_are_named() -> None:
         "minutes: 2 entries against 1",
         "by_minute: 2 entries against 1",
     ]
+
+
+def test_floats_of_replies_may_differ_in_their_last_bits_but_no_more() -> None:
+    ours = Replies([[60, 20.0, 0.1 + 0.2]])
+    assert disagreements(ours, Replies([(60, 20.0, 0.3)])) == []
+    assert disagreements(ours, Replies([[60, 20.0, 0.3000001]])) == [
+        "rows[0]: [60, 20.0, 0.30000000000000004] against [60, 20.0, 0.3000001]"
+    ]
+
+
+def test_integers_of_replies_are_compared_exactly_and_are_no_floats() -> None:
+    ours = Replies([[1_700_000_000_000_000_000]])
+    assert len(disagreements(ours, Replies([[1_700_000_000_000_000_001]]))) == 1
+    assert len(disagreements(ours, Replies([[1.7e18]]))) == 1
+
+
+def test_replies_of_which_rows_are_missing_agree_with_nothing() -> None:
+    assert disagreements(Replies([[1], [2]]), Replies([[1]])) == ["rows: 2 against 1"]
+    assert disagreements(Replies([[1, 2]]), Replies([[1]])) == ["rows[0]: [1, 2] against [1]"]
+
+
+def test_replies_and_answers_about_points_are_not_compared() -> None:
+    assert disagreements(OURS, Replies([])) == ["answers: Answers against Replies"]
+
+
+def test_what_must_be_answered_about_points_is_counted_from_them() -> None:
+    minute = 60_000_000_000
+    times = np.array([0, 1, minute, minute + 1, 3 * minute])
+    points = Points(times, np.array([2, 2, 0, 2, 999], dtype=np.uint16), np.array([1.0, -2.0, 0.5, 0.25, 0.25]))
+    expected = of_points(points)
+    assert (expected.count, expected.total, expected.least, expected.greatest, expected.magnitude) == (
+        (5, 0.0, -2.0, 1.0, 4.0)
+    )
+    assert expected.by_series == [1, 0, 3, *[0] * (SERIES - 4), 1]
+    assert (expected.minutes, expected.by_minute) == ([0, minute, 3 * minute], [2, 2, 1])

@@ -1,12 +1,14 @@
 """The rows that everybody measures with."""
 
 import hashlib
+from typing import Literal
 
 import numpy as np
 import pytest
 
 from bench.data import SERIES, START_NS, STEP_NS, narrow_points
-from bench.producers import split
+from bench.producers import BESIDE_ROWS, beside_batches, small_batches, split
+from bench.questions import LOOKUP_NS, questions
 
 
 def test_the_same_rows_come_every_time() -> None:
@@ -48,3 +50,31 @@ def test_producers_own_their_series_and_no_row_is_lost() -> None:
         assert [len(batch) for batch in batches[:-1]] == [1_000] * (len(batches) - 1)
     times = np.concatenate([batch.time for batches in parts for batch in batches])
     assert np.array_equal(np.sort(times), np.sort(points.time))
+
+
+def test_small_batches_are_the_first_points_in_order() -> None:
+    batches = small_batches(300, 5)
+    assert [len(batch) for batch in batches] == [300] * 5
+    assert np.concatenate([batch.series for batch in batches]).tolist() == [n % SERIES for n in range(1_500)]
+
+
+def test_batches_beside_are_later_than_all_points_and_than_each_other() -> None:
+    newest = narrow_points(3_000).time.max()
+    for batch in beside_batches(3_000, 2, 3):
+        assert len(batch) == BESIDE_ROWS
+        assert batch.time.min() > newest
+        newest = batch.time.max()
+
+
+@pytest.mark.parametrize("kind", ["lookup", "hour"])
+def test_no_question_reaches_rows_that_a_producer_writes(kind: Literal["lookup", "hour"]) -> None:
+    first = min(batch.time.min() for batch in beside_batches(60_000, 0, 1))
+    assert max(question.end_ns for question in questions(kind, 200, 60_000)) <= first
+
+
+def test_a_lookup_covers_ten_seconds_that_hold_ten_rows() -> None:
+    points = narrow_points(60_000)
+    for question in questions("lookup", 50, 60_000):
+        assert question.end_ns - question.start_ns == LOOKUP_NS
+        times = points.time[points.series == question.series]
+        assert 9 <= ((times >= question.start_ns) & (times < question.end_ns)).sum() <= 11

@@ -5,18 +5,20 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
+import pyarrow as pa
 import pytest
 
 from bench import driver, messages
 from bench.data import narrow_points
 from bench.producers import split
-from marigram_client._pb.marigram.v1 import ingest_pb2
+from marigram_client._pb.marigram.v1 import ingest_pb2, queries_pb2
 
 
 class Service(grpc.GenericRpcHandler):
     """Takes batches, acknowledges every second one (and the last of a stream), and fails where told."""
 
-    def __init__(self, batches: int, fail_at: int | None) -> None:
+    def __init__(self, batches: int, fail_at: int | None, *, not_ready: int = 0) -> None:
+        self.not_ready = not_ready  # queries that it refuses at first
         self.sequences: dict[str, list[int]] = {}
         self.unary: list[int] = []
         self._batches = batches
@@ -25,11 +27,23 @@ class Service(grpc.GenericRpcHandler):
     def service(self, details: grpc.HandlerCallDetails) -> Any:
         if details.method.endswith("/WriteStream"):
             return grpc.stream_stream_rpc_method_handler(self._write_stream)
+        if details.method.endswith("/Query"):
+            return grpc.unary_unary_rpc_method_handler(self._query)
         return grpc.unary_unary_rpc_method_handler(self._write)
 
     def _write(self, request: bytes, _: grpc.ServicerContext) -> bytes:
         self.unary.append(ingest_pb2.WriteRequest.FromString(request).sequence)
         return ingest_pb2.WriteResponse(commit=1).SerializeToString()
+
+    def _query(self, _: bytes, context: grpc.ServicerContext) -> bytes:
+        if self.not_ready:
+            self.not_ready -= 1
+            context.abort(grpc.StatusCode.UNAVAILABLE, "starting")
+        columns = {"start": pa.array([7], pa.timestamp("ns", "UTC")), "end": pa.array([9]), "rows": pa.array([3])}
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, pa.table(columns).schema) as stream:
+            stream.write_table(pa.table(columns))
+        return queries_pb2.QueryResponse(arrow=sink.getvalue().to_pybytes()).SerializeToString()
 
     def _write_stream(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         taken: list[int] = []
@@ -86,6 +100,19 @@ def test_unary_writes_go_one_after_the_other(serve: Callable[[Service], str]) ->
     run = driver.write_each(serve(service), (), requests)
     assert service.unary == [1, 2, 3]
     assert len(run.waits) == 3
+
+
+def test_questions_are_asked_one_after_the_other_and_answers_read(serve: Callable[[Service], str]) -> None:
+    run, tables = driver.ask_each(serve(Service(batches=0, fail_at=None)), (), [b"", b""])
+    assert [driver.plain_rows(table) for table in tables] == [[[7, 3]], [[7, 3]]]
+    assert 0.0 < run.p50_ms <= run.p99_ms
+    assert len(run.waits) == 2
+
+
+def test_the_first_answer_is_waited_for_while_a_server_refuses(serve: Callable[[Service], str]) -> None:
+    service = Service(batches=0, fail_at=None, not_ready=2)
+    assert driver.plain_rows(driver.first_answer(serve(service), (), b"")) == [[7, 3]]
+    assert service.not_ready == 0
 
 
 def test_a_batch_says_the_series_of_each_row_by_a_table_of_those_in_it() -> None:

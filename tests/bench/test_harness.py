@@ -12,15 +12,23 @@ from bench.harness import OURS, Case, Contender, Measurement, Result, Size, meas
 class Scripted:
     """A contender whose rounds are known, and that notes when it runs and closes."""
 
-    def __init__(self, name: str, values: list[float], diary: list[str], answers: Answers | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        values: list[float],
+        diary: list[str],
+        answers: Answers | None = None,
+        wrong: tuple[str, ...] = (),
+    ) -> None:
         self._name = name
         self._values = iter(values)
         self._diary = diary
         self._answers = answers
+        self._wrong = wrong
 
     def round(self) -> Measurement:
         self._diary.append(self._name)
-        return Measurement(next(self._values), self._answers, {"p99_ms": 2.0})
+        return Measurement(next(self._values), self._answers, {"p99_ms": 2.0}, self._wrong)
 
     def close(self) -> None:
         self._diary.append(f"{self._name} closed")
@@ -84,6 +92,7 @@ def test_the_line_is_one_of_json_with_the_agreed_fields() -> None:
         "ours": 9.0,
         "peers": {"peer": 3.0},
         "unit": "rows/s",
+        "median": {"ours": 8.5, "peer": 2.5},
         "ratio": 3.0,
         "target": 1.5,
         "ok": True,
@@ -100,6 +109,14 @@ def test_answers_that_differ_are_not_ok_at_any_size() -> None:
     measured = measure(case(contenders), "small")
     assert not measured.ok
     assert measured.wrong == ["round 1, peer: count: 3 against 4", "round 2, peer: count: 3 against 4"]
+
+
+def test_what_a_contender_finds_wrong_itself_is_told_and_not_ok() -> None:
+    diary: list[str] = []
+    contenders = {OURS: Scripted("a", [8.0, 9.0], diary, wrong=("rows are missing",))}
+    measured = measure(case(contenders, target=None), "small")
+    assert not measured.ok
+    assert measured.to_json()["wrong"] == ["round 1, ours: rows are missing", "round 2, ours: rows are missing"]
 
 
 def test_a_contender_that_fails_does_not_keep_the_others_open() -> None:

@@ -1,0 +1,1 @@
+"""Clients of our server that need a process of their own (``bench.child``), each a ``Peer``."""

@@ -1,0 +1,44 @@
+"""What the latency cases ask of everybody: small questions about one series, the same ones in the same order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from bench.data import SEED, SERIES, START_NS, STEP_NS
+
+Kind = Literal["lookup", "hour"]
+LOOKUP_NS = 10_000_000_000
+HOUR_NS = 3_600_000_000_000
+
+
+@dataclass(frozen=True)
+class Question:
+    """Count, least, greatest of a series between two instants, and its newest value or, by the minute, its mean.
+
+    Attributes:
+        series: its code.
+        start_ns, end_ns: Unix nanoseconds, half-open.
+        by_minute: a row for each minute that has any, its start first; else one row for the whole.
+    """
+
+    series: int
+    start_ns: int
+    end_ns: int
+    by_minute: bool
+
+
+def questions(kind: Kind, count: int, rows: int) -> Sequence[Question]:
+    """``count`` questions about a store of ``rows`` narrow points: ``lookup`` takes ten seconds of a series anywhere in
+    them, ``hour`` the first hour, or all of them if they are fewer. No row that is later changes an answer."""
+    random = np.random.default_rng(SEED)
+    series = random.integers(0, SERIES, count).tolist()
+    begin = START_NS - STEP_NS // 2  # between two steps, whatever their jitter
+    length = rows // SERIES * STEP_NS
+    if kind == "hour":
+        return [Question(code, begin, begin + min(HOUR_NS, length), by_minute=True) for code in series]
+    starts = (begin + random.integers(0, max(1, length - LOOKUP_NS), count)).tolist()
+    return [
+        Question(code, start, start + LOOKUP_NS, by_minute=False) for code, start in zip(series, starts, strict=True)
+    ]
