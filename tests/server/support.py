@@ -93,6 +93,10 @@ async def outcome(call: Awaitable[object]) -> Refusal | None:
     return None
 
 
+# What grpc.aio's client makes of a refusal that comes between its look at the call and its write: the status is lost.
+LOST_RACE = "Internal error from Core"
+
+
 class Client:
     """Calls of one key over one channel."""
 
@@ -143,6 +147,8 @@ class Client:
                     await call.write(request)
                     await call.done_writing()
             answer = await call.read()
+            if answer is grpc.aio.EOF and await call.details() == LOST_RACE:
+                return await first()
             if answer is grpc.aio.EOF and await call.code() is not grpc.StatusCode.OK:
                 raise grpc.aio.AioRpcError(
                     await call.code(),

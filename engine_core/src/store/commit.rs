@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::ahead::Ahead;
 use super::change::{Base, Change, Failure, Pending};
 use super::fault;
 use super::hot::Hot;
 use super::item::{Committed, Queued};
 use super::keys;
+use super::lock::HOT;
 use super::queue::{Control, Next, Work};
 use super::shared::Shared;
 use super::stream::{NamespaceId, Stream};
@@ -24,6 +26,7 @@ use crate::window::watermark::Watermark;
 pub(super) struct Committer {
     shared: Arc<Shared>,
     base: Base,
+    ahead: Ahead,
 }
 
 /// Runs the committer until the store is closed. A panic ends it: whoever set the hook ends the process.
@@ -31,6 +34,7 @@ pub(super) fn run(shared: &Arc<Shared>, base: Base) {
     let mut committer = Committer {
         shared: Arc::clone(shared),
         base,
+        ahead: Ahead::of(&shared.directory.file(HOT)),
     };
     if catch_unwind(AssertUnwindSafe(|| committer.work())).is_err() {
         shared.set_failed();
@@ -145,6 +149,7 @@ impl Committer {
             Ok((shares, pending)) => {
                 self.shared.set_full(false);
                 self.publish(slots, shares, pending);
+                self.write_ahead();
             }
             Err(error) => {
                 for item in slots.into_iter().flatten() {
@@ -152,6 +157,16 @@ impl Committer {
                 }
             }
         }
+    }
+
+    /// Once everybody is answered: room for the groups to come, unless the disk is nearly full.
+    fn write_ahead(&mut self) {
+        let shared = &self.shared;
+        let Some(used) = shared.hot().as_ref().map(Hot::used_bytes) else {
+            return;
+        };
+        self.ahead
+            .keep(used, || shared.directory.spare_bytes(shared.options.min_free_bytes));
     }
 
     fn refuse(&self, item: Queued, error: Error) {

@@ -119,17 +119,29 @@ impl Hot {
         Stamp::decode(stamp.ok_or_else(|| missing("stamp"))?)
     }
 
-    /// Bytes of pages in the file that wait to be used again; those of the free list itself count as such.
+    /// Bytes of the file.
+    pub(super) fn disk_bytes(&self) -> u64 {
+        self.env.real_disk_size().unwrap_or(0)
+    }
+
+    /// Bytes of the file up to its last page. More may lie behind it: see `ahead`.
+    pub(super) fn used_bytes(&self) -> u64 {
+        let page = u64::from(self.env.unnamed_database_stat().page_size);
+        (self.env.info().last_page_number as u64 + 1) * page
+    }
+
+    /// Bytes in the file that wait to be used: those of free pages, where the free list's own count as such, and those behind
+    /// the last page.
     pub(super) fn reusable_bytes(&self) -> Result<u64> {
         let txn = self.read()?;
-        let info = self.env.info();
         let main = self.env.unnamed_database_stat();
         let mut used = 2 + main.branch_pages + main.leaf_pages + main.overflow_pages;
         for table in Table::ALL {
             let stat = self.table(table).stat(&txn).or_fault()?;
             used += stat.branch_pages + stat.leaf_pages + stat.overflow_pages;
         }
-        Ok((info.last_page_number + 1).saturating_sub(used) as u64 * u64::from(main.page_size))
+        let used = used as u64 * u64::from(main.page_size);
+        Ok(self.used_bytes().max(self.disk_bytes()).saturating_sub(used))
     }
 }
 

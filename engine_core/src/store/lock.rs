@@ -84,6 +84,12 @@ impl Directory {
         file_bytes(&self.path)
     }
 
+    /// Bytes free beyond the floor and the reserve, whether that is made or not.
+    pub(super) fn spare_bytes(&self, min_free_bytes: u64) -> u64 {
+        let kept = self.reserve_bytes.saturating_add(min_free_bytes);
+        self.free_bytes().unwrap_or(0).saturating_sub(kept)
+    }
+
     /// Makes everything done to its entries durable.
     pub(super) fn sync(&self) -> Result<()> {
         File::open(&self.path).and_then(|dir| dir.sync_all()).or_fault()

@@ -3,6 +3,7 @@
 //! Rows come in by [`Store::submit`], are durable once `done` is told so, and lie in the tail of their stream from then on.
 //! One thread, the committer, opens write transactions; everything else that changes is handed to it.
 
+mod ahead;
 mod blob;
 mod catalog;
 mod change;
