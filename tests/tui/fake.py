@@ -120,7 +120,7 @@ def wave(question: Question) -> Answer:
     lines = tuple(Line(label, starts, values(place)) for place, label in enumerate(labels))
     error = 0.00542 if question.measure.startswith("p") else 0.0
     settled = question.end_ns - 1 - 10 * SECOND_NS
-    return Answer(lines, 336_776, 4_711, timedelta(milliseconds=3.4), "raw", settled, error, question)
+    return Answer(lines, 336_776, 336_776, 4_711, timedelta(milliseconds=3.4), "raw", settled, error, question)
 
 
 def stream(name: str = "flights", **changed: object) -> StreamStatus:

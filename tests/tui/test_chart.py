@@ -242,7 +242,19 @@ async def test_a_replay_is_shown_at_a_range_that_can_be_followed() -> None:
             gateway.push(status(second, streams=(stream("flights", watermark_ns=moved),)))
             clock.advance(1)
             await settle(pilot)
-        assert "over 7 d" in screen_text(app)
+        assert "over 3 d" in screen_text(app)
+
+
+@pytest.mark.parametrize(("rows", "shown"), [(3, "over 15 min"), (10_000_000, "over 3640 d")])
+async def test_a_range_is_widened_for_few_points_only_while_there_are_rows_outside(rows: int, shown: str) -> None:
+    app, gateway, clock = application(stream="flights")
+    gateway.answer = odd([1.0, 2.0, 3.0])
+    async with app.run_test(size=SIZE) as pilot:
+        gateway.push(status(streams=(stream("flights", rows=rows),)))
+        for _ in range(16):
+            clock.advance(0.3)
+            await settle(pilot)
+        assert shown in screen_text(app)
 
 
 @pytest.mark.parametrize(

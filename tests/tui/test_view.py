@@ -62,7 +62,7 @@ def test_a_replay_widens_the_range_until_it_can_be_watched() -> None:
     view = View()
     while view.adapt(3_600.0, None):
         pass
-    assert view.range_s == 7 * 86_400
+    assert view.range_s == 3 * 86_400
 
 
 def test_few_points_widen_the_range_nobody_chose() -> None:

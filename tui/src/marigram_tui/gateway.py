@@ -101,7 +101,7 @@ class LiveGateway:
         from marigram_client import column, tumbling
 
         if question.group is not None and not question.members:
-            return Answer((), 0, 0, timedelta(), "raw", None, 0.0, question)
+            return Answer((), 0, 0, 0, timedelta(), "raw", None, 0.0, question)
         client = await self._connected()
         with _told("query:read"):
             table = await client.query(
@@ -216,6 +216,7 @@ def _answer(table: "pa.Table", question: Question) -> Answer:
     return Answer(
         tuple(lines),
         made.rows_scanned,
+        made.rows_matched,
         made.commit,
         made.elapsed,
         made.tier,

@@ -81,6 +81,7 @@ class Answer:
 
     lines: tuple[Line, ...]
     rows_scanned: int
+    rows_matched: int
     commit: int
     elapsed: timedelta
     tier: str

@@ -17,7 +17,7 @@ WIDTHS_S = (
 MOST_WINDOWS = 2_000
 FEWEST_POINTS = 20
 """A range that nobody chose is widened until it has so many."""
-CROSSING_S = 120
+CROSSING_S = 60
 """And until what is new takes at least so long from the right edge to the left."""
 _FIRST = RANGES_S.index(15 * _MINUTE)
 
@@ -80,7 +80,7 @@ class View:
 
         Args:
             pace: seconds of event time that pass in one of ours, as in a replay.
-            points: windows of the last answer, None if there was none.
+            points: windows of the last answer, None if a longer range would have no more.
         """
         if self.chosen or self.paused or self.range_place + 1 >= len(RANGES_S):
             return False

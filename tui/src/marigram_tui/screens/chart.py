@@ -215,8 +215,7 @@ class Chart(FrameScreen):
             self.answer = answer
             if answer.watermark_ns is not None and (self._watermark_ns or answer.watermark_ns) <= answer.watermark_ns:
                 self._watermark_ns = answer.watermark_ns
-            points = max((len(line.values) for line in answer.lines), default=0)
-            if question.group is None and self.view.adapt(self.state.pace(self.stream), points):
+            if question.group is None and self.view.adapt(self.state.pace(self.stream), self._points(answer)):
                 self._asked = None
             self._draw()
             if not self._hurry:
@@ -227,6 +226,13 @@ class Chart(FrameScreen):
             self._next_at = clock.now() + _AFTER_TROUBLE_S
         finally:
             self._asking = False
+
+    def _points(self, answer: Answer) -> int | None:
+        """Windows of an answer; None if it has all rows of the stream, so that a longer range would add nothing."""
+        figures = self.state.stream(self.stream)
+        if figures is None or answer.rows_matched >= figures.rows:
+            return None
+        return max((len(line.values) for line in answer.lines), default=0)
 
     async def _learn(self, now: float) -> None:
         """The schema, now and then anew, since streams grow columns."""
