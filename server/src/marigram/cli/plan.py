@@ -82,7 +82,7 @@ def checked(plan: Plan, names: Iterable[str]) -> Plan:
         "event": "labels" if plan.labels else "",
     }[kind]
     if wrong:
-        raise _wrong(wrong, f"{wrong} does not belong to {kind} streams", "KIND_MISMATCH")
+        raise _wrong(wrong, f"{wrong} does not belong to {kind} streams", reason="KIND_MISMATCH")
     present = {name: kind for name, kind in plan.types.items() if name in kept}
     return replace(plan, kind=kind, types=present)
 

@@ -45,7 +45,7 @@ def opened(file: str, plan: Plan, form: FileFormat, packing: str | None, delimit
     from marigram.cli.reading import delimited, lines
 
     with ExitStack() as stack:
-        raw: Any = sys.stdin.buffer if file == "-" else stack.enter_context(Path(file).open("rb"))
+        raw: Any = _standard_input() if file == "-" else stack.enter_context(Path(file).open("rb"))
         stream = raw if packing is None else stack.enter_context(pa.CompressedInputStream(pa.PythonFile(raw), packing))
         pieces = cut.chunks(stream, delimited.QUOTE if form is FileFormat.CSV else None)
         first = list(islice(pieces, SAMPLE_CHUNKS))
@@ -67,6 +67,11 @@ def opened(file: str, plan: Plan, form: FileFormat, packing: str | None, delimit
         yield Source(
             plan, seen, _pieces(chain(first, pieces), parser, types), lambda: (raw.tell() if size else 0, size)
         )
+
+
+def _standard_input() -> Any:
+    """Without its buffer: a thread that still waits in the buffer's lock makes the interpreter abort as it ends."""
+    return getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
 
 
 def _pieces(chunks: Iterator[bytes], parser: Parser, types: Types) -> Iterator[Piece]:
