@@ -40,9 +40,10 @@ async def single(writer: Any, first: int) -> int:
 @pytest.fixture
 async def beside(connect: Connect) -> AsyncIterator[tuple[Client, int]]:
     """A client, and the process id of its server."""
+    others = {child.pid for child in psutil.Process().children()}
     async with server.running() as (address, key), connect(address, key) as client:
-        (process,) = [child for child in psutil.Process().children() if "serve" in child.cmdline()]
-        yield client, process.pid
+        (process,) = {child.pid for child in psutil.Process().children()} - others
+        yield client, process
 
 
 @pytest.mark.parametrize("give", [columns, single])
