@@ -1,8 +1,9 @@
 //! Room ahead of the data file's last page, written before it is needed.
 //!
-//! A sync that finds the file grown waits for the filesystem's journal besides the data: a quarter of a small commit. Zeros
-//! written behind the last page in steps move that wait to one commit in twenty. LMDB knows its last page from its meta pages
-//! and never looks at what lies behind, so that neither a lost nor a half-written step is of any consequence.
+//! A sync that finds the file grown waits for its metadata too, an inode or a journal, after the data: a quarter of a small
+//! commit's sync. Zeros written behind the last page in steps move that wait to one commit in twenty. LMDB knows its last page
+//! from its meta pages and never looks at what lies behind, so that neither a lost nor a half-written step is of any
+//! consequence.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -12,8 +13,8 @@ use super::sys;
 
 /// Bytes of a step.
 pub(super) const STEP: u64 = 256 << 10;
-/// Bytes ahead at which the next step is written. A commit that is larger pays for its journal itself: it would only write
-/// twice as much.
+/// Bytes ahead at which the next step is written. A commit that is larger grows the file itself: it would only be
+/// written twice.
 const LEAST: u64 = 64 << 10;
 /// Filesystems that write again to where a block lies, after statfs(2): ext4 and xfs. Elsewhere there is nothing to gain.
 const IN_PLACE: [i64; 2] = [0xEF53, 0x5846_5342];
