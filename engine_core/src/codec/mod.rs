@@ -2,3 +2,8 @@
 
 pub mod bitpack;
 pub mod checksum;
+mod dispatch;
+mod fields;
+
+/// Values in a whole block.
+pub const BLOCK: usize = 1024;
