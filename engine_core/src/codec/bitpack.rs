@@ -173,6 +173,11 @@ impl<'a> Packed<'a> {
         }
     }
 
+    /// Greatest code of the width.
+    pub(super) fn greatest(&self) -> u64 {
+        u64::MAX.checked_shr(64 - self.width).unwrap_or(0)
+    }
+
     /// Sum of the codes.
     pub(super) fn sum(&self) -> u128 {
         match self.width {

@@ -2,8 +2,19 @@
 
 pub mod bitpack;
 pub mod checksum;
+mod delta;
+mod dictionary;
 mod dispatch;
 mod fields;
+mod frame;
+pub mod integers;
+mod linear;
+mod residual;
+mod runs;
+mod scaled;
+#[cfg(test)]
+mod tests;
+mod whole_bytes;
 
 /// Values in a whole block.
 pub const BLOCK: usize = 1024;
