@@ -115,6 +115,86 @@ pub(super) fn integers(shape: u8, rows: usize, seed: u64) -> Vec<i64> {
 /// Number of shapes of [`integers`].
 pub(super) const INTEGER_SHAPES: u8 = 14;
 
+/// Doubles of all shapes that have broken codecs before.
+pub(super) fn floats(shape: u8, rows: usize, seed: u64) -> Vec<f64> {
+    let mut random = Random::new(seed);
+    let edges = [
+        0.0,
+        -0.0,
+        1.0,
+        f64::NAN,
+        -f64::NAN,
+        f64::from_bits(0x7FF0_0000_0000_0001),
+        f64::from_bits(0xFFFF_FFFF_FFFF_FFFF),
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        f64::MAX,
+        f64::MIN,
+        f64::MIN_POSITIVE,
+        f64::from_bits(1),
+        2_251_799_813_685_247.0,
+        -2_251_799_813_685_248.0,
+        2_251_799_813_685_248.5,
+        9_007_199_254_740_993.0,
+        1e300,
+    ];
+    let digits = 10f64.powi(random.between(0, 17) as i32);
+    match shape {
+        0 => (0..rows).map(|_| edges[random.next() as usize % edges.len()]).collect(),
+        1 => vec![edges[random.next() as usize % edges.len()]; rows],
+        2 => cents(rows, &mut random),
+        3 => (0..rows)
+            .map(|_| (random.next() as i64 >> 30) as f64 / digits)
+            .collect(),
+        4 => (0..rows).map(|_| random.unit() * 200.0 - 100.0).collect(),
+        5 => (0..rows).map(|_| f64::from_bits(random.next())).collect(),
+        6 => (0..rows).map(|_| random.between(-4_000, 4_000) as f64 * 0.1).collect(),
+        7 => {
+            let mut values = cents(rows, &mut random);
+            for value in &mut values {
+                if random.next().is_multiple_of(9) {
+                    *value = edges[random.next() as usize % edges.len()];
+                }
+            }
+            values
+        }
+        8 => (0..rows).map(|row| (row / 90) as f64 * std::f64::consts::PI).collect(),
+        _ => (0..rows).map(|row| (row as f64 / 50.0).sin() * 1e-5).collect(),
+    }
+}
+
+/// A random walk in steps of hundredths, as gauges show it.
+pub(super) fn cents(rows: usize, random: &mut Random) -> Vec<f64> {
+    let mut level = random.unit() * 100.0;
+    (0..rows)
+        .map(|_| {
+            level += random.normal() / 4.0;
+            (level * 100.0).round() / 100.0
+        })
+        .collect()
+}
+
+/// Number of shapes of [`floats`].
+pub(super) const FLOAT_SHAPES: u8 = 10;
+
+/// Bits of all shapes, by their words.
+pub(super) fn bits(shape: u8, seed: u64) -> [u64; 16] {
+    let mut random = Random::new(seed);
+    let dense = random.next() % 64;
+    std::array::from_fn(|word| match shape {
+        0 => 0,
+        1 => u64::MAX,
+        2 => random.next(),
+        3 => 1 << (random.next() % 64),
+        4 => !(1 << (random.next() % 64)),
+        5 => u64::MAX << dense,
+        _ => u64::from(word > 6).wrapping_neg(),
+    })
+}
+
+/// Number of shapes of [`bits`].
+pub(super) const BIT_SHAPES: u8 = 7;
+
 /// A shape, a length (whole blocks half of the time) and a seed.
 pub(super) fn blocks(shapes: u8) -> impl Strategy<Value = (u8, usize, u64)> {
     (0..shapes, prop_oneof![Just(1024usize), 1usize..=1024], any::<u64>())
