@@ -30,6 +30,10 @@ const MULTIPLIED: u8 = 32;
 /// Stands for an exception until its row gets a neighbour's number.
 const NO_NUMBER: i64 = i64::MIN;
 const SAMPLE: usize = 32;
+/// Whole numbers are below this.
+const LIMIT: f64 = (1u64 << 51) as f64;
+/// Digits past the point are fewer, where a product is tried.
+const MULTIPLIED_DIGITS: u8 = 10;
 /// Bits that an exception takes, about.
 const EXCEPTION_BITS: usize = 80;
 
@@ -159,9 +163,26 @@ pub(super) fn choose(values: &[f64]) -> Option<Decimal> {
     let sample = &sample[..sampled];
     let hopeless = |value: &&f64| !value.is_finite() || value.to_bits() == (-0.0f64).to_bits();
     let hopeless = sample.iter().filter(hopeless).count();
+    // What is a quotient with few digits is one with many too, up to the range of whole numbers: most blocks of computed doubles
+    // are told by one look.
+    let widest = sample
+        .iter()
+        .filter(|value| value.is_finite())
+        .fold(0.0f64, |all, value| all.max(value.abs()));
+    let digits = POWERS.iter().take_while(|&&power| widest * power < LIMIT).count();
+    let longest = Decimal {
+        exponent: digits.saturating_sub(1) as u8,
+        multiplied: false,
+    };
+    let quotients = sampled - longest.cost(sample).1;
     let (mut best, mut best_cost, mut best_apart) = (None, usize::MAX, sampled);
     for multiplied in [false, true] {
-        for exponent in 0..POWERS.len() as u8 {
+        let exponents = match multiplied {
+            false if quotients * 2 < sampled => 0..0,
+            false => 0..POWERS.len() as u8,
+            true => 1..MULTIPLIED_DIGITS,
+        };
+        for exponent in exponents {
             let decimal = Decimal { exponent, multiplied };
             let (cost, apart) = decimal.cost(sample);
             if cost < best_cost {

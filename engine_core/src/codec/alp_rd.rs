@@ -13,7 +13,7 @@ use super::integers;
 
 const LEAST_LOWER: u32 = 48;
 const MOST_UPPER: usize = 8;
-const SAMPLE: usize = 128;
+const SAMPLE: usize = 96;
 /// Bits that an exception takes, about.
 const EXCEPTION_BITS: usize = 24;
 
@@ -32,6 +32,11 @@ fn choose(sample: &[u64]) -> Cut {
         cost: usize::MAX,
     };
     for lower in LEAST_LOWER..64 {
+        let kind = |bits: &u64| bits >> lower;
+        let changes = sample.windows(2).filter(|two| kind(&two[0]) != kind(&two[1])).count();
+        if lower < 63 && changes * 2 > sample.len() {
+            continue;
+        }
         let mut kinds: Vec<(usize, u64)> = sample
             .chunk_by(|left, right| left >> lower == right >> lower)
             .map(|kind| (kind.len(), kind[0] >> lower))

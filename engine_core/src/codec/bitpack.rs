@@ -160,6 +160,7 @@ impl<'a> Packed<'a> {
             0 => out.fill(offset),
             1..=32 if scale == 1 => offset_32(&self.words, self.width, offset, out),
             1..=32 => affine_32(&self.words, self.width, offset, scale, out),
+            _ if scale == 1 => offset_64(&self.words, self.width, offset, out),
             _ => affine_64(&self.words, self.width, offset, scale, out),
         }
     }
@@ -207,6 +208,16 @@ dispatched! {
         rows_u32(words, width, |row, codes| {
             for (out, &code) in out[row * 32..][..32].iter_mut().zip(codes) {
                 *out = offset.wrapping_add(u64::from(code).wrapping_mul(scale) as i64);
+            }
+        });
+    }
+}
+
+dispatched! {
+    fn offset_64(words: &[u8], width: u32, offset: i64, out: &mut [i64; BLOCK]) {
+        rows_u64(words, width, |row, codes| {
+            for (out, &code) in out[row * 16..][..16].iter_mut().zip(codes) {
+                *out = offset.wrapping_add(code as i64);
             }
         });
     }

@@ -3,6 +3,7 @@
 
 use super::BLOCK;
 use super::bitpack::{Packed, pack, packed_len, width_of};
+use super::dispatch::dispatched;
 use super::fields::{Fields, put_varint};
 use super::integers;
 
@@ -77,14 +78,22 @@ impl Dictionary {
 pub(super) fn decode(mut fields: Fields<'_>, rows: usize, out: &mut [i64; BLOCK]) -> Option<()> {
     let count = fields.number(MOST)?;
     let width = width_of((count as u64).checked_sub(1)?);
-    let mut values = [0; BLOCK];
-    integers::decode_leaf(fields.nested()?, count, &mut values)?;
+    let (mut nested, mut values) = ([0; BLOCK], [0; MOST]);
+    integers::decode_leaf(fields.nested()?, count, &mut nested)?;
+    values[..count].copy_from_slice(&nested[..count]);
     let mut codes = [0u32; BLOCK];
     Packed::new(fields.rest(), rows, width)?.narrow(0, &mut codes);
-    let mut most = 0;
-    for (out, &code) in out.iter_mut().zip(&codes[..rows]) {
-        most = most.max(code);
-        *out = values[code as usize % MOST];
+    (look_up(&codes[..rows], &values, out) < count as u32).then_some(())
+}
+
+dispatched! {
+    /// Answers the greatest code.
+    fn look_up(codes: &[u32], values: &[i64; MOST], out: &mut [i64; BLOCK]) -> u32 {
+        let mut greatest = 0;
+        for (out, &code) in out.iter_mut().zip(codes) {
+            greatest = greatest.max(code);
+            *out = values[code as usize % MOST];
+        }
+        greatest
     }
-    ((most as usize) < count).then_some(())
 }

@@ -19,7 +19,7 @@ const REAL: u8 = 18;
 /// Bytes a value up to which decimals are taken without a look at the rest.
 const GOOD_BYTES: usize = 5;
 
-/// Appends the block in the codec that takes least room; between nearly equals, the faster. Never more than 15 bytes above eight
+/// Appends the block in the codec that takes least room; between nearly equals, the faster. Never more than 49 bytes above eight
 /// for each.
 ///
 /// # Panics

@@ -36,9 +36,13 @@ const fn handicap(codec: u8) -> usize {
         LINEAR => 4,
         DELTA | RUNS => 8,
         DICTIONARY => 16,
+        BYTES => 32,
         _ => 0,
     }
 }
+
+/// What a faster codec may take more than whole bytes.
+const SLACK: usize = 32;
 
 dispatched! {
     /// Least and greatest.
@@ -52,8 +56,8 @@ dispatched! {
     }
 }
 
-/// Appends the block in the codec that takes least room; between nearly equals, the faster. Never more than 14 bytes above
-/// the width of the widest value in whole bytes, for each.
+/// Appends the block in the codec that takes least room; between nearly equals, the faster. Never more than 48 bytes above
+/// what the widest value takes in whole bytes, for each.
 ///
 /// # Panics
 /// If there is no value or more than [`BLOCK`].
@@ -84,7 +88,7 @@ fn encode_any(values: &[i64], nests: bool, out: &mut Vec<u8>) {
     let mut steps = delta::steps(&scaled);
     let stepped = residual::fit(&steps[1..rows]);
     let head = varint_len(zigzag(least)) + varint_len(scaled.scale);
-    let (mut codec, mut cost) = (BYTES, plain);
+    let (mut codec, mut cost) = (BYTES, costs(plain, BYTES));
     let mut offer = |offered: u8, bytes: usize| {
         let offered_cost = costs(bytes, offered);
         if offered_cost < cost {
@@ -96,7 +100,7 @@ fn encode_any(values: &[i64], nests: bool, out: &mut Vec<u8>) {
     let best = offer(DELTA, head + varint_len(zigzag(stepped.low)) + stepped.bytes);
     // A line needs something that climbs, if only between jumps.
     let climbs = stepped.low > 0 || (stepped.low.unsigned_abs() >> stepped.width.saturating_sub(2)) == 0;
-    let lines = (best > 32 && climbs)
+    let lines = ((best > 32 || stepped.width == 0) && climbs)
         .then(|| linear::fit(&scaled, &steps, stepped))
         .flatten();
     let mut best = lines.as_ref().map_or(best, |lines| offer(LINEAR, head + lines.bytes));
@@ -110,7 +114,9 @@ fn encode_any(values: &[i64], nests: bool, out: &mut Vec<u8>) {
             best = offer(RUNS, nested.len());
         }
         if best > rows / 2 && framed.width > 4 {
-            dictionary = Dictionary::of(values, best / 4);
+            // Places that take as many bits as the best so far gain nothing.
+            let bits = (best * 8 / rows).clamp(1, 9) - 1;
+            dictionary = Dictionary::of(values, (best / 4).min(1 << bits));
             if let Some(dictionary) = &dictionary {
                 offer(DICTIONARY, dictionary.bytes(rows));
             }
@@ -126,7 +132,7 @@ fn encode_any(values: &[i64], nests: bool, out: &mut Vec<u8>) {
         _ => whole_bytes::write(values, least, range, out),
     }
     // Sizes are estimates where exceptions and nested blocks come in.
-    if codec != BYTES && out.len() > start + 1 + plain {
+    if codec != BYTES && out.len() > start + plain + SLACK {
         out.truncate(start);
         out.push(BYTES);
         whole_bytes::write(values, least, range, out);

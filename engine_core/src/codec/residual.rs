@@ -29,34 +29,35 @@ pub(super) struct Fit {
 /// Greatest share of exceptions, since each is moved by itself.
 const MOST_EXCEPTIONS: usize = 8;
 
-/// How many values lie on one side of the middle, by the bits of their distance, and the greatest distance.
-struct Side {
-    counts: [u32; 64],
-    reach: [u64; 64],
+/// What lies within `2^bits` of the middle on either side.
+#[derive(Clone, Copy)]
+struct Within {
+    /// Least and greatest offset from the middle.
+    least: i64,
+    greatest: i64,
+    /// Values beyond, on either side.
+    below: usize,
+    above: usize,
 }
 
-impl Side {
-    fn insert(&mut self, distance: u64) {
-        let bits = width_of(distance) as usize;
-        self.counts[bits] += 1;
-        self.reach[bits] = self.reach[bits].max(distance);
-    }
-
-    /// Distances to cut at, each with how many values lie within; the first cut may take none.
-    fn cuts(&self) -> ([(u64, usize); 65], usize) {
-        let mut cuts = [(0, 0); 65];
-        let (mut n, mut within) = (0, 0);
-        if self.counts[0] == 0 {
-            n = 1;
+dispatched! {
+    fn within(values: &[i64], middle: i64, bits: u32) -> Within {
+        let bound = (1i64 << (bits - 1) << 1).wrapping_sub(1) & i64::MAX;
+        let (mut least, mut greatest, mut below, mut above) = (0i64, 0i64, 0u64, 0u64);
+        for &value in values {
+            let offset = value.wrapping_sub(middle);
+            let (low, high) = (offset < !bound, offset > bound);
+            below += u64::from(low);
+            above += u64::from(high);
+            least = least.min(if low { 0 } else { offset });
+            greatest = greatest.max(if high { 0 } else { offset });
         }
-        for bits in 0..64 {
-            if self.counts[bits] > 0 {
-                within += self.counts[bits] as usize;
-                cuts[n] = (self.reach[bits], within);
-                n += 1;
-            }
+        Within {
+            least,
+            greatest,
+            below: below as usize,
+            above: above as usize,
         }
-        (cuts, n)
     }
 }
 
@@ -70,37 +71,37 @@ pub(super) fn fit(values: &[i64]) -> Fit {
     }
     sample[..sampled].sort_unstable();
     let middle = sample[sampled / 2];
-    let empty = || Side {
-        counts: [0; 64],
-        reach: [0; 64],
-    };
-    let (mut below, mut above) = (empty(), empty());
-    for &value in values {
-        let offset = value.wrapping_sub(middle);
-        if offset < 0 {
-            below.insert(!offset as u64);
-        } else {
-            above.insert(offset as u64);
+    // From all values inwards, while those beyond are few.
+    let mut cuts = [within(values, middle, 63); 64];
+    let mut found = 1;
+    let whole = cuts[0];
+    while found < cuts.len() {
+        let last = cuts[found - 1];
+        let below = if last.least < 0 { !last.least } else { 0 };
+        let bits = width_of(below.max(last.greatest) as u64);
+        if bits < 2 {
+            break;
         }
+        cuts[found] = within(values, middle, bits - 1);
+        if (cuts[found].below.min(cuts[found].above)) * MOST_EXCEPTIONS > n {
+            break;
+        }
+        found += 1;
     }
-    let ((below, below_n), (above, above_n)) = (below.cuts(), above.cuts());
-    // Distances are below 2⁶³ on either side, so that a span always fits 64 bits.
-    let reach_of = |(distance, within): (u64, usize)| if within == 0 { 0 } else { distance + 1 };
-    let span = reach_of(below[below_n - 1]) + above[above_n - 1].0;
-    let exception_bytes = 2 + (width_of(span) as usize + 1).div_ceil(8).min(8);
+    let span = |low: &Within, high: &Within| high.greatest.wrapping_sub(low.least) as u64;
+    let exception_bytes = 2 + (width_of(span(&whole, &whole)) as usize + 1).div_ceil(8).min(8);
     let mut best = Fit {
         low: middle,
         width: 64,
         bytes: usize::MAX,
     };
-    for &cut in &below[..below_n] {
-        for &(high, within_above) in &above[..above_n] {
-            let exceptions = n - cut.1 - within_above;
+    for low in &cuts[..found] {
+        for high in &cuts[..found] {
+            let exceptions = low.below + high.above;
             if exceptions * MOST_EXCEPTIONS > n {
                 continue;
             }
-            let reach = reach_of(cut);
-            let width = width_of(reach + high);
+            let width = width_of(span(low, high));
             let aside = if exceptions > 0 {
                 1 + exceptions * exception_bytes
             } else {
@@ -109,7 +110,7 @@ pub(super) fn fit(values: &[i64]) -> Fit {
             let bytes = 2 + packed_len(n, width) + aside;
             if bytes < best.bytes {
                 best = Fit {
-                    low: middle.wrapping_sub(reach as i64),
+                    low: middle.wrapping_add(low.least),
                     width,
                     bytes,
                 };

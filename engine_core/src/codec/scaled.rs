@@ -23,8 +23,11 @@ impl Scaled {
             rows,
         };
         let difference = |&value: &i64| value.wrapping_sub(origin) as u64;
-        // Most blocks have no common divisor, and a few values tell.
-        let sample = values.iter().step_by((rows / 16).max(1)).map(difference);
+        // Most blocks have no common divisor, and a few values tell: some far apart, and neighbours for the sake of clocks.
+        let neighbours = values.iter().take(8);
+        let sample = neighbours
+            .chain(values.iter().step_by((rows / 8).max(1)))
+            .map(difference);
         let guess = sample.fold(0, divisor);
         if guess > 1 && !divide(values, origin, guess, &mut scaled.quotients) {
             scaled.scale = values.iter().map(difference).fold(guess, divisor);
@@ -118,10 +121,13 @@ mod tests {
     #[test]
     fn a_value_that_the_sample_missed_lowers_the_divisor() {
         let mut values: Vec<i64> = (0..1024).map(|row| row * 1_000).collect();
-        values[1] += 50;
+        values[11] += 50;
         let scaled = Scaled::new(&values, 0);
-        assert_eq!((scaled.scale, scaled.quotients[1], scaled.quotients[2]), (50, 21, 40));
-        values[1] += 1;
+        assert_eq!(
+            (scaled.scale, scaled.quotients[11], scaled.quotients[12]),
+            (50, 221, 240)
+        );
+        values[11] += 1;
         assert_eq!(Scaled::new(&values, 0).scale, 1);
     }
 

@@ -39,14 +39,24 @@ pub(super) fn decode(mut fields: Fields<'_>, rows: usize, out: &mut [i64; BLOCK]
     if size > 8 || bytes.len() != rows * size {
         return None;
     }
-    if size == 0 {
-        out[..rows].fill(base);
-        return Some(());
-    }
-    for (out, value) in out.iter_mut().zip(bytes.chunks_exact(size)) {
-        let mut le = [0; 8];
-        le[..size].copy_from_slice(value);
-        *out = base.wrapping_add(i64::from_le_bytes(le));
+    match size {
+        0 => out[..rows].fill(base),
+        1 => widen::<1>(bytes, base, out),
+        2 => widen::<2>(bytes, base, out),
+        3 => widen::<3>(bytes, base, out),
+        4 => widen::<4>(bytes, base, out),
+        5 => widen::<5>(bytes, base, out),
+        6 => widen::<6>(bytes, base, out),
+        7 => widen::<7>(bytes, base, out),
+        _ => widen::<8>(bytes, base, out),
     }
     Some(())
+}
+
+fn widen<const SIZE: usize>(bytes: &[u8], base: i64, out: &mut [i64; BLOCK]) {
+    for (out, value) in out.iter_mut().zip(bytes.as_chunks::<SIZE>().0) {
+        let mut le = [0; 8];
+        le[..SIZE].copy_from_slice(value);
+        *out = base.wrapping_add(i64::from_le_bytes(le));
+    }
 }
