@@ -4,4 +4,5 @@ mod bitmap;
 mod floats;
 mod fuzz;
 mod integers;
+mod layout;
 mod samples;
