@@ -1,0 +1,260 @@
+//! Blocks of integers, timestamps and dictionary codes: one byte for the codec, then what its file describes.
+//!
+//! | codec | file | for |
+//! |---|---|---|
+//! | 0 constant | here | the value, a zig-zag varint |
+//! | 1 bytes | `whole_bytes` | short or wild blocks |
+//! | 2 frame | `frame` | values near each other |
+//! | 3 delta | `delta` | values near the one before |
+//! | 4 linear | `linear` | clocks |
+//! | 5 runs | `runs` | values that stay |
+//! | 6 dictionary | `dictionary` | few distinct values |
+//!
+//! A number is never given to another layout: what changes gets a new one. The number of rows is not stored, since the
+//! directory of a chunk has it. Dictionary codes are the same bytes, as non-negative integers below 2³².
+
+use super::BLOCK;
+use super::dictionary::{self, Dictionary};
+use super::dispatch::dispatched;
+use super::fields::{Fields, put_signed, varint_len, zigzag};
+use super::frame::{self, Frame};
+use super::residual;
+use super::scaled::Scaled;
+use super::{delta, linear, runs, whole_bytes};
+
+const CONSTANT: u8 = 0;
+const BYTES: u8 = 1;
+const FRAME: u8 = 2;
+const DELTA: u8 = 3;
+const LINEAR: u8 = 4;
+const RUNS: u8 = 5;
+const DICTIONARY: u8 = 6;
+
+/// What a slower codec must save to be chosen, in 64ths of a bit a value: about what its decoding costs more than a frame's.
+const fn handicap(codec: u8) -> usize {
+    match codec {
+        LINEAR => 4,
+        DELTA | RUNS => 8,
+        DICTIONARY => 16,
+        BYTES => 32,
+        _ => 0,
+    }
+}
+
+/// What a faster codec may take more than whole bytes.
+const SLACK: usize = 32;
+
+dispatched! {
+    /// Least and greatest.
+    pub(super) fn bounds(values: &[i64]) -> (i64, i64) {
+        let (mut least, mut greatest) = (i64::MAX, i64::MIN);
+        for &value in values {
+            least = least.min(value);
+            greatest = greatest.max(value);
+        }
+        (least, greatest)
+    }
+}
+
+/// Appends the block in the codec that takes least room; between nearly equals, the faster. Never more than 48 bytes above
+/// what the widest value takes in whole bytes, for each.
+///
+/// # Panics
+/// If there is no value or more than [`BLOCK`].
+pub fn encode(values: &[i64], out: &mut Vec<u8>) {
+    encode_any(values, true, out);
+}
+
+/// [`encode`] without the codecs that nest blocks in theirs.
+pub(super) fn encode_leaf(values: &[i64], out: &mut Vec<u8>) {
+    encode_any(values, false, out);
+}
+
+fn encode_any(values: &[i64], nests: bool, out: &mut Vec<u8>) {
+    let rows = values.len();
+    assert!((1..=BLOCK).contains(&rows), "a block has 1 to 1,024 values");
+    let (least, greatest) = bounds(values);
+    if least == greatest {
+        out.push(CONSTANT);
+        put_signed(least, out);
+        return;
+    }
+    let range = greatest.wrapping_sub(least) as u64;
+    let start = out.len();
+    let plain = whole_bytes::len(rows, least, range);
+    let scaled = Scaled::new(values, least);
+    let costs = |bytes: usize, codec: u8| bytes + rows * handicap(codec) / 512;
+    let framed = residual::fit(scaled.quotients());
+    let mut steps = delta::steps(&scaled);
+    let stepped = residual::fit(&steps[1..rows]);
+    let head = varint_len(zigzag(least)) + varint_len(scaled.scale);
+    let (mut codec, mut cost) = (BYTES, costs(plain, BYTES));
+    let mut offer = |offered: u8, bytes: usize| {
+        let offered_cost = costs(bytes, offered);
+        if offered_cost < cost {
+            (codec, cost) = (offered, offered_cost);
+        }
+        cost
+    };
+    offer(FRAME, head + framed.bytes);
+    let best = offer(DELTA, head + varint_len(zigzag(stepped.low)) + stepped.bytes);
+    // A line needs something that climbs, if only between jumps.
+    let climbs = stepped.low > 0 || (stepped.low.unsigned_abs() >> stepped.width.saturating_sub(2)) == 0;
+    let lines = ((best > 32 || stepped.width == 0) && climbs)
+        .then(|| linear::fit(&scaled, &steps, stepped))
+        .flatten();
+    let mut best = lines.as_ref().map_or(best, |lines| offer(LINEAR, head + lines.bytes));
+    let mut nested = Vec::new();
+    let mut dictionary = None;
+    if nests {
+        let count = runs::count(values);
+        // A run takes a byte and a half at the very least, or nearly nothing if all are alike.
+        if count * 4 <= rows && best > 24 {
+            runs::write(values, &mut nested);
+            best = offer(RUNS, nested.len());
+        }
+        if best > rows / 2 && framed.width > 4 {
+            // Places that take as many bits as the best so far gain nothing.
+            let bits = (best * 8 / rows).clamp(1, 9) - 1;
+            dictionary = Dictionary::of(values, (best / 4).min(1 << bits));
+            if let Some(dictionary) = &dictionary {
+                offer(DICTIONARY, dictionary.bytes(rows));
+            }
+        }
+    }
+    out.push(codec);
+    match codec {
+        FRAME => frame::write(&scaled, framed, out),
+        DELTA => delta::write(&scaled, &mut steps, stepped, out),
+        LINEAR => linear::write(&scaled, &lines.expect("offered"), out),
+        RUNS => out.extend_from_slice(&nested),
+        DICTIONARY => dictionary.expect("offered").write(rows, out),
+        _ => whole_bytes::write(values, least, range, out),
+    }
+    // Sizes are estimates where exceptions and nested blocks come in.
+    if codec != BYTES && out.len() > start + plain + SLACK {
+        out.truncate(start);
+        out.push(BYTES);
+        whole_bytes::write(values, least, range, out);
+    }
+}
+
+/// Decodes a block of so many rows; false, with `out` unspecified, if the bytes are not one. Rows past the block's are unspecified.
+#[must_use]
+pub fn decode(bytes: &[u8], rows: usize, out: &mut [i64; BLOCK]) -> bool {
+    decode_any(bytes, rows, true, out).is_some()
+}
+
+/// [`decode`] of what [`encode_leaf`] wrote.
+pub(super) fn decode_leaf(bytes: &[u8], rows: usize, out: &mut [i64; BLOCK]) -> Option<()> {
+    decode_any(bytes, rows, false, out)
+}
+
+/// Codec and fields of a block of so many rows.
+fn open(bytes: &[u8], rows: usize) -> Option<(u8, Fields<'_>)> {
+    let mut fields = Fields::new(bytes);
+    let codec = fields.byte()?;
+    (1..=BLOCK).contains(&rows).then_some((codec, fields))
+}
+
+fn constant(mut fields: Fields<'_>) -> Option<i64> {
+    fields.signed().filter(|_| fields.is_empty())
+}
+
+fn decode_any(bytes: &[u8], rows: usize, nests: bool, out: &mut [i64; BLOCK]) -> Option<()> {
+    let (codec, fields) = open(bytes, rows)?;
+    match codec {
+        CONSTANT => out.fill(constant(fields)?),
+        BYTES => whole_bytes::decode(fields, rows, out)?,
+        FRAME => Frame::read(fields, rows)?.decode(out),
+        DELTA => delta::decode(fields, rows, out)?,
+        LINEAR => linear::decode(fields, rows, out)?,
+        RUNS if nests => runs::decode(fields, rows, out)?,
+        DICTIONARY if nests => dictionary::decode(fields, rows, out)?,
+        _ => return None,
+    }
+    Some(())
+}
+
+/// Exact sum of a block without nulls: from its codes if it is constant, a frame or runs, else by decoding it. None if the bytes
+/// are no such block.
+pub fn sum(bytes: &[u8], rows: usize) -> Option<i128> {
+    let (codec, fields) = open(bytes, rows)?;
+    let encoded = match codec {
+        CONSTANT => return Some(i128::from(constant(fields)?) * rows as i128),
+        FRAME => Frame::read(fields, rows)?.sum(rows),
+        RUNS => return runs::sum(fields, rows),
+        _ => None,
+    };
+    encoded.or_else(|| {
+        let mut values = [0; BLOCK];
+        decode_any(bytes, rows, true, &mut values)?;
+        Some(sum_of(&values[..rows]))
+    })
+}
+
+fn sum_of(values: &[i64]) -> i128 {
+    let (low, high) = sum_halves(values);
+    i128::from(low) + (i128::from(high) << 32)
+}
+
+dispatched! {
+    /// Sums of the lower halves and, signed, of the upper halves.
+    fn sum_halves(values: &[i64]) -> (i64, i64) {
+        let (mut low, mut high) = (0i64, 0i64);
+        for &value in values {
+            low = low.wrapping_add(value & 0xFFFF_FFFF);
+            high = high.wrapping_add(value >> 32);
+        }
+        (low, high)
+    }
+}
+
+/// Least and greatest value of a block without nulls. None if the bytes are no such block.
+pub fn extrema(bytes: &[u8], rows: usize) -> Option<(i64, i64)> {
+    let (codec, fields) = open(bytes, rows)?;
+    if codec == CONSTANT {
+        return constant(fields).map(|value| (value, value));
+    }
+    let mut values = [0; BLOCK];
+    decode_any(bytes, rows, true, &mut values)?;
+    Some(bounds(&values[..rows]))
+}
+
+/// [`encode`] for dictionary codes.
+///
+/// # Panics
+/// As [`encode`].
+pub fn encode_codes(codes: &[u32], out: &mut Vec<u8>) {
+    assert!((1..=BLOCK).contains(&codes.len()), "a block has 1 to 1,024 values");
+    let mut values = [0; BLOCK];
+    for (value, &code) in values.iter_mut().zip(codes) {
+        *value = code.into();
+    }
+    encode(&values[..codes.len()], out);
+}
+
+/// [`decode`] for dictionary codes.
+#[must_use]
+pub fn decode_codes(bytes: &[u8], rows: usize, out: &mut [u32; BLOCK]) -> bool {
+    decode_codes_any(bytes, rows, out).is_some()
+}
+
+fn decode_codes_any(bytes: &[u8], rows: usize, out: &mut [u32; BLOCK]) -> Option<()> {
+    let (codec, fields) = open(bytes, rows)?;
+    if codec == CONSTANT {
+        out.fill(u32::try_from(constant(fields)?).ok()?);
+        return Some(());
+    }
+    if codec == FRAME && Frame::read(fields, rows)?.decode_narrow(out) {
+        return Some(());
+    }
+    let mut values = [0; BLOCK];
+    decode_any(bytes, rows, true, &mut values)?;
+    let mut bits = 0;
+    for (out, &value) in out.iter_mut().zip(&values[..rows]) {
+        bits |= value;
+        *out = value as u32;
+    }
+    u32::try_from(bits).is_ok().then_some(())
+}

@@ -1,0 +1,95 @@
+use super::samples::{INTEGER_SHAPES, MILLISECOND, Random, SECOND, blocks, clock, integers, tsbs};
+use crate::codec::BLOCK;
+use crate::codec::integers::{decode, decode_codes, encode, encode_codes, extrema, sum};
+use proptest::prelude::*;
+
+fn encoded(values: &[i64]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode(values, &mut bytes);
+    let mut back = [0; BLOCK];
+    assert!(decode(&bytes, values.len(), &mut back));
+    assert_eq!(&back[..values.len()], values);
+    bytes
+}
+
+/// Bits a value over as many whole blocks.
+fn bits(values: &[i64]) -> f64 {
+    let bytes: usize = values.chunks(BLOCK).map(|block| encoded(block).len()).sum();
+    bytes as f64 * 8.0 / values.len() as f64
+}
+
+proptest! {
+    #[test]
+    fn integers_round_trip_and_never_take_more_than_plain((shape, rows, seed) in blocks(INTEGER_SHAPES)) {
+        let values = integers(shape, rows, seed);
+        prop_assert!(encoded(&values).len() <= 8 * rows + 48);
+    }
+
+    #[test]
+    fn sums_and_extrema_of_encoded_integers_are_those_of_decoded_ones((shape, rows, seed) in blocks(INTEGER_SHAPES)) {
+        let values = integers(shape, rows, seed);
+        let bytes = encoded(&values);
+        prop_assert_eq!(sum(&bytes, rows), Some(values.iter().map(|&value| i128::from(value)).sum()));
+        prop_assert_eq!(extrema(&bytes, rows), Some((*values.iter().min().unwrap(), *values.iter().max().unwrap())));
+    }
+
+    #[test]
+    fn codes_round_trip_and_never_take_more_than_plain((shape, rows, seed) in blocks(INTEGER_SHAPES)) {
+        let codes: Vec<u32> = integers(shape, rows, seed).iter().map(|&value| value as u32).collect();
+        let mut bytes = Vec::new();
+        encode_codes(&codes, &mut bytes);
+        prop_assert!(bytes.len() <= 4 * rows + 48);
+        let mut back = [0; BLOCK];
+        prop_assert!(decode_codes(&bytes, rows, &mut back));
+        prop_assert_eq!(&back[..rows], &codes[..]);
+    }
+}
+
+#[test]
+fn a_steady_clock_takes_a_fraction_of_a_bit() {
+    assert!(bits(&clock(8 * BLOCK, 10 * SECOND, 0, 1, &mut Random::new(1))) < 0.25);
+}
+
+#[test]
+fn a_clock_with_jitter_takes_the_bits_of_the_jitter() {
+    // Seven values, a reading each second that is up to 3 ms off: 3 bits.
+    let bits = bits(&clock(8 * BLOCK, SECOND, 3, MILLISECOND, &mut Random::new(1)));
+    assert!(bits < 3.3, "{bits}");
+}
+
+#[test]
+fn times_of_short_series_one_after_the_other_stay_small() {
+    let mut random = Random::new(1);
+    let times: Vec<i64> = (0..40)
+        .flat_map(|_| clock(205, SECOND, 3, MILLISECOND, &mut random))
+        .collect();
+    let bits = bits(&times);
+    assert!(bits < 3.8, "{bits}");
+}
+
+#[test]
+fn a_gap_in_a_steady_clock_costs_a_few_bytes() {
+    let times = integers(9, BLOCK, 1);
+    assert!(encoded(&times).len() < 40);
+}
+
+#[test]
+fn loads_of_tsbs_take_the_bits_of_their_steps() {
+    let bits = bits(&tsbs(16 * BLOCK, &mut Random::new(1)));
+    assert!(bits < 3.5, "{bits}");
+}
+
+#[test]
+fn codes_that_stay_for_long_take_almost_nothing() {
+    let codes: Vec<i64> = (0..8192).map(|row| row / 300 * 7 % 11).collect();
+    assert!(bits(&codes) < 0.3);
+}
+
+#[test]
+fn few_distinct_values_take_the_bits_of_their_number() {
+    let mut random = Random::new(1);
+    let distinct: Vec<i64> = (0..5).map(|_| random.next() as i64 >> 20).collect();
+    let values: Vec<i64> = (0..8192).map(|_| distinct[random.next() as usize % 5]).collect();
+    let bits = bits(&values);
+    assert!(bits < 3.5, "{bits}");
+}

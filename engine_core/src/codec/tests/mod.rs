@@ -1,0 +1,8 @@
+//! What codecs must do on columns as they come and at their worst.
+
+mod bitmap;
+mod floats;
+mod fuzz;
+mod integers;
+mod layout;
+mod samples;
