@@ -12,7 +12,7 @@ SOURCE := --require-hashes --no-deps --no-build-isolation -r requirements-source
 BUILD := --no-deps --no-build-isolation
 LOCK := uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: develop release proto accept check test test-rust test-python bench demo faults fuzz lock clean
+.PHONY: develop release proto accept check test test-rust test-python bench demo pictures faults fuzz lock clean
 .DEFAULT_GOAL := develop
 
 develop: .make/develop  # everything that development needs, built quickly
@@ -39,8 +39,11 @@ test-python: .make/develop
 bench: .make/release  # answers and speed beside the peers': make bench CASES="GROUP ..." SIZE=small|full
 	.venv-bench/bin/python -m bench --size $(SIZE) $(CASES)
 
-demo: .make/develop  # a server with data in it, and what to ask of it
+demo: .make/develop  # a year of flights and weather replayed, five tables, and the dashboard on a terminal
 	.venv/bin/marigram demo
+
+pictures: .make/develop  # docs/images: the terminal as its tests see it
+	.venv/bin/python -m tests.tui.pictures
 
 faults: .make/develop  # storage and processes, broken on purpose
 	MARIGRAM_FAULTS=full .venv/bin/python -m pytest -s -m fault
