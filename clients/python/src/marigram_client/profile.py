@@ -63,7 +63,8 @@ def _profile(name: str | None) -> dict[str, str]:
     known = {"address", "key"}
     if not isinstance(table, dict) or not table.keys() <= known or not all(isinstance(v, str) for v in table.values()):
         rule = f"profile {name or 'default'} must be a table of the texts address and key"
-        raise InvalidArgument(f"{rule}, found {type(table).__name__}", reason="PROFILE_INVALID", field="profile")
+        found = "none of that name" if table is None else type(table).__name__
+        raise InvalidArgument(f"{rule}, found {found}", reason="PROFILE_INVALID", field="profile")
     return table
 
 
