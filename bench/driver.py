@@ -20,6 +20,7 @@ from bench import messages
 from bench.answers import Answers
 from bench.data import SERIES
 from marigram_client._pb.marigram.v1 import ingest_pb2, queries_pb2
+from marigram_client.aio import runtime
 
 INGEST = "/marigram.v1.IngestService/"
 QUERY = "/marigram.v1.QueryService/"
@@ -119,6 +120,7 @@ async def _write_stream(
     """When the last ack came, and the wait of each batch."""
     method: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(INGEST + "WriteStream")
     call = method(metadata=metadata)
+    said = runtime.ending(call)
     sent: list[float] = []
     waits: list[float] = []
     ended = 0.0
@@ -127,7 +129,10 @@ async def _write_stream(
     async def read() -> None:
         nonlocal ended
         while len(waits) < len(requests):
-            answer = await call.read()
+            try:
+                answer = await call.read()
+            except grpc.aio.AioRpcError as error:
+                raise said(error) from error
             if not isinstance(answer, bytes):
                 raise RuntimeError(f"WriteStream ended: {await call.code()}: {await call.details()}")
             ended = time.perf_counter()
@@ -139,7 +144,10 @@ async def _write_stream(
         for request in requests:
             await room.acquire()
             sent.append(time.perf_counter())
-            await call.write(request)
+            try:
+                await call.write(request)
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                return  # the reader hears why
         await call.done_writing()
 
     async with asyncio.TaskGroup() as tasks:
