@@ -9,7 +9,6 @@ import statistics
 from pathlib import Path
 
 import grpc
-import numpy as np
 import pytest
 
 from marigram_client.aio import Client
@@ -18,6 +17,7 @@ from tests.faults import rows
 from tests.faults.bystanders import looking_on
 from tests.faults.load import QUIET_S, loaded
 from tests.faults.server import key_file, running
+from tests.faults.writing import given
 
 pytestmark = pytest.mark.fault
 FLOOR = 1_000  # rows acknowledged between two stops, or the run proves nothing
@@ -116,15 +116,7 @@ class Roller:
 
 
 async def write(writer: Writer, batch: rows.Batch) -> None:
-    """Write what ``rows.columns`` says, as a user would."""
-    numbers = np.arange(batch[1] * rows.ROWS, (batch[1] + 1) * rows.ROWS)
-    columns = {
-        "time": rows.START_NS + batch[1] * rows.SECOND_NS + np.arange(rows.ROWS),
-        "number": numbers,
-        "value": numbers / 8,
-        "producer": [batch[0]] * rows.ROWS,
-    }
-    await writer.write(rows.STREAM, columns, labels=["producer"])
+    await writer.write(rows.STREAM, given(batch), labels=["producer"])
 
 
 async def test_a_writer_lives_through_a_rolling_restart(tmp_path: Path, full: bool) -> None:
