@@ -1,7 +1,7 @@
 """A program that writes numbered pieces by a named writer of the client library, and goes on where the writer stands.
 
-``python -m tests.faults.writing SIDE ADDRESS WRITER PRODUCER PIECES``, the key in ``MARIGRAM_KEY``. Piece i is batch i of
-the producer, and it prints ``written acknowledged`` after each. It ends once everything is acknowledged.
+``python -m tests.faults.writing SIDE ADDRESS WRITER PRODUCER PIECES``, the key in ``MARIGRAM_KEY``. Piece i is batch
+i of the producer, and it prints ``written acknowledged`` after each. It ends once everything is acknowledged.
 """
 
 import asyncio
