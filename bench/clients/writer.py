@@ -244,15 +244,17 @@ def _hold_asynchronous(held: Held, address: str, key: str) -> None:
         async with aio.Client(address, key) as client, client.writer(WRITER) as writer:
 
             async def columns(place: int) -> None:
+                patience: float | None = None  # the first call imports, and waits its turn among all who append
                 while not held.stopping.is_set():
                     labels = {messages.LABEL: messages.host(place)}
                     try:
-                        async with asyncio.timeout(0.05):
+                        async with asyncio.timeout(patience):
                             await writer.write(messages.STREAM, _fresh_columns(), labels=labels)
                     except TimeoutError:
                         held.gave_up()
                     else:
                         held.took(place, HELD_ROWS)
+                        patience = 0.05
 
             async def rows(place: int) -> None:
                 while not held.stopping.is_set():
