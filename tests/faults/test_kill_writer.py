@@ -2,7 +2,6 @@
 there once, in order."""
 
 import asyncio
-import os
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +16,6 @@ from tests.faults.server import Server, key_file, running
 
 pytestmark = pytest.mark.fault
 SYNC_DELAYS_US = (1_000, 5_000, 20_000)  # slow syncs, so that batches pile up in the server too
-NOTICE = {"MARIGRAM_NOTICE_SECONDS": "0"}  # so that a server without clients ends at once
 REST = 50  # pieces that the last importer writes beyond what others began
 OPENING = 1 / 8  # of the kills fall while the importer opens its writer
 POOL = 3  # importers that are started together, so that one follows the other at once
@@ -42,7 +40,7 @@ async def test_writers_live_through_kills_of_the_server(
     tmp_path: Path, shim_library: Path, control: shim.Control, dice: random.Random, full: bool
 ) -> None:
     kills = 40 if full else 5
-    settings = NOTICE | shim.environment(shim_library, "/hot.mdb", control=control.path)
+    settings = shim.environment(shim_library, "/hot.mdb", control=control.path)
     caught = dict.fromkeys(SIDES, 0)
     async with running(tmp_path / "data", settings) as server:
         access = (f"127.0.0.1:{server.port}", key_file(server.folder).read_text().strip())
@@ -133,7 +131,7 @@ async def test_a_killed_importer_stores_each_row_once(
     tmp_path: Path, shim_library: Path, control: shim.Control, dice: random.Random, full: bool, side: str
 ) -> None:
     kills = 40 if full else 6
-    settings = NOTICE | shim.environment(shim_library, "/hot.mdb", control=control.path)
+    settings = shim.environment(shim_library, "/hot.mdb", control=control.path)
     async with running(tmp_path / "data", settings) as server, importers(server, side) as start:
         source = Import()
         ready: list[Importer] = [await start()]
@@ -176,13 +174,12 @@ async def test_a_killed_importer_stores_each_row_once(
     assert source.unheard, "something must have been stored unheard"
 
 
-@pytest.mark.parametrize("side", SIDES)
 async def test_control_an_importer_that_believes_its_sends_loses_rows(
-    tmp_path: Path, shim_library: Path, control: shim.Control, side: str
+    tmp_path: Path, shim_library: Path, control: shim.Control
 ) -> None:
     control["sync_delay_us"] = SYNC_DELAYS_US[-1]
-    settings = NOTICE | shim.environment(shim_library, "/hot.mdb", control=control.path)
-    async with running(tmp_path / "data", settings) as server, importers(server, side) as start:
+    settings = shim.environment(shim_library, "/hot.mdb", control=control.path)
+    async with running(tmp_path / "data", settings) as server, importers(server, "aio") as start:
         one, other = await asyncio.gather(start(), start())
         one.order()
         await at_work(one, 100)
@@ -197,9 +194,8 @@ async def test_control_an_importer_that_believes_its_sends_loses_rows(
     assert findings.lost, findings
 
 
-@pytest.mark.parametrize("side", SIDES)
-async def test_control_an_importer_with_a_new_name_each_time_stores_rows_twice(tmp_path: Path, side: str) -> None:
-    async with running(tmp_path / "data", os.environ | NOTICE) as server, importers(server, side) as start:
+async def test_control_an_importer_with_a_new_name_each_time_stores_rows_twice(tmp_path: Path) -> None:
+    async with running(tmp_path / "data") as server, importers(server, "blocking") as start:
         one, other = await asyncio.gather(start(), start())
         one.order(writer="one")
         await one.until(lambda: one.acked >= 10)
