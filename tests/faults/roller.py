@@ -16,6 +16,7 @@ class Roller:
         self.writer = writer
         self.sent: list[rows.Batch] = []
         self.stop = asyncio.Event()
+        self.ended = False
 
     @property
     def acked(self) -> list[rows.Batch]:
@@ -23,14 +24,18 @@ class Roller:
         return [(self.writer.name, index) for index in range(self.writer.acked_sequence)]
 
     async def run(self) -> None:
-        while not self.stop.is_set():
-            batch = (self.writer.name, len(self.sent))
-            self.sent.append(batch)
-            await write(self.writer, batch)
+        try:
+            while not self.stop.is_set():
+                batch = (self.writer.name, len(self.sent))
+                self.sent.append(batch)
+                await write(self.writer, batch)
+        finally:
+            self.ended = True
 
     async def until_acked(self, batches: int) -> None:
         async with asyncio.timeout(QUIET_S):
             while self.writer.acked_sequence < batches:  # noqa: ASYNC110  the writer tells nobody
+                assert not self.ended, "the writer has failed"
                 await asyncio.sleep(0.001)
 
 

@@ -1,4 +1,4 @@
-"""T2: kill -9 of the server under the writers of the client library, and of processes that write by one: each row is
+"""Kill -9 of the server under the writers of the client library, and of processes that write by one: each row is
 there once, in order."""
 
 import asyncio
@@ -174,6 +174,7 @@ async def test_a_killed_importer_stores_each_row_once(
     assert source.unheard, "something must have been stored unheard"
 
 
+# The controls prove the judgement, which is the same for both clients: so each has one of them.
 async def test_control_an_importer_that_believes_its_sends_loses_rows(
     tmp_path: Path, shim_library: Path, control: shim.Control
 ) -> None:
