@@ -12,12 +12,11 @@ import grpc
 import pytest
 
 from marigram_client.aio import Client
-from marigram_client.aio.writer import Writer
 from tests.faults import rows
 from tests.faults.bystanders import looking_on
 from tests.faults.load import QUIET_S, loaded
+from tests.faults.roller import Roller, write
 from tests.faults.server import key_file, running
-from tests.faults.writing import given
 
 pytestmark = pytest.mark.fault
 FLOOR = 1_000  # rows acknowledged between two stops, or the run proves nothing
@@ -95,30 +94,6 @@ async def test_control_a_client_that_hears_anything_else_is_noticed(tmp_path: Pa
     assert set(found.endings) == {grpc.StatusCode.UNAUTHENTICATED}
 
 
-class Roller:
-    """One writer of the client library, which writes batch after batch until it is told to stop."""
-
-    def __init__(self, writer: Writer) -> None:
-        self.writer = writer
-        self.sent: list[rows.Batch] = []
-        self.stop = asyncio.Event()
-
-    async def run(self) -> None:
-        while not self.stop.is_set():
-            batch = (self.writer.name, len(self.sent))
-            self.sent.append(batch)
-            await write(self.writer, batch)
-
-    async def until_acked(self, batches: int) -> None:
-        async with asyncio.timeout(QUIET_S):
-            while self.writer.acked_sequence < batches:  # noqa: ASYNC110  the writer tells nobody
-                await asyncio.sleep(0.001)
-
-
-async def write(writer: Writer, batch: rows.Batch) -> None:
-    await writer.write(rows.STREAM, given(batch), labels=["producer"])
-
-
 async def test_a_writer_lives_through_a_rolling_restart(tmp_path: Path, full: bool) -> None:
     restarts = 10 if full else 3
     async with (
@@ -132,7 +107,7 @@ async def test_a_writer_lives_through_a_rolling_restart(tmp_path: Path, full: bo
             for _ in range(restarts):
                 await roller.until_acked(writer.acked_sequence + 30)
                 assert (await server.stop(TERM))[0] == DRAINED
-                acked = {("roller", index) for index in range(writer.acked_sequence)}
+                acked = roller.acked
                 await server.start()
                 findings = rows.judge(roller.sent, acked, await server.visible())
                 assert not findings, findings
