@@ -34,7 +34,7 @@ class Roller:
 
     async def until_acked(self, batches: int) -> None:
         async with asyncio.timeout(QUIET_S):
-            while self.writer.acked_sequence < batches:  # noqa: ASYNC110  the writer tells nobody
+            while self.writer.acked_sequence < batches:
                 assert not self.ended, "the writer has failed"
                 await asyncio.sleep(0.001)
 
