@@ -23,6 +23,8 @@ from marigram_client.errors import FailedPrecondition, InvalidArgument
 FAKE = Path(__file__).parent / "fake_dashboard"
 """Holds a ``marigram_tui`` whose dashboard takes the terminal as a real one does, and needs no paint."""
 
+NORMAL_SCREEN = "\x1b[?1049l"
+
 SHELL = """
 import fcntl, signal, subprocess, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -214,7 +216,8 @@ async def test_a_signal_ends_the_dashboard_and_the_server(shown: Running, number
     shown.demonstration.send_signal(number)
     assert await shown.ended() == code
     await shown.until("nothing is left behind")
-    assert shown.said.index("LEFT") < shown.said.index("stopped:")
+    # By the dashboard itself, or for it where the machine is too busy for it to leave in its time.
+    assert shown.said.index(NORMAL_SCREEN) < shown.said.index("stopped:")
     assert is_empty(shown.folder)
 
 
@@ -234,7 +237,7 @@ async def test_a_server_that_dies_under_the_dashboard_is_told_in_one_line(shown:
     served.kill()
     assert await shown.ended() == 1
     await shown.until("marigram: the server must run until we stop it: signal 9 ended it")
-    assert shown.said.index("LEFT") < shown.said.index("marigram: the server")
+    assert shown.said.index(NORMAL_SCREEN) < shown.said.index("marigram: the server")
     assert shown.said.rstrip().count("\n", shown.said.index("marigram: the server")) <= 1  # wrapped at 80 columns
 
 
