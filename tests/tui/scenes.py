@@ -56,7 +56,7 @@ async def lost(pilot: Pilot[None], gateway: FakeGateway, clock: Clock) -> None:
 
 async def refused(pilot: Pilot[None], gateway: FakeGateway, clock: Clock) -> None:
     await overview(pilot, gateway, clock)
-    gateway.push(status(91, accepting_writes=False, refusal_reason="DISK_FULL"))
+    gateway.push(status(91, accepting_writes=False, refusal_reason="STORE_FULL"))
     await settle(pilot)
 
 

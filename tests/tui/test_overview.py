@@ -1,6 +1,7 @@
 """The server at a glance."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from textual.widgets import DataTable, Input
@@ -8,7 +9,7 @@ from textual.widgets import DataTable, Input
 from marigram_tui.app import MarigramApp
 from marigram_tui.gateway import Kind, Trouble
 from marigram_tui.screens.chart import Chart
-from marigram_tui.widgets.banner import Banner
+from marigram_tui.widgets.banner import REFUSALS, Banner
 from marigram_tui.widgets.streams import StreamTable
 from tests.tui.driving import live, screen_text, settle, until
 from tests.tui.fake import STREAMS, application, status, stream
@@ -140,11 +141,16 @@ async def test_enter_opens_the_chart_and_escape_comes_back() -> None:
 async def test_refused_writes_are_told_in_words() -> None:
     app, gateway, _ = application()
     async with app.run_test(size=SIZE) as pilot:
-        gateway.push(status(accepting_writes=False, refusal_reason="DISK_FULL"))
+        gateway.push(status(accepting_writes=False, refusal_reason="STORE_FULL"))
         await settle(pilot)
         text = screen_text(app)
-    assert "! writes are refused (DISK_FULL): the disk is full" in text
+    assert "! writes are refused (STORE_FULL): the disk is full" in text
     assert "× refusing" in text
+
+
+def test_reasons_that_have_words_are_those_a_server_gives() -> None:
+    page = (Path(__file__).parents[2] / "docs/errors.md").read_text()
+    assert [reason for reason in REFUSALS if f"`{reason}`" not in page] == []
 
 
 async def test_a_lost_connection_is_a_banner_that_counts_down_and_goes_by_itself() -> None:

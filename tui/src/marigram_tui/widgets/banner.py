@@ -10,11 +10,10 @@ from marigram_tui.connection import Link, Phase
 from marigram_tui.gateway import Kind
 
 REFUSALS = {
-    "DISK_FULL": "the disk is full: make room, writes then go on by themselves",
-    "STORE_FULL": "the store is full: delete streams or raise its bound",
-    "TAIL_FULL": "the tail in memory has reached its bound: writers wait until it is sealed",
-    "REOPENING": "the store is being opened again, which takes seconds",
-    "DRAINING": "the server is stopping",
+    "STORE_FULL": "the disk is full or failing: make room; writes then go on by themselves",
+    "TAIL_FULL": "the tail in memory has reached its bound: writers wait until there is room",
+    "SHUTTING_DOWN": "the server is stopping",
+    "INTERNAL": "the server cannot commit any more: its log says why, and it must be started again",
 }
 """Words for reasons; one that is not here is shown as the server says it."""
 
