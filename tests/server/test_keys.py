@@ -13,9 +13,10 @@ from marigram.call.keys import KeyRing
 from marigram.call.tokens import mask, new_token, parse_token
 from marigram.errors import Unauthenticated
 from marigram.rpc.server import Server
-from marigram.v1 import admin_pb2
+from marigram.v1 import admin_pb2, ingest_pb2
 from tests.server.fake_core import FakeCore
-from tests.server.support import ADMIN, STREAMS, Client, refused, serving, settings
+from tests.server.messages import acks, batch, f64, open_writer, stats, write
+from tests.server.support import ADMIN, INGEST, STREAMS, Client, refused, serving, settings
 
 SCOPES = frozenset({"query:read"})
 
@@ -144,6 +145,23 @@ async def test_a_revoked_key_is_refused_from_the_answer_on(client: Client) -> No
     assert answer.key.HasField("revoke_time")
     refusal = await refused(viewer.raw(f"{STREAMS}/ListStreams"))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAUTHENTICATED, "KEY_INVALID")
+
+
+async def test_a_stream_takes_no_batch_after_its_key_is_revoked(client: Client) -> None:
+    sender = await client.new_key("ingest-only")
+    epoch = (await open_writer(sender)).epoch
+    one, two = (write(batch(f64("value", 1)), writer="w", epoch=epoch, sequence=sequence) for sequence in (1, 2))
+    call = sender.both(f"{INGEST}/WriteStream")
+    await call.write(one.SerializeToString())
+    answers = aiter(call)
+    assert ingest_pb2.WriteStreamResponse.FromString(await anext(answers)).acked_sequence == 1
+    request = admin_pb2.RevokeApiKeyRequest(name=f"keys/{sender.key.split('_')[1]}")
+    await client.raw(f"{ADMIN}/RevokeApiKey", request.SerializeToString())
+    await call.write(two.SerializeToString())
+    found, refusal = await acks(answers)
+    assert refusal is not None
+    assert (found, refusal.code, refusal.reason) == ([], grpc.StatusCode.UNAUTHENTICATED, "KEY_INVALID")
+    assert (await stats(client)).stored == 1
 
 
 async def test_the_scheme_of_the_header_may_be_written_in_any_case(client: Client) -> None:

@@ -16,7 +16,11 @@ class Duplex(Protocol):
     """Both directions of a bidirectional call."""
 
     async def read(self) -> bytes | None:
-        """The next message, or None at the end, which proves nothing: an aborted stream may end like a finished one."""
+        """The next message, or None at the end, which proves nothing: an aborted stream may end like a finished one.
+
+        Raises:
+            Unauthenticated: one came, but the caller's key has ended.
+        """
 
     async def write(self, message: bytes) -> None:
         """Sends a message; waits while the reader is slow."""
@@ -64,10 +68,10 @@ class Methods(Protocol):
         *,
         max_bytes: int | None = CONTROL_BYTES,
         seconds: float | None = None,
-        until_drain: bool = False,
+        endless: bool = False,
     ) -> None:
-        """One message in, several out. With ``until_drain`` it has no end of its own: the start of a drain is its end,
-        with UNAVAILABLE."""
+        """One message in, several out. With ``endless`` it has no end of its own: the start of a drain ends it with
+        UNAVAILABLE, and the end of the caller's key with UNAUTHENTICATED, within a second."""
 
     def duplex(self, method: str, handler: Callable[[Duplex], Awaitable[None]]) -> None:
         """Messages both ways, for as long as the connection lives."""

@@ -18,7 +18,7 @@ from marigram.call import Call, enter
 from marigram.call.budget import Budget
 from marigram.errors import DeadlineExceeded, InvalidArgument, MarigramError
 from marigram.rpc.drain import Drain, stopping
-from marigram.rpc.interceptors import REQUEST_ID_KEY, Handler, admitted
+from marigram.rpc.interceptors import REQUEST_ID_KEY, Admission, Handler, admitted
 from marigram.rpc.metrics import MethodMetrics
 from marigram.rpc.status import status_of
 
@@ -26,6 +26,7 @@ log = structlog.get_logger()
 
 Context = grpc.aio.ServicerContext[Any, Any]
 NO_DEADLINE = 366 * 86_400.0  # what gRPC tells without one is longer
+KEY_SECONDS = 1.0  # how often an endless call's key is looked at while it sends nothing
 
 
 class Rules(NamedTuple):
@@ -142,11 +143,18 @@ class ServerDuplex:
     def __init__(self, context: Context, drain: Drain) -> None:
         self._context = context
         self._drain = drain
+        self._admission = admitted()
         self._undo: list[Callable[[], None]] = []
 
     async def read(self) -> bytes | None:
-        """The next message, or None."""
+        """The next message, or None.
+
+        Raises:
+            Unauthenticated: the key has ended, so the message is not taken.
+        """
         message = await self._context.read()
+        if message is not grpc.aio.EOF:
+            self._admission.check_key()
         return None if message is grpc.aio.EOF else message
 
     async def write(self, message: bytes) -> None:
@@ -180,38 +188,70 @@ def unary(rules: Rules, behaviour: Callable[[bytes], Awaitable[bytes]]) -> Handl
 
 
 @asynccontextmanager
-async def ended_by(drain: Drain | None) -> AsyncIterator[None]:
-    """The start of a drain cancels what runs in the block, wherever it waits.
+async def ended_by(drain: Drain, admission: Admission) -> AsyncIterator[None]:
+    """The start of a drain and the end of the key cancel what runs in the block, wherever it waits.
 
     Raises:
-        Overloaded: it did.
+        Overloaded: the drain did.
+        Unauthenticated: the key did, within ``KEY_SECONDS``.
     """
-    if drain is None:
-        yield
-        return
-    clock = asyncio.get_running_loop().time
+    loop = asyncio.get_running_loop()
     scope = asyncio.timeout(None)
+    ends: list[MarigramError] = []
+    timer: asyncio.TimerHandle
+
+    def end(error: MarigramError) -> None:
+        if not ends:  # a scope that has begun to end cannot be told to end again
+            scope.reschedule(loop.time())
+        ends.append(error)
+
+    def look() -> None:
+        nonlocal timer
+        try:
+            admission.check_key()
+        except MarigramError as error:
+            end(error)
+        else:
+            timer = loop.call_later(KEY_SECONDS, look)
+
+    timer = loop.call_later(KEY_SECONDS, look)
     try:
         async with scope:
-            undo = drain.add(lambda: scope.reschedule(clock()))
+            undo = drain.add(lambda: end(stopping()))
             try:
                 yield
             finally:
                 undo()
+                timer.cancel()
     except TimeoutError:
         if not scope.expired():
             raise
-        raise stopping() from None
+        raise ends[0] from None
 
 
-def stream_out(
-    rules: Rules, behaviour: Callable[[bytes], AsyncGenerator[bytes, None]], drain: Drain | None = None
-) -> Handler:
-    """A method of one message in and several out; one that has no end of its own is ended by the drain."""
+def stream_out(rules: Rules, behaviour: Callable[[bytes], AsyncGenerator[bytes, None]]) -> Handler:
+    """A method of one message in and several out."""
 
     async def handle(request: bytes, context: Context) -> None:
-        async with Running(rules, context, request), ended_by(drain), aclosing(behaviour(request)) as messages:
+        async with Running(rules, context, request), aclosing(behaviour(request)) as messages:
             async for message in messages:
+                await context.write(message)
+
+    return grpc.unary_stream_rpc_method_handler(handle)
+
+
+def endless(rules: Rules, behaviour: Callable[[bytes], AsyncGenerator[bytes, None]], drain: Drain) -> Handler:
+    """The same without an end of its own: the drain ends it, and the key that it was called with."""
+
+    async def handle(request: bytes, context: Context) -> None:
+        admission = admitted()
+        async with (
+            Running(rules, context, request),
+            ended_by(drain, admission),
+            aclosing(behaviour(request)) as messages,
+        ):
+            async for message in messages:
+                admission.check_key()
                 await context.write(message)
 
     return grpc.unary_stream_rpc_method_handler(handle)

@@ -34,6 +34,16 @@ class Admission(NamedTuple):
 
     request_id: str
     caller: Caller | None
+    keys: KeyRing
+
+    def check_key(self) -> None:
+        """For calls that outlive their beginning: the key that they showed may have ended since.
+
+        Raises:
+            Unauthenticated: it has.
+        """
+        if self.caller is not None:
+            self.keys.check(self.caller.key_id)
 
 
 class Served(NamedTuple):
@@ -81,7 +91,7 @@ class Gate(grpc.GenericRpcHandler):
         except Exception as error:
             log.exception("call refused", method=method[:256], request_id=request_id)
             return self._refusal(error, request_id, self._drain)
-        _admission.set(Admission(request_id, caller))
+        _admission.set(Admission(request_id, caller, self._keys))
         return served.handler
 
     def _admit(self, method: str, authorization: str) -> tuple[Served, Caller | None]:

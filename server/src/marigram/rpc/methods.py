@@ -77,11 +77,11 @@ class ServedMethods:
         *,
         max_bytes: int | None = CONTROL_BYTES,
         seconds: float | None = None,
-        until_drain: bool = False,
+        endless: bool = False,
     ) -> None:
         """One message in, several out; without ``seconds`` for as long as the connection lives."""
         rules = self._rules(method, self._budget, max_bytes, seconds)
-        self._add(rules, calls.stream_out(rules, handler, self._drain if until_drain else None))
+        self._add(rules, calls.endless(rules, handler, self._drain) if endless else calls.stream_out(rules, handler))
 
     def duplex(self, method: str, handler: Callable[[Duplex], Awaitable[None]]) -> None:
         """Messages both ways."""

@@ -16,7 +16,7 @@ def feature(
 ) -> Feature:
     """The room."""
     figures = Figures(engine)
-    watch = Watch(figures.now, ring, Places(max_watchers, max_watchers_per_namespace))
+    watch = Watch(figures.now, Places(max_watchers, max_watchers_per_namespace))
     parts = (Namespaces(engine, pages), Keys(engine, ring, pages), figures, watch)
 
     def register(methods: Methods) -> None:

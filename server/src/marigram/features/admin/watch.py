@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Callable
 
 from marigram import wire
 from marigram.call import current
-from marigram.call.keys import KeyRing
 from marigram.feature import Methods
 from marigram.features.admin import names
 from marigram.features.admin.places import Places
@@ -18,22 +17,20 @@ from marigram.v1 import admin_pb2
 LEAST_NS = wire.SECOND_NS // 10
 MOST_NS = 60 * wire.SECOND_NS
 FRESH_SECONDS = 0.05  # figures that are not older serve another watcher too; less than the least interval
-KEY_SECONDS = 1.0  # how often the key is looked at between two messages
 
 
 class Watch:
     """The part of `AdminService` that goes on until somebody ends it: the client, its deadline, the end of its key, or
-    the server's drain."""
+    the server's drain; the last two are seen to by whoever serves it."""
 
-    def __init__(self, figures: Callable[[int], admin_pb2.ServerStatus], ring: KeyRing, places: Places) -> None:
+    def __init__(self, figures: Callable[[int], admin_pb2.ServerStatus], places: Places) -> None:
         self._figures = figures
-        self._ring = ring
         self._places = places
         self._samples: dict[int, tuple[float, asyncio.Future[bytes]]] = {}
 
     def register(self, methods: Methods) -> None:
         """Says what is served."""
-        methods.stream_out(f"{names.SERVICE}/WatchStatus", self.watch, until_drain=True)
+        methods.stream_out(f"{names.SERVICE}/WatchStatus", self.watch, endless=True)
 
     async def watch(self, request: bytes) -> AsyncGenerator[bytes, None]:
         """An encoded `WatchStatusRequest`; answers encoded `WatchStatusResponse`s, the first at once.
@@ -41,24 +38,22 @@ class Watch:
         Raises:
             InvalidArgument: ``interval`` is out of its bounds.
             LimitExceeded: as many watch as may.
-            Unauthenticated: the key holds no more; within a second of its end.
         """
-        caller = current().caller
+        namespace = current().caller.namespace_id
         interval = interval_seconds(wire.parse(admin_pb2.WatchStatusRequest, request))
         clock = asyncio.get_running_loop().time
         try:
-            with self._places.one(caller.namespace_id):
+            with self._places.one(namespace):
                 due = clock()
                 while True:
-                    self._ring.check(caller.key_id)
-                    yield await self._sample(caller.namespace_id)
+                    if (left := due - clock()) > 0:
+                        await asyncio.sleep(left)  # and look again, since it may end a little early
+                        continue
+                    yield await self._sample(namespace)
                     due = max(due + interval, clock())
-                    while (left := due - clock()) > 0:
-                        self._ring.check(caller.key_id)
-                        await asyncio.sleep(min(left, KEY_SECONDS))
         finally:
-            if not self._places.taken(caller.namespace_id):
-                self._samples.pop(caller.namespace_id, None)
+            if not self._places.taken(namespace):
+                self._samples.pop(namespace, None)
 
     async def _sample(self, namespace: int) -> bytes:
         """Figures that are fresh, or being taken now; whoever gives up leaves them to the others."""
