@@ -94,6 +94,18 @@ def test_a_time_is_utc_unless_it_says_otherwise(text: str, expected: datetime) -
     assert words.time(text) == expected
 
 
+def test_a_time_keeps_its_nanoseconds() -> None:
+    second = 1_356_998_400_000_000_000
+    assert words.instant("2013-01-01T00:00:00.123456789Z") == second + 123_456_789
+    finest = words.condition("time >= 2013-01-01T00:00:00.000000001Z")
+    assert finest.message.compare.value.timestamp_ns == second + 1
+
+
+def test_a_time_lies_where_64_bits_hold_its_nanoseconds() -> None:
+    with pytest.raises(InvalidArgument, match="from must lie between 1677 and 2262, got '9999-01-01'"):
+        words.instant("9999-01-01", "from")
+
+
 def test_what_is_no_time_type_or_setting_is_refused() -> None:
     for read, text in (
         (words.time, "yesterday"),

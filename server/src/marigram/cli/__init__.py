@@ -183,7 +183,7 @@ def query(
             group_by=group_by or (),
             window=None if window is None else words.window(window),
             where=words.conditions(where or ()),
-            range=(words.time(since, "from"), words.time(until, "to")),
+            range=(words.maybe_instant(since, "from"), words.maybe_instant(until, "to")),
             order_by=[words.order(text) for text in order_by or ()],
             limit=limit,
             form=output,

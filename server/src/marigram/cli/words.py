@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import cast, get_args
 
 import marigram_client as mc
+from marigram_client import times
 from marigram_client.errors import InvalidArgument
 from marigram_client.filters import Condition
 from marigram_client.kinds import ColumnType
@@ -24,6 +25,7 @@ _PLAIN = {
     "last": mc.last,
     "distinct": mc.distinct,
 }
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _CONDITION = re.compile(r"\s*(?P<column>\S+?)\s*(?P<operator>==|!=|<=|>=|=|<|>|\sin\s)\s*(?P<value>.*?)\s*", re.DOTALL)
 
@@ -104,15 +106,26 @@ def order(text: str) -> Order:
     return mc.descending(text[1:]) if text.startswith("-") else mc.ascending(text)
 
 
-def time(text: str | None, option: str = "time") -> datetime | None:
-    """A time from ISO 8601, in UTC unless it says otherwise."""
-    if text is None:
-        return None
+def instant(text: str, option: str = "time") -> int:
+    """Unix nanoseconds from ISO 8601, in UTC unless it says otherwise."""
     try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise _wrong(option, f"must be as 2013-01-01 or 2013-01-01T12:00:00Z, got {text!r}") from None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        return times.nanoseconds_of_text(text)
+    except InvalidArgument as error:
+        if error.reason == "TIME_UNREADABLE":
+            rule = f"must be as 2013-01-01 or 2013-01-01T12:00:00Z, got {text!r}"
+        else:
+            rule = f"must lie between 1677 and 2262, got {text!r}"
+        raise _wrong(option, rule) from None
+
+
+def maybe_instant(text: str | None, option: str) -> int | None:
+    """The same; None for none."""
+    return None if text is None else instant(text, option)
+
+
+def time(text: str, option: str = "time") -> datetime:
+    """The same as a datetime, which ends at microseconds."""
+    return _EPOCH + timedelta(microseconds=instant(text, option) // 1_000)
 
 
 def types(texts: Iterable[str], option: str = "type") -> dict[str, ColumnType]:
@@ -148,7 +161,9 @@ def _value(column: str, text: str) -> object:
     if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
         return text[1:-1]
     if column == "time":
-        return time(text)
+        import numpy as np
+
+        return np.datetime64(instant(text), "ns")
     if text in ("true", "false"):
         return text == "true"
     for read in (int, float):
