@@ -128,10 +128,3 @@ async def test_without_a_server_it_says_so_and_can_be_left() -> None:
         await opened.shows("connection lost, retrying in", "connection refused")
         opened.press("\x03")
         assert (await opened.ended())[0] == 0
-
-
-async def test_the_first_paint_can_be_timed() -> None:
-    async with terminal("127.0.0.1:1", "--exit-after-first-paint") as opened:
-        code, out = await opened.ended()
-    assert code == 0
-    assert 50 < int(out) < 30_000

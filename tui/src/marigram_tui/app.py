@@ -1,11 +1,7 @@
 """The application: keys, screens, the frame clock and the connection. Nothing heavy is imported before it is shown."""
 
 import argparse
-import os
-import sys
-import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
@@ -53,14 +49,12 @@ class MarigramApp(App[None]):
         stream: str | None = None,
         column: str | None = None,
         frames: bool = True,
-        leave_at: float | None = None,
     ) -> None:
         """An application for this server.
 
         Args:
             stream: open its chart at once, on ``column`` if there is one.
             frames: paint by the frame clock; without it only when ``frame`` is called.
-            leave_at: quit after the first paint and print the milliseconds since this ``time.time()``.
         """
         super().__init__()
         self.gateway = gateway
@@ -68,8 +62,6 @@ class MarigramApp(App[None]):
         self.state = State()
         self._first = (stream, column)
         self._frames = frames
-        self._leave_at = leave_at
-        self.first_paint_s: float | None = None
         self._connection = Connection(gateway, self.clock, self._arrived, self.state.linked)
         self.register_theme(themes.DEEP)
         self.register_theme(themes.PALE)
@@ -117,10 +109,6 @@ class MarigramApp(App[None]):
 
     def _begin(self) -> None:
         """The first screen is up."""
-        if self._leave_at is not None:
-            self.first_paint_s = time.time() - self._leave_at
-            self.exit()
-            return
         self.run_worker(self._connection.run(), name="connection")
         if self._frames:
             self.set_interval(1 / FRAMES_A_SECOND, self.frame)
@@ -164,25 +152,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--profile", help="profile to take address and key from")
     parser.add_argument("--stream", help="open this stream's chart")
     parser.add_argument("--column", help="and this column of it")
-    parser.add_argument("--exit-after-first-paint", action="store_true", help=argparse.SUPPRESS)
     told = parser.parse_args(arguments)
     gateway = LiveGateway(told.address, told.key, told.profile)
-    began = _process_start() if told.exit_after_first_paint else None
-    return _run(MarigramApp(gateway, stream=told.stream, column=told.column, leave_at=began))
+    return _run(MarigramApp(gateway, stream=told.stream, column=told.column))
 
 
 def _run(app: MarigramApp) -> int:
     app.run()
-    if app.first_paint_s is not None:
-        sys.stdout.write(f"{app.first_paint_s * 1e3:.0f}\n")  # standard error is what Textual paints on
     return app.return_code or 0
-
-
-def _process_start() -> float:
-    """``time.time()`` when this process began, to a hundredth of a second; now, where the system does not tell."""
-    try:
-        with Path("/proc/self/stat").open() as file:
-            ticks = int(file.read().rpartition(")")[2].split()[19])
-        return time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))
-    except (OSError, AttributeError, ValueError):
-        return time.time()

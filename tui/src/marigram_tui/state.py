@@ -16,12 +16,11 @@ PACE_S = 10
 
 
 class State:
-    """The last figures, their last minutes and how the connection stands. ``version`` grows with every change."""
+    """The last figures, their last minutes and how the connection stands."""
 
     def __init__(self) -> None:
         self.status: ServerStatus | None = None
         self.link = Link(Phase.CONNECTING)
-        self.version = 0
         self.rows = History()
         self.latency = History()
         self.queue = History()
@@ -36,12 +35,10 @@ class State:
     def linked(self, link: Link) -> None:
         """The connection stands so now."""
         self.link = link
-        self.version += 1
 
     def arrived(self, status: "ServerStatus", second: int) -> None:
         """These are the figures of this second of the clock."""
         self.status = status
-        self.version += 1
         self.rows.put(second, status.rows_per_second)
         self.latency.put(second, status.commit_p99.total_seconds())
         self.queue.put(second, status.queue_bytes)
