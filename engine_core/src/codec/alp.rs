@@ -1,9 +1,9 @@
 //! Doubles that are decimals: whole numbers and the power of ten that makes the doubles of them, bit for bit (after ALP:
 //! Afroozeh, Kuffo & Boncz 2023, PACMMOD 1(4)).
 //!
-//! way (one byte: exponent 0 to 18, plus 32 if multiplied), exceptions (varint) and, if there are any, their rows as an integer
-//! block behind its length and their bits as another; then the whole numbers, an integer block. Exceptions are what no whole
-//! number gives back: −0, NaN with its payload, infinities, what has too many digits. At their rows stands a neighbour's number.
+//! way (one byte: exponent 0 to 18, plus 32 if multiplied); exceptions (`exceptions`) with all their bits; the whole numbers, an
+//! integer block. Exceptions are what no whole number gives back: −0, NaN with its payload, infinities, what has too many
+//! digits. At their rows stands a neighbour's number.
 //!
 //! Unlike the paper we divide: a quotient of integers is rounded correctly, so that every decimal of up to fifteen digits comes
 //! back, where a product with an inexact power of ten misses some. What was made by multiplying (a sensor's raw count times
@@ -13,7 +13,8 @@
 use super::BLOCK;
 use super::bitpack::width_of;
 use super::dispatch::dispatched;
-use super::fields::{Fields, put_varint};
+use super::exceptions::{self, Exceptions};
+use super::fields::Fields;
 use super::integers;
 
 /// Doubles from 2⁵² to 2⁵³ are the integers; in their middle is room for negative ones too.
@@ -95,7 +96,7 @@ dispatched! {
 }
 
 dispatched! {
-    fn exceptions(numbers: &[i64]) -> usize {
+    fn count_exceptions(numbers: &[i64]) -> usize {
         let mut count = 0u64;
         for &number in numbers {
             count += u64::from(number == NO_NUMBER);
@@ -206,35 +207,27 @@ pub(super) fn write(values: &[f64], decimal: Decimal, out: &mut Vec<u8>) {
     let numbers = &mut numbers[..values.len()];
     decimal.numbers(values, numbers);
     out.push(decimal.exponent + if decimal.multiplied { MULTIPLIED } else { 0 });
-    let count = exceptions(numbers);
-    put_varint(count as u64, out);
+    let count = count_exceptions(numbers);
+    let (mut rows, mut bits) = (Vec::with_capacity(count), Vec::with_capacity(count));
     if count > 0 {
-        let (mut places, mut bits) = (Vec::with_capacity(count), Vec::with_capacity(count));
         let mut last = numbers.iter().copied().find(|&number| number != NO_NUMBER).unwrap_or(0);
         for (row, number) in numbers.iter_mut().enumerate() {
             if *number == NO_NUMBER {
-                places.push(row as i64);
+                rows.push(row as i64);
                 bits.push(values[row].to_bits() as i64);
                 *number = last;
             }
             last = *number;
         }
-        for nested in [places, bits] {
-            let mut block = Vec::new();
-            integers::encode_leaf(&nested, &mut block);
-            put_varint(block.len() as u64, out);
-            out.extend_from_slice(&block);
-        }
     }
+    exceptions::write(&rows, &bits, out);
     integers::encode(numbers, out);
 }
 
 /// A block's fields.
 pub(super) struct Alp<'a> {
     decimal: Decimal,
-    exceptions: usize,
-    places: &'a [u8],
-    bits: &'a [u8],
+    exceptions: Exceptions<'a>,
     numbers: &'a [u8],
 }
 
@@ -248,19 +241,9 @@ impl<'a> Alp<'a> {
         if way >= 2 * MULTIPLIED || usize::from(decimal.exponent) >= POWERS.len() {
             return None;
         }
-        let exceptions = fields.number(rows)?;
-        let mut nested = || {
-            if exceptions == 0 {
-                Some(&[][..])
-            } else {
-                fields.nested()
-            }
-        };
         Some(Self {
             decimal,
-            exceptions,
-            places: nested()?,
-            bits: nested()?,
+            exceptions: Exceptions::read(&mut fields, rows)?,
             numbers: fields.rest(),
         })
     }
@@ -275,21 +258,13 @@ impl<'a> Alp<'a> {
         } else {
             doubles_divided(&numbers, self.decimal.power(), out);
         }
-        if self.exceptions > 0 {
-            let (mut places, mut bits) = ([0; BLOCK], [0; BLOCK]);
-            integers::decode_leaf(self.places, self.exceptions, &mut places)?;
-            integers::decode_leaf(self.bits, self.exceptions, &mut bits)?;
-            for (&place, &bits) in places.iter().zip(&bits).take(self.exceptions) {
-                let place = usize::try_from(place).ok().filter(|&place| place < rows)?;
-                out[place] = f64::from_bits(bits as u64);
-            }
-        }
-        Some(())
+        self.exceptions
+            .each(rows, |row, bits| out[row] = f64::from_bits(bits as u64))
     }
 
     /// Sum from the whole numbers, if there are no exceptions.
     pub(super) fn sum(&self, rows: usize) -> Option<f64> {
-        if self.exceptions > 0 {
+        if !self.exceptions.is_empty() {
             return None;
         }
         Some(self.decimal.value(integers::sum(self.numbers, rows)? as f64))
@@ -297,7 +272,7 @@ impl<'a> Alp<'a> {
 
     /// Extremes from the whole numbers, if there are no exceptions: rounding keeps their order.
     pub(super) fn extrema(&self, rows: usize) -> Option<(f64, f64)> {
-        if self.exceptions > 0 {
+        if !self.exceptions.is_empty() {
             return None;
         }
         let (least, greatest) = integers::extrema(self.numbers, rows)?;

@@ -2,14 +2,14 @@
 //! is (ALP for real doubles: Afroozeh, Kuffo & Boncz 2023, PACMMOD 1(4), §3.4).
 //!
 //! bits of the lower parts (one byte, 48 to 63), upper parts in the dictionary (one byte, 1 to 8), these as u16 each;
-//! exceptions (varint) and, if there are any, their rows as an integer block behind its length and their upper parts as another;
-//! places in the dictionary, packed in the bits of the last; lower parts, packed.
+//! exceptions (`exceptions`) with their upper parts; places in the dictionary, packed in the bits of the last; lower parts,
+//! packed.
 
 use super::BLOCK;
 use super::bitpack::{Packed, pack, packed_len, width_of};
 use super::dispatch::dispatched;
-use super::fields::{Fields, put_varint};
-use super::integers;
+use super::exceptions::{self, Exceptions};
+use super::fields::Fields;
 
 const LEAST_LOWER: u32 = 48;
 const MOST_UPPER: usize = 8;
@@ -98,15 +98,7 @@ pub(super) fn write(values: &[f64], out: &mut Vec<u8>) {
             upper_apart.push((values[row].to_bits() >> cut.lower) as i64);
         }
     }
-    put_varint(rows_apart.len() as u64, out);
-    if !rows_apart.is_empty() {
-        for nested in [rows_apart, upper_apart] {
-            let mut block = Vec::new();
-            integers::encode_leaf(&nested, &mut block);
-            put_varint(block.len() as u64, out);
-            out.extend_from_slice(&block);
-        }
-    }
+    exceptions::write(&rows_apart, &upper_apart, out);
     pack(&places, rows, width_of(cut.upper.len() as u64 - 1), out);
     pack(&lows, rows, cut.lower, out);
 }
@@ -121,29 +113,14 @@ pub(super) fn decode(mut fields: Fields<'_>, rows: usize, out: &mut [f64; BLOCK]
     for (upper, le) in upper.iter_mut().zip(fields.take(2 * count)?.chunks_exact(2)) {
         *upper = u64::from(u16::from_le_bytes([le[0], le[1]])) << lower;
     }
-    let exceptions = fields.number(rows)?;
-    let mut nested = || {
-        if exceptions == 0 {
-            Some(&[][..])
-        } else {
-            fields.nested()
-        }
-    };
-    let (rows_apart, upper_apart) = (nested()?, nested()?);
+    let exceptions = Exceptions::read(&mut fields, rows)?;
     let width = width_of(count as u64 - 1);
     let packed = Packed::new(fields.take(packed_len(rows, width))?, rows, width)?;
     let (mut places, mut lows) = ([0; BLOCK], [0; BLOCK]);
     packed.narrow(0, &mut places);
     Packed::new(fields.rest(), rows, lower)?.affine(0, 1, &mut lows);
     join(&places, &upper, &lows, out);
-    if exceptions > 0 {
-        let (mut places, mut parts) = ([0; BLOCK], [0; BLOCK]);
-        integers::decode_leaf(rows_apart, exceptions, &mut places)?;
-        integers::decode_leaf(upper_apart, exceptions, &mut parts)?;
-        for (&place, &part) in places.iter().zip(&parts).take(exceptions) {
-            let place = usize::try_from(place).ok().filter(|&place| place < rows)?;
-            out[place] = f64::from_bits((part as u64) << lower | lows[place] as u64);
-        }
-    }
-    Some(())
+    exceptions.each(rows, |row, part| {
+        out[row] = f64::from_bits((part as u64) << lower | lows[row] as u64);
+    })
 }

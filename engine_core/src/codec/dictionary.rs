@@ -67,10 +67,7 @@ impl Dictionary {
 
     pub(super) fn write(&self, rows: usize, out: &mut Vec<u8>) {
         put_varint(self.values.len() as u64, out);
-        let mut nested = Vec::new();
-        integers::encode_leaf(&self.values, &mut nested);
-        put_varint(nested.len() as u64, out);
-        out.extend_from_slice(&nested);
+        integers::encode_nested(&self.values, out);
         pack(&self.codes, rows, self.width, out);
     }
 }

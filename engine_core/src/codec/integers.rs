@@ -16,7 +16,7 @@
 use super::BLOCK;
 use super::dictionary::{self, Dictionary};
 use super::dispatch::dispatched;
-use super::fields::{Fields, put_signed, varint_len, zigzag};
+use super::fields::{Fields, put_signed, put_varint, varint_len, zigzag};
 use super::frame::{self, Frame};
 use super::residual;
 use super::scaled::Scaled;
@@ -68,6 +68,14 @@ pub fn encode(values: &[i64], out: &mut Vec<u8>) {
 /// [`encode`] without the codecs that nest blocks in theirs.
 pub(super) fn encode_leaf(values: &[i64], out: &mut Vec<u8>) {
     encode_any(values, false, out);
+}
+
+/// [`encode_leaf`] behind its length, as [`Fields::nested`] takes it.
+pub(super) fn encode_nested(values: &[i64], out: &mut Vec<u8>) {
+    let mut block = Vec::new();
+    encode_leaf(values, &mut block);
+    put_varint(block.len() as u64, out);
+    out.extend_from_slice(&block);
 }
 
 fn encode_any(values: &[i64], nests: bool, out: &mut Vec<u8>) {

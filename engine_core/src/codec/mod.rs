@@ -13,6 +13,7 @@ pub mod checksum;
 mod delta;
 mod dictionary;
 mod dispatch;
+mod exceptions;
 mod fields;
 pub mod floats;
 mod frame;

@@ -25,10 +25,7 @@ pub(super) fn write(values: &[i64], out: &mut Vec<u8>) {
         lengths.push(run.len() as i64);
     }
     put_varint(heads.len() as u64, out);
-    let mut nested = Vec::new();
-    integers::encode_leaf(&heads, &mut nested);
-    put_varint(nested.len() as u64, out);
-    out.extend_from_slice(&nested);
+    integers::encode_nested(&heads, out);
     integers::encode_leaf(&lengths, out);
 }
 
