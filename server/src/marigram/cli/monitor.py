@@ -2,7 +2,6 @@
 
 import sys
 from datetime import timedelta
-from importlib import import_module
 
 from marigram.cli import figures, output
 from marigram.cli.options import Shape
@@ -44,8 +43,7 @@ def screen(address: str | None, profile: str | None, stream: str | None, column:
         FailedPrecondition: it is not installed.
     """
     try:
-        # By name, since the distribution marigram does not need it.
-        interface = import_module("marigram_tui.app")
+        from marigram_tui.app import run as opened
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("marigram_tui", "textual", "textual_plot"):
             raise
@@ -53,8 +51,7 @@ def screen(address: str | None, profile: str | None, stream: str | None, column:
             "the terminal interface must be installed: pip install marigram-tui; `marigram top --plain` needs nothing"
         )
         raise FailedPrecondition(rule, reason="PACKAGE_MISSING") from error
-    code: int = interface.run(address, profile=profile, stream=stream, column=column)
-    return code
+    return opened(address, profile=profile, stream=stream, column=column)
 
 
 def line(status: ServerStatus) -> str:

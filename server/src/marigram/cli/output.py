@@ -4,7 +4,6 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
@@ -114,13 +113,14 @@ def put(table: "pa.Table", form: Format, file: Path | None = None) -> None:
         raise
 
 
-def show(table: "pa.Table", title: str | None = None) -> None:
+def show(table: "pa.Table", title: str | None = None, sink: IO[str] | None = None) -> None:
     """Print an answer as a table for people."""
     import pyarrow as pa
 
     numeric = [pa.types.is_integer(field.type) or pa.types.is_floating(field.type) for field in table.schema]
     rows = (row.values() for row in _rows(table.slice(0, MOST_ROWS)))
-    print_grid(table.schema.names, rows, title=title, right=[index for index, is_so in enumerate(numeric) if is_so])
+    right = [index for index, is_so in enumerate(numeric) if is_so]
+    print_grid(table.schema.names, rows, title=title, right=right, console=screen(sink or sys.stdout))
     if table.num_rows > MOST_ROWS:
         way = "--limit asks for fewer, --output csv, json, ndjson, arrow or parquet prints all"
         talk().print(f"{MOST_ROWS:,} of {table.num_rows:,} rows shown; {way}", markup=False)
@@ -186,17 +186,7 @@ def _put_text(table: "pa.Table", form: Format, sink: Any) -> None:
         for row in _rows(table):
             print_json(_plain(row), indent=None, sink=sink)
     else:
-        with _standing_for_stdout(sink):
-            show(table)
-
-
-@contextmanager
-def _standing_for_stdout(sink: IO[str]) -> Iterator[None]:
-    kept, sys.stdout = sys.stdout, sink  # a text stream as well
-    try:
-        yield
-    finally:
-        sys.stdout = kept
+        show(table, sink=sink)
 
 
 def _csv(table: "pa.Table") -> Iterator[str]:

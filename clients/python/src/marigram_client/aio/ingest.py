@@ -52,8 +52,7 @@ class Ingest:
             columns: names to numpy arrays, Arrow arrays or lists of equal length, or a data frame. ``time`` is needed:
                 datetimes (UTC without a zone), ``datetime64``, ISO 8601 texts or integers of Unix nanoseconds.
             kind: ``"event"`` or ``"metric"``, to make the stream with; it must agree with a stream that exists. Labels
-            or
-                series mean metric.
+                or series mean metric.
             labels: which of the columns are labels, or labels by name: a text for all rows or one a row.
             series: instead of labels, the distinct series and the index of its series for each row.
             types: column types that differ from what the values look like, such as ``{"note": "text", "n": "i64"}``.

@@ -60,14 +60,13 @@ class Queries:
                 message and, if it is too large, for frames.
             timeout: retries included, instead of 60 s.
         Returns: ``start`` (timestamp[ns, UTC]) if windows were asked for, group keys, measures. ``provenance(table)``
-        says
-            how the numbers were made.
+            says how the numbers were made.
         Raises:
             NotFound: there is no such stream.
             InvalidArgument: a column is unknown, or a part of the query breaks a rule.
             Unsupported: a part of the query is not served; ``field`` names it.
             LimitExceeded: the budget was used up, or the answer is too large for one message and was not to be
-            streamed.
+                streamed.
         """
         spec = specification(
             stream, measures, range=range, where=where, window=window, group_by=group_by, order_by=order_by,

@@ -3,6 +3,7 @@ same names; all else of the two clients is one source."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import grpc
@@ -20,11 +21,7 @@ class Event(asyncio.Event):
 
     async def wait_up_to(self, seconds: float) -> None:
         """Wait until it is set, or as long as that."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self.wait()
-        except TimeoutError:
-            pass
+        await _up_to(seconds, self.wait())
 
 
 class Condition(asyncio.Condition):
@@ -32,11 +29,7 @@ class Condition(asyncio.Condition):
 
     async def wait_up_to(self, seconds: float) -> None:
         """Wait for a change, or as long as that; the lock is held before and after."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self.wait()
-        except TimeoutError:
-            pass
+        await _up_to(seconds, self.wait())
 
 
 class Task:
@@ -92,6 +85,12 @@ def ending(call: Any) -> Callable[[grpc.RpcError], grpc.RpcError]:
 
     call.add_done_callback(keep)
     return lambda error: arrived[0] if arrived else error
+
+
+async def _up_to(seconds: float, wait: Awaitable[object]) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await wait
 
 
 def _now(answer: Coroutine[Any, Any, T]) -> T:

@@ -70,15 +70,10 @@ class Administration:
         >>> "default" in [namespace.name for namespace in client.list_namespaces()]
         True
         """
-        token = ""
-        while True:
-            request = pb.ListNamespacesRequest(page_size=page_size, page_token=token)
-            page = self._calls.unary(request, pb.ListNamespacesResponse)
+        request = pb.ListNamespacesRequest(page_size=page_size)
+        for page in self._calls.pages(request, pb.ListNamespacesResponse):
             for namespace in page.namespaces:
                 yield admin.read_namespace(namespace)
-            token = page.next_page_token
-            if not token:
-                return
 
     def create_key(
         self,
@@ -117,17 +112,10 @@ class Administration:
         ...         print(key.display_name)
         wall screen
         """
-        token = ""
-        while True:
-            request = pb.ListApiKeysRequest(
-                namespace=f"namespaces/{namespace}" if namespace else "", page_size=page_size, page_token=token
-            )
-            page = self._calls.unary(request, pb.ListApiKeysResponse)
+        request = pb.ListApiKeysRequest(namespace=f"namespaces/{namespace}" if namespace else "", page_size=page_size)
+        for page in self._calls.pages(request, pb.ListApiKeysResponse):
             for key in page.keys:
                 yield admin.read_key(key)
-            token = page.next_page_token
-            if not token:
-                return
 
     def revoke_key(self, key_id: str) -> ApiKey:
         """End a key for ever; calls with it are refused from the answer on. Scope admin:keys.

@@ -76,6 +76,16 @@ class Calls:
 
         return self._retried(service, name, attempt, timeout)
 
+    def pages(self, request: Message, answer: type[A]) -> Iterator[A]:
+        """Page after page of a method that lists; the request is changed on the way."""
+        while True:
+            page = self.unary(request, answer)
+            yield page
+            token = page.next_page_token  # type: ignore[attr-defined]  # what lists has one
+            if not token:
+                return
+            request.page_token = token  # type: ignore[attr-defined]
+
     def listen(self, request: Message, answer: type[A]) -> Answers[A]:
         """The messages of a method that goes on answering. Errors come as gRPC's; nothing is tried again."""
         service, name = self._method(request)

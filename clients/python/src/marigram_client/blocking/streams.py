@@ -65,15 +65,10 @@ class Streams:
         ...     print(stream.name, stream.kind)
         cpu metric
         """
-        token = ""
-        while True:
-            request = pb.ListStreamsRequest(page_size=page_size, page_token=token)
-            page = self._calls.unary(request, pb.ListStreamsResponse)
+        request = pb.ListStreamsRequest(page_size=page_size)
+        for page in self._calls.pages(request, pb.ListStreamsResponse):
             for stream in page.streams:
                 yield streams.read(stream)
-            token = page.next_page_token
-            if not token:
-                return
 
     def update_stream(
         self,
