@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use marigram_core::codec::{BLOCK, bitmap, floats, integers};
+use marigram_core::codec::{BLOCK, bitmap, floats, integers, text};
 
 fn main() {
     divan::main();
@@ -117,6 +117,59 @@ fn float_column(name: &str) -> Vec<f64> {
     }
 }
 
+/// Columns of texts, by what they are for.
+const TEXTS: [&str; 6] = ["levels", "user agents", "paths", "urls", "log messages", "hex ids"];
+
+fn text_column(name: &str) -> Vec<String> {
+    let mut random = Random(1);
+    let systems = [
+        "Windows NT 10.0; Win64; x64",
+        "Linux; Android 10; K",
+        "X11; Linux x86_64",
+    ];
+    let words = [
+        "linen", "summer", "blue", "jacket", "running", "shoes", "leather", "wallet", "kids", "sale",
+    ];
+    let word = |random: &mut Random| words[random.below(10) as usize];
+    (0..ROWS)
+        .map(|_| match name {
+            "levels" => ["DEBUG", "INFO", "WARNING", "ERROR"][random.below(4) as usize].into(),
+            "user agents" => format!(
+                "Mozilla/5.0 ({}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{}.0.0.0 Safari/537.36",
+                systems[random.below(3) as usize],
+                110 + random.below(20)
+            ),
+            "paths" => format!("/{}/{}/{}", word(&mut random), word(&mut random), word(&mut random)),
+            "urls" => format!(
+                "https://www.example.com/{}/{}-{}?page={}",
+                word(&mut random),
+                word(&mut random),
+                random.below(100_000),
+                random.below(40)
+            ),
+            "log messages" => match random.below(3) {
+                0 => format!(
+                    "GET /v1/{} 200 in {} ms request_id={:08x}",
+                    word(&mut random),
+                    random.below(4_000),
+                    random.below(1 << 32)
+                ),
+                1 => format!(
+                    "connection from 10.0.{}.17:{} closed by peer",
+                    random.below(256),
+                    random.below(65_536)
+                ),
+                _ => format!(
+                    "cache miss for key session:{:08x}, loaded from database in {} µs",
+                    random.below(1 << 32),
+                    random.below(4_000)
+                ),
+            },
+            _ => format!("{:016x}", random.next()),
+        })
+        .collect()
+}
+
 fn encoded<T>(values: &[T], encode: impl Fn(&[T], &mut Vec<u8>)) -> Vec<Vec<u8>> {
     let encode = |block: &[T]| {
         let mut bytes = Vec::new();
@@ -174,6 +227,15 @@ fn sum_doubles(bencher: Bencher<'_, '_>, name: &str) {
     });
 }
 
+#[divan::bench(args = TEXTS)]
+fn decode_texts(bencher: Bencher<'_, '_>, name: &str) {
+    let column = text_column(name);
+    let texts: Vec<&str> = column.iter().map(String::as_str).collect();
+    each_block(bencher, &encoded(&texts, text::encode), |block| {
+        black_box(text::decode(block, BLOCK).expect("sound"));
+    });
+}
+
 #[divan::bench]
 fn decode_bits(bencher: Bencher<'_, '_>) {
     let mut random = Random(1);
@@ -200,6 +262,18 @@ fn encode_integers(bencher: Bencher<'_, '_>, name: &str) {
 fn encode_doubles(bencher: Bencher<'_, '_>, name: &str) {
     let values = float_column(name);
     encode_all(bencher, name, &values, floats::encode);
+}
+
+#[divan::bench(args = TEXTS)]
+fn encode_texts(bencher: Bencher<'_, '_>, name: &str) {
+    let column = text_column(name);
+    let texts: Vec<&str> = column.iter().map(String::as_str).collect();
+    let plain: usize = texts.iter().map(|text| text.len()).sum();
+    encode_all(bencher, name, &texts, text::encode);
+    println!(
+        "{name}: {:.2} bits a value as they are",
+        plain as f64 * 8.0 / ROWS as f64
+    );
 }
 
 fn encode_all<T>(bencher: Bencher<'_, '_>, name: &str, values: &[T], encode: impl Fn(&[T], &mut Vec<u8>)) {

@@ -1,8 +1,10 @@
 //! Decoders on bytes that nobody wrote: they may answer anything, but neither panic nor read outside.
 
-use super::samples::{BIT_SHAPES, FLOAT_SHAPES, INTEGER_SHAPES, Random, bits, blocks, floats, integers};
+use super::samples::{
+    BIT_SHAPES, FLOAT_SHAPES, INTEGER_SHAPES, Random, TEXT_SHAPES, bits, blocks, floats, integers, texts,
+};
 use crate::codec::bitpack::{unpack_u32, unpack_u64};
-use crate::codec::{BLOCK, bitmap, floats as float_codec, integers as integer_codec};
+use crate::codec::{BLOCK, bitmap, floats as float_codec, integers as integer_codec, text};
 use proptest::prelude::*;
 
 /// Every way into the decoders.
@@ -17,6 +19,18 @@ fn decode_all(bytes: &[u8], rows: usize) {
     );
     let _ = bitmap::decode(bytes, rows, &mut [0; 16]);
     let _ = bitmap::count_ones(bytes, rows);
+    if let Some(texts) = text::decode(bytes, rows) {
+        let all: usize = (0..texts.rows()).map(|row| texts.get(row).chars().count()).sum();
+        std::hint::black_box((all, texts.distinct().count()));
+    }
+}
+
+fn encode_texts(shape: u8, rows: usize, seed: u64) -> Vec<u8> {
+    let texts = texts(shape, rows, seed);
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let mut bytes = Vec::new();
+    text::encode(&texts, &mut bytes);
+    bytes
 }
 
 /// Changes, cuts or lengthens the bytes in a few places, mostly near their front, where the fields are.
@@ -43,7 +57,7 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
 proptest! {
     #[test]
     fn fuzz_random_bytes_are_refused_or_decoded(
-        tag in prop_oneof![0u8..8, 15u8..20, 31u8..37, any::<u8>()],
+        tag in prop_oneof![0u8..8, 15u8..20, 31u8..37, 47u8..52, any::<u8>()],
         rest in prop::collection::vec(any::<u8>(), 0..600),
         rows in 0usize..=1100,
     ) {
@@ -80,6 +94,14 @@ proptest! {
         decode_all(&bytes, rows);
         decode_all(&bytes, other);
     }
+
+    #[test]
+    fn fuzz_mutated_texts_are_refused_or_decoded((shape, rows, seed) in blocks(TEXT_SHAPES), other in 0usize..=1100) {
+        let mut bytes = encode_texts(shape, rows, seed);
+        mutate(&mut bytes, &mut Random::new(seed));
+        decode_all(&bytes, rows);
+        decode_all(&bytes, other);
+    }
 }
 
 #[test]
@@ -92,6 +114,25 @@ fn fuzz_a_block_cut_anywhere_is_refused() {
                 !integer_codec::decode(&bytes[..len], 700, &mut [0; BLOCK]),
                 "shape {shape}, {len} bytes"
             );
+        }
+    }
+}
+
+#[test]
+fn fuzz_texts_cut_anywhere_are_refused_and_changed_anywhere_refused_or_decoded() {
+    for shape in 0..TEXT_SHAPES {
+        // All places of a block with a long text are too many.
+        let rows = if shape == 8 { 3 } else { 70 };
+        let mut bytes = encode_texts(shape, rows, 7);
+        let step = 1 + bytes.len() / 4_000;
+        for at in (0..bytes.len()).step_by(step) {
+            assert!(text::decode(&bytes[..at], rows).is_none(), "shape {shape}, {at} bytes");
+            let was = bytes[at];
+            for mask in [1, 2, 4, 8, 16, 32, 64, 128, 255] {
+                bytes[at] = was ^ mask;
+                decode_all(&bytes, rows);
+            }
+            bytes[at] = was;
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Blocks written out by hand from the module docs: what is stored once must be read for ever.
 
-use crate::codec::{BLOCK, bitmap, floats, integers};
+use crate::codec::{BLOCK, bitmap, floats, integers, text};
 
 /// The bytes, then the packed codes of up to 32 rows: a word of 32 bits a lane, these first.
 fn packed(fields: &[u8], codes: &[u8]) -> Vec<u8> {
@@ -83,4 +83,28 @@ fn blocks_of_bits_are_read_as_described() {
     assert_eq!(read(&[34, 0x81, 0x0A]), 0xA81);
     // Changes at rows 4 and 7.
     assert_eq!(read(&[35, 2, 1, 0, 1, 4, 7]), 0x070);
+}
+
+#[test]
+fn blocks_of_texts_are_read_as_described() {
+    let read = |bytes: &[u8]| {
+        let texts = text::decode(bytes, 3).unwrap();
+        [0, 1, 2].map(|row| texts.get(row).to_owned())
+    };
+    // Plain: lengths 0, 1 and 3 in whole bytes above 0.
+    assert_eq!(
+        read(&[48, 6, 1, 0, 1, 0, 1, 3, b'a', 0xE8, 0xAA, 0x9E]),
+        ["", "a", "語"]
+    );
+    // Zstandard: lengths of 2; a frame of one segment, 6 bytes, the last block, as it is.
+    let frame = [0x28, 0xB5, 0x2F, 0xFD, 0x20, 6, 0x31, 0, 0];
+    assert_eq!(
+        read(&[&[49, 2, 0, 4], &frame[..], b"abcdef"].concat()),
+        ["ab", "cd", "ef"]
+    );
+    // Dictionary: two texts of one byte, plain, behind their 6 bytes; places in whole bytes above 0.
+    assert_eq!(
+        read(&[50, 2, 6, 48, 2, 0, 2, b'x', b'y', 1, 0, 1, 0, 1, 0]),
+        ["x", "y", "x"]
+    );
 }

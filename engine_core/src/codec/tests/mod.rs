@@ -6,3 +6,4 @@ mod fuzz;
 mod integers;
 mod layout;
 mod samples;
+mod text;

@@ -195,6 +195,116 @@ pub(super) fn bits(shape: u8, seed: u64) -> [u64; 16] {
 /// Number of shapes of [`bits`].
 pub(super) const BIT_SHAPES: u8 = 7;
 
+/// One of so many, most often an early one, as names of things in use go.
+fn skewed<'a>(of: &[&'a str], random: &mut Random) -> &'a str {
+    of[(random.unit() * random.unit() * of.len() as f64) as usize]
+}
+
+/// Pages of a shop, some with an order or a query.
+pub(super) fn urls(rows: usize, random: &mut Random) -> Vec<String> {
+    const SECTIONS: [&str; 6] = ["products", "search", "checkout", "account", "blog", "support"];
+    const WORDS: [&str; 10] = [
+        "linen", "summer", "blue", "jacket", "running", "shoes", "leather", "wallet", "kids", "sale",
+    ];
+    let word = |random: &mut Random| skewed(&WORDS, random);
+    (0..rows)
+        .map(|_| {
+            let path = format!(
+                "https://www.example.com/{}/{}-{}",
+                skewed(&SECTIONS, random),
+                word(random),
+                word(random)
+            );
+            match random.next() % 3 {
+                0 => path,
+                1 => format!("{path}-{}", random.next() % 100_000),
+                _ => format!("{path}?q={}&page={}", word(random), random.next() % 40),
+            }
+        })
+        .collect()
+}
+
+/// Names that browsers give themselves, of some hundred versions.
+pub(super) fn user_agents(rows: usize, random: &mut Random) -> Vec<String> {
+    const SYSTEMS: [&str; 5] = [
+        "Windows NT 10.0; Win64; x64",
+        "Linux; Android 10; K",
+        "Macintosh; Intel Mac OS X 10_15_7",
+        "X11; Linux x86_64",
+        "iPhone; CPU iPhone OS 17_5 like Mac OS X",
+    ];
+    (0..rows)
+        .map(|_| {
+            let (system, version) = (skewed(&SYSTEMS, random), random.between(110, 130));
+            format!(
+                "Mozilla/5.0 ({system}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{version}.0.0.0 Safari/537.36"
+            )
+        })
+        .collect()
+}
+
+/// Lines that a server logs, each with numbers of its own.
+pub(super) fn log_messages(rows: usize, random: &mut Random) -> Vec<String> {
+    const ROUTES: [&str; 5] = ["/v1/orders", "/v1/carts", "/v1/users/me", "/healthz", "/v1/payments"];
+    (0..rows)
+        .map(|_| {
+            let (id, took) = (random.next() as u32, random.next() % 4_000);
+            match random.next() % 4 {
+                0 => format!("GET {} 200 in {took} ms request_id={id:08x}", skewed(&ROUTES, random)),
+                1 => format!(
+                    "connection from 10.{}.{}.17:{} closed by peer",
+                    id & 255,
+                    id >> 8 & 255,
+                    id >> 16
+                ),
+                2 => format!("cache miss for key session:{id:08x}, loaded from database in {took} µs"),
+                _ => format!("payment {id} declined: insufficient funds (attempt {})", took % 3 + 1),
+            }
+        })
+        .collect()
+}
+
+/// Texts of all kinds that a column may hold, and few of them.
+pub(super) fn texts(shape: u8, rows: usize, seed: u64) -> Vec<String> {
+    const CHARS: [char; 8] = ['a', '\0', '\u{7f}', 'é', 'ß', '語', '🦀', '\u{10FFFF}'];
+    let mut random = Random::new(seed);
+    let any = |random: &mut Random, most: i64| -> String {
+        (0..random.between(0, most))
+            .map(|_| CHARS[random.next() as usize % CHARS.len()])
+            .collect()
+    };
+    match shape {
+        0 => vec![String::new(); rows],
+        1 => vec![any(&mut random, 200); rows],
+        2 => (0..rows).map(|_| any(&mut random, 12)).collect(),
+        3 => urls(rows, &mut random),
+        4 => user_agents(rows, &mut random),
+        5 => log_messages(rows, &mut random),
+        6 => (0..rows)
+            .map(|_| format!("{:016x}{:016x}", random.next(), random.next()))
+            .collect(),
+        7 => {
+            let few: Vec<String> = (0..random.between(1, 9)).map(|_| any(&mut random, 30)).collect();
+            (0..rows)
+                .map(|_| few[random.next() as usize % few.len()].clone())
+                .collect()
+        }
+        8 => {
+            let mut long = vec![String::new(); rows];
+            long[rows / 2] = any(&mut random, 60_000);
+            long
+        }
+        9 => {
+            let few = urls(random.between(1, rows as i64) as usize, &mut random);
+            (0..rows).map(|row| few[row % few.len()].clone()).collect()
+        }
+        _ => (0..rows).map(|row| "a".repeat(row % 40)).collect(),
+    }
+}
+
+/// Number of shapes of [`texts`].
+pub(super) const TEXT_SHAPES: u8 = 11;
+
 /// A shape, a length (whole blocks half of the time) and a seed.
 pub(super) fn blocks(shapes: u8) -> impl Strategy<Value = (u8, usize, u64)> {
     (0..shapes, prop_oneof![Just(1024usize), 1usize..=1024], any::<u64>())
