@@ -63,7 +63,7 @@ fn stream() -> Arc<Stream> {
                 }],
             };
             let packed = PackedBatch::open(packed::pack(&batch)).expect("sound");
-            stream.tail_mut().push(TailBatch { commit: 1, packed });
+            stream.push_batch(TailBatch::alone(1, packed));
         }
         stream.commits.publish(1);
         stream

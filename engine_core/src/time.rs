@@ -41,6 +41,15 @@ impl TimeRange {
     }
 }
 
+/// An instant as people write it: RFC 3339, UTC.
+pub fn format_ns(time: Timestamp) -> String {
+    let instant = prost_types::Timestamp {
+        seconds: time.div_euclid(SECOND_NS),
+        nanos: time.rem_euclid(SECOND_NS) as i32,
+    };
+    instant.to_string()
+}
+
 /// The clock, an argument of the core so that tests can hold it.
 pub trait Clock: Send + Sync {
     /// Wall time, which may step.

@@ -321,6 +321,18 @@ impl World {
         assert_eq!((status.queue_bytes, status.tail_bytes), (0, tails));
     }
 
+    /// Seals a stream: nothing that is asked may change by it.
+    fn seal(&mut self) {
+        let name = STREAMS[self.random.below(STREAMS.len())];
+        if let Ok(stream) = self.bed.store.stream(self.bed.ns, name) {
+            println!("seal {name}");
+            let (rows, parts) = (stream.tail_size().0, stream.parts().len() as u64);
+            let report = self.bed.store.seal(&stream).unwrap();
+            assert_eq!((report.rows, stream.tail_size().0), (rows, 0));
+            assert_eq!(stream.parts().len() as u64, parts + report.parts);
+        }
+    }
+
     fn step(&mut self) {
         match self.random.below(20) {
             0..5 => self.write(),
@@ -331,6 +343,7 @@ impl World {
             15 => self.create(),
             16 => self.delete(),
             17 => self.reopen(),
+            18 => self.seal(),
             _ => self.compare(),
         }
     }

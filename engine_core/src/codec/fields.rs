@@ -2,17 +2,17 @@
 //! on all but the last) and zig-zag varints (0, −1, 1, −2, … as 0, 1, 2, 3, …).
 
 /// Maps integers to naturals, small magnitudes to small numbers.
-pub(super) fn zigzag(value: i64) -> u64 {
+pub(crate) fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 
 /// Takes [`zigzag`] back.
-pub(super) fn unzigzag(value: u64) -> i64 {
+pub(crate) fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
 /// Appends a varint.
-pub(super) fn put_varint(mut value: u64, out: &mut Vec<u8>) {
+pub(crate) fn put_varint(mut value: u64, out: &mut Vec<u8>) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -21,35 +21,35 @@ pub(super) fn put_varint(mut value: u64, out: &mut Vec<u8>) {
 }
 
 /// Appends a zig-zag varint.
-pub(super) fn put_signed(value: i64, out: &mut Vec<u8>) {
+pub(crate) fn put_signed(value: i64, out: &mut Vec<u8>) {
     put_varint(zigzag(value), out);
 }
 
 /// Bytes of a varint.
-pub(super) fn varint_len(value: u64) -> usize {
+pub(crate) fn varint_len(value: u64) -> usize {
     (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
 }
 
 /// Reads fields one after the other; none once the bytes run out or break a rule.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Fields<'a>(&'a [u8]);
+pub(crate) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    pub(super) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+    pub(crate) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
         Some(taken)
     }
 
-    pub(super) fn byte(&mut self) -> Option<u8> {
+    pub(crate) fn byte(&mut self) -> Option<u8> {
         self.take(1).map(|bytes| bytes[0])
     }
 
-    pub(super) fn varint(&mut self) -> Option<u64> {
+    pub(crate) fn varint(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -64,29 +64,29 @@ impl<'a> Fields<'a> {
         None
     }
 
-    pub(super) fn signed(&mut self) -> Option<i64> {
+    pub(crate) fn signed(&mut self) -> Option<i64> {
         self.varint().map(unzigzag)
     }
 
     /// A count or a place, at most `most`.
-    pub(super) fn number(&mut self, most: usize) -> Option<usize> {
+    pub(crate) fn number(&mut self, most: usize) -> Option<usize> {
         self.varint()
             .filter(|&value| value <= most as u64)
             .map(|value| value as usize)
     }
 
     /// Bytes behind their length.
-    pub(super) fn nested(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn nested(&mut self) -> Option<&'a [u8]> {
         let len = usize::try_from(self.varint()?).ok()?;
         self.take(len)
     }
 
     /// All bytes that are left.
-    pub(super) fn rest(&mut self) -> &'a [u8] {
+    pub(crate) fn rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.0)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }

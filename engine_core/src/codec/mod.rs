@@ -14,7 +14,7 @@ mod delta;
 mod dictionary;
 mod dispatch;
 mod exceptions;
-mod fields;
+pub(crate) mod fields;
 pub mod floats;
 mod frame;
 pub mod integers;

@@ -28,7 +28,7 @@ pub(super) fn to_dict<'py>(
             let rate = found.ok().map(|at| rates[at].rows_per_second);
             let item = PyDict::new(py);
             item.set_item("name", &stream.name)?;
-            item.set_item("rows", stream.tail_size().0)?;
+            item.set_item("rows", stream.rows())?;
             item.set_item("entities", stream.entities().dictionary.len() - 1)?;
             item.set_item("watermark_ns", stream.watermark(now))?;
             item.set_item("rows_per_second", rate.unwrap_or(0.0))?;

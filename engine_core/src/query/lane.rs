@@ -1,14 +1,18 @@
 //! Accumulates one lane: its blocks in order, each filtered, grouped and inserted into states.
 
+use std::ops::Range;
+
 use super::plan::Plan;
 use super::state::{Present, States};
 use crate::aggregate::Groups;
-use crate::column::{BLOCK_ROWS, PackedBatch};
+use crate::column::BLOCK_ROWS;
+use crate::column::schema::TIME;
 use crate::error::{Error, Result};
 use crate::group::Grouper;
 use crate::scan::block::{Reader, Values};
 use crate::scan::control::Control;
 use crate::scan::mask::Mask;
+use crate::store::{ColumnRows, Rows};
 
 /// What provenance counts.
 #[derive(Clone, Debug, Default)]
@@ -26,9 +30,6 @@ pub(super) fn new_states(plan: &Plan) -> Result<Vec<States>> {
         .map(|slot| States::new(slot.keep, plan.slot_type(slot)))
         .collect()
 }
-
-/// Place of time in every batch.
-const TIME_PLACE: usize = 0;
 
 /// Buffers of one lane.
 pub(super) struct Lane<'a> {
@@ -97,24 +98,42 @@ impl<'a> Lane<'a> {
         most: u64,
     ) -> Result<(Vec<States>, Counts)> {
         let scan = &self.plan.scan;
-        for at in self.plan.lanes[lane].clone() {
+        for run in &self.plan.lanes[lane] {
+            let source = &scan.sources[run.source];
+            self.run_blocks(control, source, run.blocks.clone(), groups, most)
+                .map_err(|error| source.explain(error))?;
+        }
+        Ok((self.states, self.counts))
+    }
+
+    fn run_blocks(
+        &mut self,
+        control: &Control,
+        source: &'a Rows,
+        blocks: Range<usize>,
+        groups: &mut Grouper,
+        most: u64,
+    ) -> Result<()> {
+        self.reader.turn_to(source)?;
+        let times = source
+            .column(TIME)?
+            .ok_or_else(|| Error::internal("rows without times"))?;
+        for block in blocks {
             control.check()?;
-            let block = scan.blocks[at];
-            let packed = &scan.batches[block.batch as usize].packed;
-            self.reader.turn_to(packed, block.block as usize);
-            let bounds = packed.time_bounds(block.block as usize);
-            let n = self.choose(control, packed, block.block as usize, bounds)?;
+            self.reader.turn_to_block(block);
+            let bounds = times.time_bounds(block);
+            let n = self.choose(control, &times, block, bounds)?;
             if n > 0 {
                 let many = self.assign(groups, n, bounds, most)?;
                 self.states.iter_mut().for_each(|states| states.grow(groups.len()));
                 self.accumulate(n, many)?;
             }
         }
-        Ok((self.states, self.counts))
+        Ok(())
     }
 
     /// Rows of the block that are taken, all that is needed of them moved to the front: how many.
-    fn choose(&mut self, control: &Control, packed: &PackedBatch, block: usize, bounds: (i64, i64)) -> Result<usize> {
+    fn choose(&mut self, control: &Control, times: &ColumnRows<'_>, block: usize, bounds: (i64, i64)) -> Result<usize> {
         let rows = self.reader.rows();
         let range = self.plan.scan.range;
         let inside = range.covers(bounds.0, bounds.1);
@@ -125,7 +144,7 @@ impl<'a> Lane<'a> {
         let mut have_times = false;
         let mut selection = None;
         if !inside {
-            packed.decode_i64(TIME_PLACE, block, &mut self.times)?;
+            times.decode_i64(block, &mut self.times)?;
             have_times = true;
             let within = Mask::of(&self.times[..rows], |time| range.contains(time));
             if within.is_empty() {
@@ -165,7 +184,7 @@ impl<'a> Lane<'a> {
             self.reader.load(column)?;
         }
         if windows_apart && !have_times {
-            packed.decode_i64(TIME_PLACE, block, &mut self.times)?;
+            times.decode_i64(block, &mut self.times)?;
         }
         if selection.is_some() {
             let kept = &self.kept[..n];

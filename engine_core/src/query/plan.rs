@@ -1,6 +1,5 @@
 //! What a query does to one snapshot: columns, condition, windows, keys, states, lanes. It fixes the answer's bits.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::resolve::Columns;
@@ -10,7 +9,7 @@ use crate::column::Schema;
 use crate::error::{Error, Result};
 use crate::group::{MAX_DENSE, Shape};
 use crate::scan::filter::Condition;
-use crate::scan::{Column, LANE_ROWS, Scan, Type};
+use crate::scan::{Column, LANE_ROWS, Run, Scan, Type};
 use crate::store::Stream;
 use crate::window::tumbling::Tumbling;
 
@@ -78,7 +77,7 @@ pub struct Plan {
     /// Layout of keys.
     pub shape: Shape,
     /// Runs of blocks accumulated in order and merged in order.
-    pub lanes: Vec<Range<usize>>,
+    pub lanes: Vec<Vec<Run>>,
     /// Places of time and entity, where first and last need them.
     pub timed: Option<(usize, usize)>,
 }

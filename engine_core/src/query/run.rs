@@ -110,7 +110,7 @@ pub fn run(stream: &Arc<Stream>, spec: &Spec, context: &Context) -> Result<Answe
         return Err(stream_deleted(&stream.name));
     }
     let schema = stream.schema();
-    let scan = Scan::new(&snapshot, spec.range);
+    let scan = Scan::new(&snapshot, spec.range)?;
     let control = Control::new(
         Arc::clone(&context.clock),
         context.deadline_ns,

@@ -13,7 +13,7 @@ use super::spec::{Spec, check_format};
 use crate::error::{Error, Kind, Result};
 use crate::scan::Scan;
 use crate::scan::pool::Pool;
-use crate::store::{NamespaceId, Store, Stream};
+use crate::store::{NamespaceId, QueryGuard, Store, Stream};
 use crate::time::Clock;
 use crate::wire::cursor::malformed;
 use crate::wire::v1;
@@ -35,9 +35,17 @@ pub trait Streams: Send + Sync {
     fn stream(&self, namespace: NamespaceId, name: &str) -> Result<Arc<Stream>>;
     /// The clock.
     fn clock(&self) -> Arc<dyn Clock>;
+    /// Held while a query runs; none where nothing gives way to queries.
+    fn guard(&self) -> Option<QueryGuard> {
+        None
+    }
 }
 
 impl Streams for Store {
+    fn guard(&self) -> Option<QueryGuard> {
+        Some(self.query_guard())
+    }
+
     fn stream(&self, namespace: NamespaceId, name: &str) -> Result<Arc<Stream>> {
         Self::stream(self, namespace, name)
     }
@@ -343,6 +351,7 @@ impl Shared {
     }
 
     fn run(&self, task: &Task) -> Result<Vec<Vec<u8>>> {
+        let _guard = self.streams.guard();
         let Request::Planned(stream, spec) = &task.request else {
             return Err(Error::internal("a query without a plan"));
         };

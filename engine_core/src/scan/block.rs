@@ -3,8 +3,9 @@
 use super::mask::Mask;
 use super::{Column, Type};
 use crate::column::packed::{Physical, Validity};
-use crate::column::{BLOCK_ROWS, NULL_CODE, PackedBatch};
+use crate::column::{BLOCK_ROWS, NULL_CODE};
 use crate::error::{Error, Result};
+use crate::store::{ColumnRows, Rows};
 
 /// Values of one column of a block. At a null the value is arbitrary.
 #[derive(Debug)]
@@ -65,9 +66,9 @@ pub struct Reader<'a> {
     columns: &'a [Column],
     /// Decoded columns, by their place in the query.
     pub blocks: Vec<ColumnBlock>,
-    batch: Option<&'a PackedBatch>,
-    /// Place of each column in the batch.
-    places: Vec<Option<usize>>,
+    source: Option<&'a Rows>,
+    /// Each column of the source; none where it is null throughout.
+    places: Vec<Option<ColumnRows<'a>>>,
     block: usize,
     rows: usize,
 }
@@ -81,23 +82,29 @@ impl<'a> Reader<'a> {
                 .iter()
                 .map(|column| ColumnBlock::new(column.data_type))
                 .collect(),
-            batch: None,
+            source: None,
             places: Vec::new(),
             block: 0,
             rows: 0,
         }
     }
 
-    /// Turns to a block.
-    pub fn turn_to(&mut self, batch: &'a PackedBatch, block: usize) {
-        if !self.batch.is_some_and(|current| std::ptr::eq(current, batch)) {
-            self.batch = Some(batch);
+    /// Turns to other rows.
+    pub fn turn_to(&mut self, source: &'a Rows) -> Result<()> {
+        if !self.source.is_some_and(|current| std::ptr::eq(current, source)) {
+            self.source = Some(source);
             self.places.clear();
-            self.places
-                .extend(self.columns.iter().map(|column| batch.find(column.stored)));
+            for column in self.columns {
+                self.places.push(source.column(column.stored)?);
+            }
         }
+        Ok(())
+    }
+
+    /// Turns to a block of the rows.
+    pub fn turn_to_block(&mut self, block: usize) {
         self.block = block;
-        self.rows = batch.block_rows(block);
+        self.rows = self.source.map_or(0, |source| source.block_rows(block));
         self.blocks.iter_mut().for_each(|block| block.loaded = false);
     }
 
@@ -106,9 +113,9 @@ impl<'a> Reader<'a> {
         self.rows
     }
 
-    /// The batch, the block in it and the column's place in the batch, for its statistics; none where it is null throughout.
-    pub fn place(&self, column: usize) -> Option<(&'a PackedBatch, usize, usize)> {
-        Some((self.batch?, self.block, self.places[column]?))
+    /// A column of the rows and the block in it, for its statistics; none where it is null throughout.
+    pub fn place(&self, column: usize) -> Option<(&ColumnRows<'a>, usize)> {
+        Some((self.places[column].as_ref()?, self.block))
     }
 
     /// The query's column.
@@ -123,39 +130,39 @@ impl<'a> Reader<'a> {
         }
         let rows = self.rows;
         let all = Mask::first(rows);
-        let place = self.place(column);
+        let (found, block) = (self.places[column].as_ref(), self.block);
         let spec = &self.columns[column];
         let out = &mut self.blocks[column];
         out.loaded = true;
         out.may_be_nan = false;
-        let Some((batch, block, at)) = place else {
+        let Some(found) = found else {
             out.valid = Mask::EMPTY;
             if let Values::Code(codes) = &mut out.values {
                 codes.fill(NULL_CODE);
             }
             return Ok(out);
         };
-        let physical = batch.physical(at);
+        let physical = found.physical();
         let validity = match (&mut out.values, physical) {
             (Values::F64(values), Physical::F64) => {
-                out.may_be_nan = batch.stats(at, block).nans > 0;
-                batch.decode_f64(at, block, values)?
+                out.may_be_nan = found.stats(block).nans > 0;
+                found.decode_f64(block, values)?
             }
-            (Values::I64(values), Physical::I64) => batch.decode_i64(at, block, values)?,
+            (Values::I64(values), Physical::I64) => found.decode_i64(block, values)?,
             (Values::I64(values), Physical::Bool) => {
                 let mut bools = [false; BLOCK_ROWS];
-                let validity = batch.decode_bool(at, block, &mut bools)?;
+                let validity = found.decode_bool(block, &mut bools)?;
                 for (value, bool) in values.iter_mut().zip(bools) {
                     *value = i64::from(bool);
                 }
                 validity
             }
             (Values::Code(codes), Physical::Code) => {
-                batch.decode_codes(at, block, codes)?;
+                found.decode_codes(block, codes)?;
                 if let Some(strings) = &spec.strings {
                     strings.translate(&mut codes[..rows])?;
                 }
-                let nulls = batch.stats(at, block).nulls > 0 || spec.strings.as_ref().is_some_and(|s| s.is_label());
+                let nulls = found.stats(block).nulls > 0 || spec.strings.as_ref().is_some_and(|s| s.is_label());
                 out.valid = if nulls {
                     Mask::of(&codes[..rows], |code| code != NULL_CODE)
                 } else {
@@ -164,7 +171,7 @@ impl<'a> Reader<'a> {
                 return Ok(out);
             }
             (Values::Code(codes), Physical::Text) => {
-                let (texts, validity) = batch.decode_text(at, block)?;
+                let (texts, validity) = found.decode_text(block)?;
                 match &spec.strings {
                     Some(strings) => strings.codes_of(&texts, &validity, &mut codes[..rows])?,
                     None => return Err(Error::internal("a string column without strings")),

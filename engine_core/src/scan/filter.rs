@@ -126,13 +126,13 @@ impl Condition {
                 (set.iter().any(|&value| value >= min && value <= max), true)
             }),
             Self::Text(column, _, codes) => {
-                let Some((batch, block, at)) = reader.place(*column) else {
+                let Some((found, block)) = reader.place(*column) else {
                     return Outlook::UNKNOWN;
                 };
-                if batch.physical(at) != Physical::Code || !codes.stored {
+                if found.physical() != Physical::Code || !codes.stored {
                     return Outlook::ANYTHING;
                 }
-                let stats = batch.stats(at, block);
+                let stats = found.stats(block);
                 Outlook {
                     may_hold: codes
                         .bounds
@@ -210,11 +210,11 @@ impl Condition {
 
 /// Outlook of a test on numbers from the least and the greatest of them.
 fn numbers(reader: &Reader<'_>, column: usize, test: impl Fn(u64, u64) -> (bool, bool)) -> Outlook {
-    let Some((batch, block, at)) = reader.place(column) else {
+    let Some((found, block)) = reader.place(column) else {
         return Outlook::UNKNOWN;
     };
-    let stats = batch.stats(at, block);
-    if (stats.nulls + stats.nans) as usize >= batch.block_rows(block) {
+    let stats = found.stats(block);
+    if (stats.nulls + stats.nans) as usize >= reader.rows() {
         return Outlook::UNKNOWN;
     }
     let (may_hold, may_fail) = test(stats.min, stats.max);
@@ -248,11 +248,11 @@ fn i64s(reader: &mut Reader<'_>, column: usize, n: usize, test: impl Fn(i64) -> 
 }
 
 fn texts(reader: &mut Reader<'_>, column: usize, n: usize, test: &TextTest, codes: &CodeTest) -> Result<(Mask, Mask)> {
-    if let Some((batch, block, at)) = reader.place(column)
-        && batch.physical(at) == Physical::Text
+    if let Some((found, block)) = reader.place(column)
+        && found.physical() == Physical::Text
     {
         // Straight on the texts: a filter gives out no codes.
-        let (texts, validity) = batch.decode_text(at, block)?;
+        let (texts, validity) = found.decode_text(block)?;
         let (mut holds, mut fails) = (Mask::EMPTY, Mask::EMPTY);
         for row in (0..n).filter(|&row| validity.get(row)) {
             if test.passes(texts.get(row)) {

@@ -3,10 +3,10 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::mask::Mask;
-use crate::column::packed::{TextBlock, Validity};
+use crate::column::packed::Validity;
 use crate::column::{BLOCK_ROWS, ColumnId, Dictionary, NULL_CODE};
 use crate::error::{Error, Result};
-use crate::store::{Stream, Symbols};
+use crate::store::{Stream, Symbols, Texts as BlockTexts};
 
 /// Where the texts of a column are.
 #[derive(Clone, Debug)]
@@ -139,7 +139,7 @@ impl Strings {
     }
 
     /// Codes of the texts of a block, given out now if they had none.
-    pub fn codes_of(&self, texts: &TextBlock<'_>, validity: &Validity, out: &mut [u32]) -> Result<()> {
+    pub fn codes_of(&self, texts: &BlockTexts<'_>, validity: &Validity, out: &mut [u32]) -> Result<()> {
         debug_assert!(out.len() <= BLOCK_ROWS);
         let mut unknown = Mask::EMPTY;
         self.read(|view| {

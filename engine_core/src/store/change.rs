@@ -13,6 +13,8 @@ use super::catalog::namespace_not_found;
 use super::fault::{OrFault, classify, needs_reopening};
 use super::hot::Hot;
 use super::keys;
+use super::manifest::{Manifest, PartRecord};
+use super::part::Identity;
 use super::records::{self, NamespaceCounters, STAMP_KEY, Stamp, StreamCounters, StreamRecord};
 use super::shared::Shared;
 use super::stream::{NamespaceId, Stream};
@@ -31,6 +33,8 @@ pub(super) struct Base {
     pub(super) streams: HashMap<(NamespaceId, u32), StreamCounters>,
     /// Length of each dictionary with a text.
     pub(super) dictionaries: HashMap<(NamespaceId, u32), BTreeMap<ColumnId, u32>>,
+    /// What is sealed, of streams of which anything ever was.
+    pub(super) manifests: HashMap<(NamespaceId, u32), Manifest>,
 }
 
 /// Done once the transaction is durable.
@@ -44,6 +48,7 @@ pub(super) struct Pending {
     streams: BTreeMap<(NamespaceId, u32), StreamCounters>,
     deleted: BTreeSet<(NamespaceId, u32)>,
     dictionaries: BTreeMap<(NamespaceId, u32, ColumnId), u32>,
+    manifests: BTreeMap<(NamespaceId, u32), Manifest>,
     writers: BTreeMap<(NamespaceId, String), Writer>,
     advanced: BTreeSet<NamespaceId>,
     after: Vec<After>,
@@ -271,8 +276,13 @@ impl<'a> Change<'a> {
         pending.or_else(base).copied().unwrap_or(0)
     }
 
-    /// Appends the rows of a stream: one value, numbered after its last.
-    pub(super) fn append_l0(&mut self, id: (NamespaceId, u32), commit: u64, batches: &[&PackedBatch]) -> Result<()> {
+    /// Appends the rows of a stream: one value, numbered after its last. Returns its number and its group.
+    pub(super) fn append_l0(
+        &mut self,
+        id: (NamespaceId, u32),
+        commit: u64,
+        batches: &[&PackedBatch],
+    ) -> Result<(u64, u64)> {
         let total =
             blob::len(batches.iter().copied()).ok_or_else(|| Error::internal("an L0 value of more than 4 GiB"))?;
         let counters = self.stream(id);
@@ -294,17 +304,70 @@ impl<'a> Change<'a> {
             })
             .or_fault()?;
         match existing {
-            None => Ok(()),
+            None => Ok((header.number, self.pending.stamp.group)),
             Some(_) => Err(super::frame::damaged(Table::L0, &key, "a later key is there already")),
         }
     }
 
-    /// Deletes all that is stored of a stream; returns its counters as they were.
-    pub(super) fn delete_stream(&mut self, id: (NamespaceId, u32)) -> Result<StreamCounters> {
+    /// What of a stream is sealed, to read and to change.
+    pub(super) fn manifest(&mut self, id: (NamespaceId, u32)) -> &mut Manifest {
+        let base = self.base;
+        let stored = || base.manifests.get(&id).copied().unwrap_or_default();
+        self.pending.manifests.entry(id).or_insert_with(stored)
+    }
+
+    /// Adds parts.
+    pub(super) fn add_parts(&mut self, id: (NamespaceId, u32), parts: &[(Identity, PartRecord)]) -> Result<()> {
+        for (key, record) in parts {
+            self.put(Table::Parts, key, &record.encode(key))?;
+        }
+        let manifest = self.manifest(id);
+        for (key, record) in parts {
+            manifest.next_part = manifest.next_part.max(keys::split_part(key).2 + 1);
+            manifest.parts += 1;
+            manifest.rows += record.rows;
+            manifest.bytes += record.bytes;
+            manifest.sealed_through = manifest.sealed_through.max(record.commit);
+        }
+        Ok(())
+    }
+
+    /// Takes parts out of the manifest.
+    pub(super) fn remove_parts(&mut self, id: (NamespaceId, u32), parts: &[(Identity, PartRecord)]) -> Result<()> {
+        for (key, record) in parts {
+            self.delete(Table::Parts, key)?;
+            let manifest = self.manifest(id);
+            manifest.parts -= 1;
+            manifest.rows -= record.rows;
+            manifest.bytes -= record.bytes;
+        }
+        Ok(())
+    }
+
+    /// Removes L0 values whose rows are in parts now: the first of the stream, each by the group that wrote it.
+    pub(super) fn remove_l0(&mut self, id: (NamespaceId, u32), groups: &[u64], rows: u64) -> Result<()> {
+        for &group in groups {
+            self.delete(Table::L0, &keys::l0(group, id.0, id.1))?;
+        }
+        let counters = self.stream(id);
+        counters.l0_first += groups.len() as u64;
+        counters.l0_rows -= rows;
+        Ok(())
+    }
+
+    /// Deletes all that is stored of a stream; returns its counters as they were, and how many rows it had.
+    pub(super) fn delete_stream(&mut self, id: (NamespaceId, u32)) -> Result<(StreamCounters, u64)> {
+        let sealed_rows = self.manifest(id).rows;
         let counters = *self.stream(id);
         let key = keys::stream(id.0, id.1);
         self.delete(Table::Streams, &key)?;
-        for table in [Table::Counters, Table::Dictionaries, Table::Quarantine] {
+        for table in [
+            Table::Counters,
+            Table::Dictionaries,
+            Table::Quarantine,
+            Table::Manifests,
+            Table::Parts,
+        ] {
             let mut prefix = Vec::new();
             for found in self.hot.table(table).prefix_iter(&self.txn, &key).or_fault()? {
                 prefix.push(found.or_fault()?.0.to_vec());
@@ -331,8 +394,9 @@ impl<'a> Change<'a> {
         namespace.streams -= 1;
         namespace.quarantine_bytes -= counters.quarantine_bytes;
         self.pending.streams.remove(&id);
+        self.pending.manifests.remove(&id);
         self.pending.deleted.insert(id);
-        Ok(counters)
+        Ok((counters, counters.l0_rows + sealed_rows))
     }
 
     /// Commits even if nothing but the stamp has changed.
@@ -364,6 +428,13 @@ impl<'a> Change<'a> {
                 self.put(Table::Counters, &key, &counters.encode(&key))?;
             }
         }
+        for (&(namespace, stream), manifest) in &mut pending.manifests {
+            if self.base.manifests.get(&(namespace, stream)) != Some(manifest) && *manifest != Manifest::default() {
+                manifest.generation += 1;
+                let key = keys::stream(namespace, stream);
+                self.put(Table::Manifests, &key, &manifest.encode(&key))?;
+            }
+        }
         for ((namespace, name), writer) in &pending.writers {
             let key = keys::writer(*namespace, name);
             self.put(Table::Writers, &key, &writer.encode(&key))?;
@@ -391,7 +462,9 @@ impl Pending {
                 .or_default()
                 .insert(column, len);
         }
+        base.manifests.extend(self.manifests);
         for id in &self.deleted {
+            base.manifests.remove(id);
             base.streams.remove(id);
             base.dictionaries.remove(id);
         }

@@ -45,8 +45,17 @@ pub(super) struct FileReport {
     pub(super) free_pages: u64,
 }
 
+/// What a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Tables with names: the hot environment.
+    Tables,
+    /// Records without one: a part.
+    Records,
+}
+
 fn damaged(what: impl Into<String>) -> Error {
-    Error::corrupt("the hot environment is damaged", format!("hot.mdb: {}", what.into()))
+    Error::corrupt("a file of the store is damaged", what)
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> u16 {
@@ -128,7 +137,17 @@ fn foreign(what: &str) -> Error {
 }
 
 /// Checks the file; an error leaves it as it was.
-pub(super) fn check_file(path: &Path) -> Result<FileReport> {
+pub(super) fn check_file(path: &Path, content: Content) -> Result<FileReport> {
+    check_pages(path, content).map_err(|error| match (error.kind(), error.detail()) {
+        (Kind::Corrupt, detail) => {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            Error::corrupt(error.message(), format!("{name}: {detail}"))
+        }
+        _ => error,
+    })
+}
+
+fn check_pages(path: &Path, content: Content) -> Result<FileReport> {
     let file = File::open(path).or_fault()?;
     let size = file.metadata().or_fault()?.len();
     let first = read_meta(&file, 0, 0)?;
@@ -170,7 +189,11 @@ pub(super) fn check_file(path: &Path) -> Result<FileReport> {
         return Err(damaged("flags of the two inner tables"));
     }
     let mut tables = Vec::new();
-    walk.tree(&meta.main, Kinds::Main, &mut tables)?;
+    let kinds = match content {
+        Content::Tables => Kinds::Main,
+        Content::Records => Kinds::Table,
+    };
+    walk.tree(&meta.main, kinds, &mut tables)?;
     for table in &tables {
         if table.flags != 0 || table.pad != 0 {
             return Err(damaged("flags of a table"));

@@ -60,6 +60,8 @@ struct Share {
     mark: Watermark,
     /// Greatest time of its rows; none without rows.
     max_time: Option<i64>,
+    /// Number and group of the L0 value that holds its rows.
+    l0: (u64, u64),
 }
 
 impl Committer {
@@ -149,6 +151,7 @@ impl Committer {
             Ok((shares, pending)) => {
                 self.shared.set_full(false);
                 self.publish(slots, shares, pending);
+                self.shared.sealer.wake();
                 self.write_ahead();
             }
             Err(error) => {
@@ -196,8 +199,10 @@ impl Committer {
                         continue;
                     };
                     shared.settle(item.bytes, packed.bytes().len() as u64);
-                    share.stream.tail_mut().push(TailBatch {
+                    share.stream.push_batch(TailBatch {
                         commit: share.commit,
+                        l0: share.l0,
+                        arrived_ns: share.now,
                         packed,
                     });
                 }
@@ -362,6 +367,7 @@ fn write_group(
                 now,
                 mark: *item.stream.watermark_state(),
                 max_time: None,
+                l0: (0, 0),
             });
         share.items.push(index);
         *slot = Some(item);
@@ -399,7 +405,7 @@ fn write_share(change: &mut Change<'_>, share: &mut Share, slots: &mut [Option<Q
         .filter_map(|&index| slots[index].as_ref()?.batch.as_ref())
         .collect();
     if !batches.is_empty() {
-        change.append_l0(id, share.commit, &batches)?;
+        share.l0 = change.append_l0(id, share.commit, &batches)?;
     }
     let counters = change.stream(id);
     counters.ledger = ledger;

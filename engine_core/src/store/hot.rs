@@ -6,7 +6,7 @@ use std::path::Path;
 use heed::{Env, RoTxn, RwTxn, WithTls};
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-use super::check::check_file;
+use super::check::{Content, check_file};
 use super::fault::OrFault;
 use super::lock::{Directory, HOT, HOT_NEW};
 use super::records::{FORMAT_KEY, FormatRecord, STAMP_KEY, Stamp};
@@ -58,7 +58,7 @@ impl Hot {
     /// Opens a store after checking its file; what is not sound is neither mapped nor changed.
     pub(super) fn open(directory: &Directory, map_size: usize) -> Result<Self> {
         let file = directory.file(HOT);
-        let report = check_file(&file)?;
+        let report = check_file(&file, Content::Tables)?;
         // Nobody else holds the directory, so that readers in a lock file left behind are gone.
         remove(&lock_file(&file))?;
         let hot = Self::open_at(&file, map_size)?;

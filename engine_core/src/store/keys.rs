@@ -62,6 +62,17 @@ pub(super) fn quarantine(namespace: NamespaceId, stream: u32, number: u64) -> [u
     key
 }
 
+/// Key of the record of a part, and what its file's checksums cover as its identity.
+pub(super) fn part(namespace: NamespaceId, stream: u32, part: u64) -> [u8; 16] {
+    quarantine(namespace, stream, part)
+}
+
+/// Namespace, stream and number of a part's key.
+pub(super) fn split_part(key: &[u8; 16]) -> (NamespaceId, u32, u64) {
+    let number = u128::from_be_bytes(*key);
+    (NamespaceId((number >> 96) as u32), (number >> 64) as u32, number as u64)
+}
+
 /// Key of a writer: names order as their bytes do.
 pub(super) fn writer(namespace: NamespaceId, name: &str) -> Vec<u8> {
     [&namespace.0.to_be_bytes(), name.as_bytes()].concat()
@@ -90,6 +101,11 @@ mod tests {
         );
         assert_eq!(parse_l0(&key), Some((0x0102_0304_0506_0708, NamespaceId(9), 10)));
         assert_eq!(parse_l0(&key[1..]), None);
+    }
+
+    #[test]
+    fn a_part_key_reads_back() {
+        assert_eq!(split_part(&part(NS, 8, u64::MAX - 9)), (NS, 8, u64::MAX - 9));
     }
 
     #[test]

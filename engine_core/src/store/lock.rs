@@ -14,6 +14,8 @@ use crate::error::{Error, Kind, Result};
 pub(super) const HOT: &str = "hot.mdb";
 /// The hot environment while it is being made: renamed once it is whole.
 pub(super) const HOT_NEW: &str = "hot.new";
+/// The folder of sealed parts.
+pub(super) const PARTS: &str = "parts";
 const LOCK: &str = "lock";
 const RESERVE: &str = "reserve";
 const MARKER: &str = "MARIGRAM";

@@ -16,11 +16,16 @@ mod hot;
 mod item;
 mod keys;
 mod lock;
+mod manifest;
 mod options;
+mod part;
 mod quarantine;
 mod queue;
 mod records;
 mod replay;
+mod rows;
+mod seal;
+mod sealer;
 mod shared;
 mod space;
 pub mod status;
@@ -28,6 +33,7 @@ pub mod stream;
 mod sys;
 mod tables;
 pub mod tail;
+mod tiles;
 mod writers;
 
 use std::hash::Hasher;
@@ -37,13 +43,17 @@ use std::thread::{self, JoinHandle};
 
 pub use documents::Documents;
 pub use item::{CommitItem, Committed, ItemDone};
+pub use manifest::PartHandle;
 pub use options::StoreOptions;
+pub use part::{Part, PartColumn};
 pub use quarantine::{QuarantinedBatch, QuarantinedRow};
 pub use replay::VerifyReport;
-pub use status::{StoreStatus, StreamRate};
+pub use rows::{ColumnRows, Rows, Texts};
+pub use sealer::{QueryGuard, SealReport};
+pub use status::{SealingStatus, StoreStatus, StreamRate};
 pub use stream::{CommitCounter, Entities, Ledger, NamespaceId, Stream, Symbols};
 pub use tables::FORMAT_VERSION;
-pub use tail::{Tail, TailBatch, TailSnapshot};
+pub use tail::{Snapshot, Tail, TailBatch};
 pub use writers::{Outcome, WriterAdvance, WriterState};
 
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -53,15 +63,16 @@ use crate::time::Clock;
 use hot::Hot;
 use item::Queued;
 use lock::Directory;
+use manifest::Registry;
+use part::cache::Cache;
 use queue::Work;
 use shared::Shared;
 
 /// A store: one data directory, held by one process.
 pub struct Store {
     shared: Arc<Shared>,
-    /// Known to this store alone; the namespaces' secrets come from it.
-    store_id: u128,
     committer: Mutex<Option<JoinHandle<()>>>,
+    sealing: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// How full the tails are, for throttling writers.
@@ -99,7 +110,12 @@ impl Store {
         if !is_marked {
             directory.mark()?;
         }
-        let loaded = replay::read_back(&hot, true)?;
+        let registry = Arc::new(Registry::new(
+            directory.file(lock::PARTS),
+            Cache::new(options.footer_bytes),
+        ));
+        let loaded = replay::read_back(&hot, Some((&registry, options.clock.now())))?;
+        registry.prepare(&loaded.parts)?;
         let store_id = {
             let txn = hot.read()?;
             hot.format(&txn)?.store_id
@@ -109,9 +125,9 @@ impl Store {
             options,
             directory,
             hot,
-            loaded.catalog,
-            loaded.writers,
-            loaded.tail_bytes,
+            registry,
+            store_id,
+            (loaded.catalog, loaded.writers, loaded.tail_bytes),
         ));
         let committer = {
             let (shared, base) = (Arc::clone(&shared), loaded.base);
@@ -120,15 +136,33 @@ impl Store {
                 .spawn(move || commit::run(&shared, base))
                 .map_err(|error| Error::internal(format!("committer thread: {error}")))?
         };
-        Ok(Arc::new(Self {
-            shared,
-            store_id,
+        let store = Arc::new(Self {
             committer: Mutex::new(Some(committer)),
-        }))
+            sealing: Mutex::default(),
+            shared,
+        });
+        if store.shared.options.seals {
+            let shared = Arc::clone(&store.shared);
+            let sealing = thread::Builder::new()
+                .name("sealer".to_owned())
+                .spawn(move || sealer::run(&shared))
+                .map_err(|error| Error::internal(format!("sealing thread: {error}")))?;
+            *store.sealing.lock().unwrap_or_else(PoisonError::into_inner) = Some(sealing);
+        }
+        Ok(store)
     }
 
     /// Takes nothing more, commits what is queued, marks the stop as clean and closes the files. Again: nothing.
     pub fn close(&self) -> Result<()> {
+        // The sealer first: what it publishes goes through the committer.
+        self.shared.sealer.stop();
+        let sealing = self.sealing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sealing) = sealing
+            && sealing.thread().id() != thread::current().id()
+        {
+            // One that panicked has published nothing by halves.
+            let _ = sealing.join();
+        }
         self.shared.queue.close();
         let committer = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
         match committer {
@@ -152,7 +186,7 @@ impl Store {
 
     /// A key that is the namespace's own and lasts as long as the store: SipHash-1-3-128 of its number under the store's id.
     pub fn namespace_secret(&self, namespace: NamespaceId) -> [u8; 16] {
-        let mut hasher = SipHasher13::new_with_key(&self.store_id.to_le_bytes());
+        let mut hasher = SipHasher13::new_with_key(&self.shared.store_id.to_le_bytes());
         hasher.write(b"namespace secret");
         hasher.write(&namespace.0.to_le_bytes());
         hasher.finish128().as_bytes()
@@ -201,6 +235,19 @@ impl Store {
         ledger.duplicate += rows;
     }
 
+    /// Seals all rows of a stream that are committed by now, and returns when that is durable.
+    ///
+    /// # Errors
+    /// StoreFull: there is no room for parts. NotFound: the stream was deleted. Corrupt: rows are damaged; nothing was changed.
+    pub fn seal(&self, stream: &Arc<Stream>) -> Result<SealReport> {
+        sealer::seal_all(&self.shared, stream)
+    }
+
+    /// Counts a query until it is dropped: while there is one, sealing takes no more than half a core.
+    pub fn query_guard(&self) -> QueryGuard {
+        QueryGuard::new(&self.shared)
+    }
+
     /// Documents of features.
     pub fn documents(&self) -> Documents<'_> {
         Documents::new(self)
@@ -219,6 +266,7 @@ impl Store {
             ledger.merge(&stream.ledger());
         }
         let (quarantine_bytes, quarantine_overflow) = shared.quarantine();
+        let sealing = self.sealing_status();
         let disk = shared.disk_figures();
         StoreStatus {
             commits,
@@ -237,7 +285,34 @@ impl Store {
             quarantine_bytes,
             quarantine_overflow,
             streams,
+            sealing,
         }
+    }
+
+    fn sealing_status(&self) -> SealingStatus {
+        let shared = &self.shared;
+        let now = shared.options.clock.now();
+        let seals = shared.seals();
+        let mut status = SealingStatus {
+            seals: seals.seals,
+            rows_sealed: seals.rows,
+            failure: seals.failure,
+            footer_bytes: shared.registry.cache.bytes() as u64,
+            ..SealingStatus::default()
+        };
+        for stream in shared.catalog().all_streams() {
+            let ((lag_rows, lag_bytes), (parts, rows, bytes)) = (stream.tail_size(), stream.sealed_size());
+            status.lag_rows += lag_rows;
+            status.lag_bytes += lag_bytes;
+            status.parts += parts;
+            status.rows += rows;
+            status.bytes += bytes;
+            let lag = stream
+                .oldest_arrival()
+                .map_or(0, |arrived| now.saturating_sub(arrived).max(0));
+            status.lag_ns = status.lag_ns.max(lag);
+        }
+        status
     }
 
     /// Reads everything that is stored and checks it: headers, blocks, counts. Writes go on meanwhile.
@@ -245,7 +320,27 @@ impl Store {
     /// # Errors
     /// Corrupt: the first thing that is not what was written; its table and key are in the detail.
     pub fn verify(&self) -> Result<VerifyReport> {
-        self.shared.read(|hot| Ok(replay::read_back(hot, false)?.report))
+        let mut report = self.shared.read(|hot| Ok(replay::read_back(hot, None)?.report))?;
+        let streams: Vec<Arc<Stream>> = self.shared.catalog().all_streams().cloned().collect();
+        for stream in streams {
+            for part in stream.parts().iter() {
+                let verified = part
+                    .open()
+                    .and_then(|opened| opened.verify().map_err(|error| part.explain(&error)));
+                match verified {
+                    Ok(blocks) => {
+                        report.parts += 1;
+                        report.part_blocks += blocks;
+                        report.part_rows += part.rows();
+                        report.part_bytes += part.bytes();
+                    }
+                    // One that is none of the stream's any more may be gone.
+                    Err(_) if !stream.parts().iter().any(|other| Arc::ptr_eq(other, part)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(report)
     }
 
     /// Called once the committer has panicked, on its thread: the process is to end with a code of its own.

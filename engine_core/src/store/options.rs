@@ -22,6 +22,10 @@ pub struct StoreOptions {
     pub reserve_bytes: u64,
     /// Free bytes below which rows are refused.
     pub min_free_bytes: u64,
+    /// Seals rows in the background; else only when it is asked to.
+    pub seals: bool,
+    /// Bytes of memory for footers of parts and the like.
+    pub footer_bytes: usize,
     /// Most writers of a namespace that are not expired.
     pub max_writers: usize,
     /// Takes a data directory on a network filesystem, at the operator's risk.
@@ -42,6 +46,8 @@ impl Default for StoreOptions {
             group_bytes: 8 << 20,
             reserve_bytes: 16 << 20,
             min_free_bytes: 64 << 20,
+            seals: true,
+            footer_bytes: (sys::memory_bytes() / 16).min(256 << 20) as usize,
             max_writers: 10_000,
             allow_network_filesystem: false,
             clock: Arc::new(SystemClock::default()),

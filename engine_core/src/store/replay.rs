@@ -1,7 +1,7 @@
 //! Reading a store back: every record is checked, every count compared, and what is read becomes the state in memory. The same
 //! pass without keeping anything is `verify`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use heed::{RoTxn, WithTls};
@@ -13,6 +13,8 @@ use super::fault::OrFault;
 use super::frame::damaged;
 use super::hot::Hot;
 use super::keys;
+use super::manifest::{Manifest, PartHandle, PartRecord, Registry};
+use super::part::Identity;
 use super::records::{self, NamespaceCounters, NamespaceRecord, StreamCounters, StreamRecord};
 use super::stream::{CommitCounter, NamespaceId, Stream};
 use super::tables::Table;
@@ -22,6 +24,7 @@ use super::{documents, quarantine};
 use crate::column::schema::ENTITY;
 use crate::column::{ColumnId, PackedBatch};
 use crate::error::Result;
+use crate::time::Timestamp;
 use crate::window::watermark::Watermark;
 
 /// What a verification has seen, all of it sound.
@@ -39,6 +42,14 @@ pub struct VerifyReport {
     pub rows: u64,
     /// Bytes of L0 values.
     pub l0_bytes: u64,
+    /// Parts.
+    pub parts: u64,
+    /// Blocks in those.
+    pub part_blocks: u64,
+    /// Rows in those.
+    pub part_rows: u64,
+    /// Bytes of their files.
+    pub part_bytes: u64,
 }
 
 /// State in memory as the disk has it.
@@ -47,19 +58,21 @@ pub(super) struct Loaded {
     pub(super) catalog: Catalog,
     pub(super) writers: Writers,
     pub(super) tail_bytes: u64,
+    /// Parts that records name.
+    pub(super) parts: HashSet<Identity>,
     pub(super) report: VerifyReport,
 }
 
 struct Reader<'a> {
     hot: &'a Hot,
     txn: RoTxn<'a, WithTls>,
-    /// Whether texts and rows are kept; else they are only checked.
-    keep: bool,
+    /// Whether texts and rows are kept, with where parts lie and what the clock shows; else they are only checked.
+    keep: Option<(&'a Arc<Registry>, Timestamp)>,
     loaded: Loaded,
 }
 
 /// Reads the store back. Without `keep` nothing but counters is held in memory.
-pub(super) fn read_back(hot: &Hot, keep: bool) -> Result<Loaded> {
+pub(super) fn read_back(hot: &Hot, keep: Option<(&Arc<Registry>, Timestamp)>) -> Result<Loaded> {
     let txn = hot.read()?;
     let stamp = hot.stamp(&txn)?;
     let mut reader = Reader {
@@ -77,6 +90,7 @@ pub(super) fn read_back(hot: &Hot, keep: bool) -> Result<Loaded> {
             },
             writers: Writers::new(),
             tail_bytes: 0,
+            parts: HashSet::new(),
             report: VerifyReport::default(),
         },
     };
@@ -84,6 +98,8 @@ pub(super) fn read_back(hot: &Hot, keep: bool) -> Result<Loaded> {
     reader.namespaces()?;
     reader.streams()?;
     reader.dictionaries()?;
+    reader.manifests()?;
+    reader.parts()?;
     reader.l0()?;
     reader.writers()?;
     reader.documents()?;
@@ -225,7 +241,7 @@ impl Reader<'_> {
             }
             let symbols = (column != ENTITY).then(|| stream.symbols(column));
             for text in records::dictionary_texts(key, value)? {
-                if keep {
+                if keep.is_some() {
                     let code = match &symbols {
                         None => stream.restore_entity(text),
                         Some(symbols) => symbols.restore(text),
@@ -280,10 +296,12 @@ impl Reader<'_> {
                 *rows += packed.rows() as u64;
                 report.rows += packed.rows() as u64;
                 report.blocks += (packed.blocks() * packed.columns()) as u64;
-                if keep {
+                if let Some((_, now)) = keep {
                     loaded.tail_bytes += packed.bytes().len() as u64;
-                    stream.tail_mut().push(TailBatch {
+                    stream.push_batch(TailBatch {
                         commit: header.commit,
+                        l0: (header.number, group),
+                        arrived_ns: now,
                         packed,
                     });
                 }
@@ -300,6 +318,62 @@ impl Reader<'_> {
                     &keys::stream(id.0, id.1),
                     "the last values are missing",
                 ));
+            }
+        }
+        Ok(())
+    }
+
+    fn manifests(&mut self) -> Result<()> {
+        let streams = self.by_id();
+        self.each(Table::Manifests, |loaded, key, value| {
+            let wrong = |what| damaged(Table::Manifests, key, what);
+            let id = keys::parse_stream(key).ok_or_else(|| wrong("key"))?;
+            if !streams.contains_key(&id) {
+                return Err(wrong("a manifest without a stream"));
+            }
+            loaded.base.manifests.insert(id, Manifest::decode(key, value)?);
+            Ok(())
+        })?;
+        for (id, counters) in &self.loaded.base.streams {
+            let manifest = self.loaded.base.manifests.get(id).copied().unwrap_or_default();
+            let accounted = counters.l0_rows + manifest.rows + manifest.dropped_rows;
+            if counters.ledger.stored != accounted || (manifest.generation == 0 && counters.l0_first != 0) {
+                let key = keys::stream(id.0, id.1);
+                return Err(damaged(Table::Manifests, &key, "rows are stored and nowhere"));
+            }
+        }
+        Ok(())
+    }
+
+    fn parts(&mut self) -> Result<()> {
+        let (streams, keep) = (self.by_id(), self.keep);
+        let mut parts: HashMap<(NamespaceId, u32), Vec<(Identity, PartRecord)>> = HashMap::new();
+        self.each(Table::Parts, |loaded, key, value| {
+            let wrong = |what| damaged(Table::Parts, key, what);
+            let identity: Identity = key.try_into().map_err(|_| wrong("key"))?;
+            let (namespace, stream, number) = keys::split_part(&identity);
+            let manifest = loaded.base.manifests.get(&(namespace, stream));
+            if manifest.is_none_or(|manifest| number >= manifest.next_part) {
+                return Err(wrong("a part without a manifest, or a number never given out"));
+            }
+            loaded.parts.insert(identity);
+            let record = PartRecord::decode(key, value)?;
+            parts.entry((namespace, stream)).or_default().push((identity, record));
+            Ok(())
+        })?;
+        for (id, manifest) in &self.loaded.base.manifests {
+            let mut found = parts.remove(id).unwrap_or_default();
+            let rows: u64 = found.iter().map(|(_, record)| record.rows).sum();
+            let bytes: u64 = found.iter().map(|(_, record)| record.bytes).sum();
+            if (found.len() as u64, rows, bytes) != (manifest.parts.into(), manifest.rows, manifest.bytes) {
+                return Err(damaged(Table::Parts, &keys::stream(id.0, id.1), "a part is missing"));
+            }
+            if let Some((registry, _)) = keep
+                && let Some(stream) = streams.get(id)
+            {
+                found.sort_by_key(|(identity, record)| (record.l0.0, record.tile, keys::split_part(identity).2));
+                let handle = |(identity, record)| Arc::new(PartHandle::new(identity, record, &stream.name, registry));
+                stream.restore_parts(found.into_iter().map(handle).collect(), manifest.next_part);
             }
         }
         Ok(())

@@ -8,8 +8,11 @@ use super::catalog::Catalog;
 use super::fault::{self, RETRY_MS};
 use super::hot::Hot;
 use super::lock::Directory;
+use super::manifest::{PartHandle, Registry};
 use super::options::StoreOptions;
+use super::part::file;
 use super::queue::Queue;
+use super::sealer::{SealReport, Sealer};
 use super::status::{DiskFigures, Meters};
 use super::stream::NamespaceId;
 use super::writers::{Writer, Writers};
@@ -21,10 +24,24 @@ pub(super) type Hook = Box<dyn Fn() + Send + Sync>;
 /// Room in the tail below which it is called full, where the thousandth part of its bound is less.
 const SMALL_BATCH_BYTES: u64 = 1 << 10;
 
+/// What sealing has come to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seals {
+    pub(super) seals: u64,
+    pub(super) rows: u64,
+    pub(super) failure: Option<Error>,
+}
+
 pub(super) struct Shared {
     pub(super) options: StoreOptions,
     pub(super) directory: Directory,
     pub(super) queue: Queue,
+    pub(super) sealer: Sealer,
+    pub(super) registry: Arc<Registry>,
+    /// Known to this store alone.
+    pub(super) store_id: u128,
+    /// Seals since it was opened, and why the last one that was tried failed.
+    seals: Mutex<Seals>,
     /// The open environment; none after the store is closed, or while it is being opened again. Held for reading by whoever
     /// has a transaction, for writing only to close it.
     hot: RwLock<Option<Hot>>,
@@ -56,14 +73,19 @@ impl Shared {
         options: StoreOptions,
         directory: Directory,
         hot: Hot,
-        catalog: Catalog,
-        writers: Writers,
-        tail_bytes: u64,
+        registry: Arc<Registry>,
+        store_id: u128,
+        loaded: (Catalog, Writers, u64),
     ) -> Self {
+        let (catalog, writers, tail_bytes) = loaded;
         Self {
             options,
             directory,
             queue: Queue::default(),
+            sealer: Sealer::default(),
+            registry,
+            store_id,
+            seals: Mutex::default(),
             hot: RwLock::new(Some(hot)),
             catalog: RwLock::new(catalog),
             writers: RwLock::new(writers),
@@ -195,6 +217,32 @@ impl Shared {
     /// Whether the disk was full when it was last looked at.
     pub(super) fn is_full(&self) -> bool {
         self.full.load(Ordering::Acquire)
+    }
+
+    /// Rows were sealed.
+    pub(super) fn note_seal(&self, report: &SealReport) {
+        let mut seals = lock(&self.seals);
+        seals.seals += 1;
+        seals.rows += report.rows;
+        seals.failure = None;
+    }
+
+    /// Rows that were due could not be sealed: they stay where they are, and it is tried again.
+    pub(super) fn note_seal_failure(&self, error: &Error) {
+        lock(&self.seals).failure = Some(error.clone());
+    }
+
+    pub(super) fn seals(&self) -> Seals {
+        lock(&self.seals).clone()
+    }
+
+    /// Removes the files of parts that no record names any more. Who reads them still may.
+    pub(super) fn unlink(&self, parts: &[Arc<PartHandle>]) {
+        for part in parts {
+            self.registry.forget(part);
+            // One that cannot be removed now goes at the next opening.
+            let _ = file::remove(&self.registry.path(&part.identity, false));
+        }
     }
 
     pub(super) fn set_failed(&self) {

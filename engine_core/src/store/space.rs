@@ -237,17 +237,19 @@ impl Store {
         self.shared.change(true, move |change| {
             let stream = change.shared().catalog().stream(namespace, &name)?;
             let id = (namespace, stream.id);
-            let counters = change.delete_stream(id)?;
+            let (_, rows) = change.delete_stream(id)?;
             let commit = change.commit_number(namespace)?;
             change.after(move |shared| {
                 stream.mark_deleted();
                 if let Ok(space) = shared.catalog_mut().space_mut(namespace) {
                     space.streams.remove(&stream.name);
                 }
-                shared.release(stream.tail_mut().clear());
+                let (bytes, parts) = stream.clear_rows();
+                shared.release(bytes);
+                shared.unlink(&parts);
                 shared.meters().forget(id);
             });
-            Ok((counters.l0_rows, commit))
+            Ok((rows, commit))
         })
     }
 

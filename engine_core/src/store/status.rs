@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::stream::{Ledger, NamespaceId};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::time::SECOND_NS;
 
 /// Commits whose latency is remembered.
@@ -50,6 +50,33 @@ pub struct StoreStatus {
     pub quarantine_overflow: u64,
     /// Rows stored a second by stream, over 10 s; silent streams are left out.
     pub streams: Vec<StreamRate>,
+    /// What is sealed, and what waits to be.
+    pub sealing: SealingStatus,
+}
+
+/// What is sealed, and what waits to be.
+#[derive(Clone, Debug, Default)]
+pub struct SealingStatus {
+    /// Rows that are not sealed.
+    pub lag_rows: u64,
+    /// Bytes of these.
+    pub lag_bytes: u64,
+    /// Since when the oldest of these has been there, nanoseconds.
+    pub lag_ns: i64,
+    /// Parts.
+    pub parts: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// Bytes of their files.
+    pub bytes: u64,
+    /// Seals since the store was opened.
+    pub seals: u64,
+    /// Rows sealed since then.
+    pub rows_sealed: u64,
+    /// Bytes of memory that footers of parts take.
+    pub footer_bytes: u64,
+    /// Why the last seal that was due failed; none if it did not.
+    pub failure: Option<Error>,
 }
 
 /// Rate of a stream.

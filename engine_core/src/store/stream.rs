@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::tail::{Tail, TailSnapshot};
+use super::manifest::PartHandle;
+use super::tail::{Snapshot, Stored, TailBatch};
 use crate::column::schema::{ColumnType, Schema};
 use crate::column::series::{self, SeriesIndex};
 use crate::column::{ColumnId, Dictionary, RejectCounts};
@@ -103,7 +104,8 @@ pub struct Stream {
     schema: RwLock<Arc<Schema>>,
     entities: RwLock<Entities>,
     symbols: RwLock<Vec<(ColumnId, Arc<Symbols>)>>,
-    tail: RwLock<Tail>,
+    stored: RwLock<Stored>,
+    next_part: AtomicU64,
     watermark: Mutex<Watermark>,
     ledger: Mutex<Ledger>,
     durable: AtomicBool,
@@ -129,7 +131,8 @@ impl Stream {
             schema: RwLock::new(Arc::new(schema)),
             entities: RwLock::default(),
             symbols: RwLock::default(),
-            tail: RwLock::default(),
+            stored: RwLock::default(),
+            next_part: AtomicU64::new(0),
             watermark: Mutex::default(),
             ledger: Mutex::default(),
             durable: AtomicBool::new(false),
@@ -225,26 +228,76 @@ impl Stream {
     }
 
     /// The rows now, with the commit they are as of.
-    pub fn snapshot(&self) -> TailSnapshot {
-        // Read before the tail is: everything up to it is there, and what came later is filtered out.
+    pub fn snapshot(&self) -> Snapshot {
+        // Read before the rows are: everything up to it is there, and what came later is filtered out.
         let commit = self.commits.published();
-        read(&self.tail).snapshot(commit)
+        read(&self.stored).snapshot(commit)
     }
 
-    /// The tail for the committer and start-up.
-    pub fn tail_mut(&self) -> RwLockWriteGuard<'_, Tail> {
-        write(&self.tail)
+    /// Adds a batch that is durable: the committer's, start-up's and a test's.
+    pub fn push_batch(&self, batch: TailBatch) {
+        write(&self.stored).tail.push(batch);
     }
 
     /// Rows and bytes in the tail.
     pub fn tail_size(&self) -> (u64, u64) {
-        let tail = read(&self.tail);
-        (tail.rows(), tail.bytes())
+        let stored = read(&self.stored);
+        (stored.tail.rows(), stored.tail.bytes())
+    }
+
+    /// When the oldest batch of the tail arrived; none without one.
+    pub fn oldest_arrival(&self) -> Option<i64> {
+        read(&self.stored).tail.oldest().map(|batch| batch.arrived_ns)
+    }
+
+    /// Parts, rows and bytes that are sealed.
+    pub fn sealed_size(&self) -> (u64, u64, u64) {
+        let parts = Arc::clone(&read(&self.stored).parts);
+        parts.iter().fold((0, 0, 0), |(parts, rows, bytes), part| {
+            (parts + 1, rows + part.rows(), bytes + part.bytes())
+        })
+    }
+
+    /// Its parts, in order of arrival of the first of their rows.
+    pub fn parts(&self) -> Arc<Vec<Arc<PartHandle>>> {
+        Arc::clone(&read(&self.stored).parts)
+    }
+
+    /// Rows, wherever they lie.
+    pub fn rows(&self) -> u64 {
+        self.tail_size().0 + self.sealed_size().1
+    }
+
+    /// A number that no part of the stream has had: one that is never published is given out again after a restart.
+    pub(super) fn take_part_number(&self) -> u64 {
+        self.next_part.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Takes its parts from the disk, and the next number of one.
+    pub(super) fn restore_parts(&self, parts: Vec<Arc<PartHandle>>, next_part: u64) {
+        self.next_part.store(next_part, Ordering::Relaxed);
+        write(&self.stored).parts = Arc::new(parts);
+    }
+
+    /// Puts other parts in the place of those there are, and drops from the tail what they hold: the L0 values below `next`.
+    /// Returns the bytes that the tail gave up.
+    pub(super) fn set_parts(&self, parts: Vec<Arc<PartHandle>>, next: u64) -> u64 {
+        let mut stored = write(&self.stored);
+        stored.parts = Arc::new(parts);
+        stored.tail.drop_below(next)
+    }
+
+    /// Drops every row from memory; who holds a snapshot keeps them. Returns the bytes of the tail, and the parts.
+    pub(super) fn clear_rows(&self) -> (u64, Arc<Vec<Arc<PartHandle>>>) {
+        let mut stored = write(&self.stored);
+        (stored.tail.clear(), std::mem::take(&mut stored.parts))
     }
 
     /// Commit of the newest rows; 0 without any.
     pub fn last_commit(&self) -> u64 {
-        read(&self.tail).newest_commit()
+        let stored = read(&self.stored);
+        let sealed = stored.parts.iter().map(|part| part.commit()).max();
+        stored.tail.newest_commit().max(sealed.unwrap_or(0))
     }
 
     /// The watermark at `now`; none without rows.

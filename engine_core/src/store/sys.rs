@@ -7,7 +7,8 @@ use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use heed::{Env, EnvFlags, EnvOpenOptions};
+use heed::types::Bytes;
+use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, RoTxn, WithoutTls};
 
 /// Flags of the environment: the file has no directory of its own. Neither NOSYNC, NOMETASYNC nor WRITEMAP, ever: an
 /// acknowledged commit is on the disk, and a stray write or a full disk cannot reach the file or kill the process.
@@ -34,6 +35,85 @@ pub(super) fn open_environment(file: &Path, map_size: usize, max_tables: u32) ->
             }
             other => return other,
         }
+    }
+}
+
+/// Opens an environment for the one transaction that writes a part. Nobody else knows the file yet, so that it needs no lock.
+pub(super) fn open_part_for_writing(file: &Path, map_size: usize) -> heed::Result<Env> {
+    let mut options = EnvOpenOptions::new();
+    options.map_size(map_size);
+    // SAFETY: NO_LOCK weakens nothing where one thread of one process writes, and the file is no one else's until it is
+    // renamed. Neither NOSYNC, NOMETASYNC nor WRITEMAP.
+    unsafe { options.flags(EnvFlags::NO_SUB_DIR | EnvFlags::NO_LOCK).open(file) }
+}
+
+/// The values of a part's file, mapped: keys ascending, each with its bytes.
+pub(super) struct Mapped {
+    /// Borrowed from the map, which lives as long as `_txn`: they never leave but with the lifetime of a borrow of `self`.
+    values: Vec<(&'static [u8], &'static [u8])>,
+    _txn: RoTxn<'static, WithoutTls>,
+}
+
+// SAFETY: nothing touches the transaction between its making and its end; the map is read alone, and so by any thread.
+unsafe impl Sync for Mapped {}
+
+impl std::fmt::Debug for Mapped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mapped")
+            .field("values", &self.values.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Mapped {
+    /// Maps a part's file of so many bytes, which `check` has found sound and which nobody changes any more.
+    pub(super) fn open(file: &Path, bytes: usize) -> heed::Result<Self> {
+        let mut options = EnvOpenOptions::new().read_txn_without_tls();
+        options.map_size(bytes);
+        // SAFETY: a published part is immutable, so that neither a lock nor a writer is needed, and every page that can be
+        // reached was found inside the file.
+        let env = unsafe {
+            options
+                .flags(EnvFlags::NO_SUB_DIR | EnvFlags::NO_LOCK | EnvFlags::READ_ONLY)
+                .open(file)?
+        };
+        let table = env.open_databases_and_commit(env.read_txn()?, |opener, txn| {
+            let table: Option<Database<'_, Bytes, Bytes>> = opener.open_database(txn, None)?;
+            Ok::<_, heed::Error>(match table {
+                Some(table) => CommitOrAbort::Commit(table),
+                None => CommitOrAbort::Abort(()),
+            })
+        })?;
+        let txn = env.static_read_txn()?;
+        let mut values = Vec::new();
+        if let CommitOrAbort::Commit(table) = table {
+            for found in table.iter(&txn)? {
+                let (key, value) = found?;
+                // SAFETY: the bytes lie in the map, which is neither moved, changed nor closed before `_txn`, the last owner of
+                // the environment, is dropped; `values` goes with it.
+                let forever = |bytes: &[u8]| unsafe { std::slice::from_raw_parts(bytes.as_ptr(), bytes.len()) };
+                values.push((forever(key), forever(value)));
+            }
+        }
+        Ok(Self { values, _txn: txn })
+    }
+
+    /// Place of a key.
+    pub(super) fn find(&self, key: &[u8]) -> Option<usize> {
+        self.values.binary_search_by(|(found, _)| (*found).cmp(key)).ok()
+    }
+
+    /// The key at a place.
+    pub(super) fn key(&self, at: usize) -> Option<&[u8]> {
+        self.values.get(at).map(|(key, _)| *key)
+    }
+
+    /// The value at a place.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub(super) fn value(&self, at: usize) -> &[u8] {
+        self.values[at].1
     }
 }
 

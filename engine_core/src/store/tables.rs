@@ -31,11 +31,15 @@ pub(super) enum Table {
     Counters = 8,
     /// Namespace, stream, number → rows that broke a rule.
     Quarantine = 9,
+    /// Namespace, stream → what of it is sealed.
+    Manifests = 10,
+    /// Namespace, stream, number → a part, and what proves it whole.
+    Parts = 11,
 }
 
 impl Table {
     /// Every table, in ascending order of number.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Meta,
         Self::Namespaces,
         Self::Streams,
@@ -45,6 +49,8 @@ impl Table {
         Self::Documents,
         Self::Counters,
         Self::Quarantine,
+        Self::Manifests,
+        Self::Parts,
     ];
 
     /// Its name in LMDB.
@@ -59,6 +65,8 @@ impl Table {
             Self::Documents => "documents",
             Self::Counters => "counters",
             Self::Quarantine => "quarantine",
+            Self::Manifests => "manifests",
+            Self::Parts => "parts",
         }
     }
 }
@@ -68,7 +76,7 @@ pub(super) type Handle = Database<'static, Bytes, Bytes>;
 
 /// The open tables.
 #[derive(Clone)]
-pub(super) struct Tables([Handle; 9]);
+pub(super) struct Tables([Handle; 11]);
 
 impl Tables {
     /// Opens every table, making those that are missing. Writes nothing if all are there.

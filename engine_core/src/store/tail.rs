@@ -1,7 +1,8 @@
-//! The tail of a stream: the batches of L0 in memory, in order of arrival.
+//! The tail of a stream: the batches of L0 in memory, in order of arrival; and, with the parts, all its rows at one commit.
 
 use std::sync::Arc;
 
+use super::manifest::PartHandle;
 use crate::column::PackedBatch;
 
 /// A batch in the tail.
@@ -9,8 +10,24 @@ use crate::column::PackedBatch;
 pub struct TailBatch {
     /// Commit that holds it.
     pub commit: u64,
+    /// Number among the stream's L0 values of the one that it is in, and the group whose transaction wrote that.
+    pub l0: (u64, u64),
+    /// When it arrived, or was read back: Unix nanoseconds.
+    pub arrived_ns: i64,
     /// Its rows.
     pub packed: PackedBatch,
+}
+
+impl TailBatch {
+    /// A batch in an L0 value of its own, for streams without a store.
+    pub fn alone(commit: u64, packed: PackedBatch) -> Self {
+        Self {
+            commit,
+            l0: (commit, commit),
+            arrived_ns: 0,
+            packed,
+        }
+    }
 }
 
 /// Batches in a segment: a snapshot copies one pointer a segment.
@@ -28,9 +45,13 @@ pub struct Tail {
 impl Tail {
     /// Adds a batch that is durable.
     pub fn push(&mut self, batch: TailBatch) {
+        self.push_shared(Arc::new(batch));
+    }
+
+    fn push_shared(&mut self, batch: Arc<TailBatch>) {
         self.rows += batch.packed.rows() as u64;
         self.bytes += batch.packed.bytes().len() as u64;
-        self.open.push(Arc::new(batch));
+        self.open.push(batch);
         if self.open.len() == SEGMENT {
             self.full.push(Arc::new(std::mem::take(&mut self.open)));
         }
@@ -57,32 +78,67 @@ impl Tail {
         self.open.last().or_else(last_full).map_or(0, |batch| batch.commit)
     }
 
-    /// What is in it up to and with `commit`.
-    pub fn snapshot(&self, commit: u64) -> TailSnapshot {
-        TailSnapshot {
-            full: self.full.clone(),
-            open: self.open.clone(),
+    /// Batches in order of arrival.
+    fn all(&self) -> impl Iterator<Item = &Arc<TailBatch>> {
+        self.full.iter().flat_map(|segment| segment.iter()).chain(&self.open)
+    }
+
+    /// The batch that came first.
+    pub(super) fn oldest(&self) -> Option<&Arc<TailBatch>> {
+        self.all().next()
+    }
+
+    /// Drops the batches of the L0 values below `next`: they are sealed. Returns their bytes.
+    pub(super) fn drop_below(&mut self, next: u64) -> u64 {
+        let left: Vec<Arc<TailBatch>> = self.all().filter(|batch| batch.l0.0 >= next).map(Arc::clone).collect();
+        let before = self.bytes;
+        *self = Self::default();
+        for batch in left {
+            self.push_shared(batch);
+        }
+        before - self.bytes
+    }
+}
+
+/// All rows of a stream in memory: its parts and its tail, which change together.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    pub(super) tail: Tail,
+    /// In order of arrival of the first of their rows.
+    pub(super) parts: Arc<Vec<Arc<PartHandle>>>,
+}
+
+impl Stored {
+    /// What is there up to and with `commit`. Parts hold nothing later than what was published when they were made.
+    pub(super) fn snapshot(&self, commit: u64) -> Snapshot {
+        Snapshot {
+            parts: Arc::clone(&self.parts),
+            full: self.tail.full.clone(),
+            open: self.tail.open.clone(),
             commit,
         }
     }
 }
 
-/// The batches of a stream at one commit; nothing done to the stream afterwards changes it.
+/// The rows of a stream at one commit; nothing done to the stream afterwards changes it.
 #[derive(Clone, Debug, Default)]
-pub struct TailSnapshot {
+pub struct Snapshot {
+    parts: Arc<Vec<Arc<PartHandle>>>,
     full: Vec<Arc<Vec<Arc<TailBatch>>>>,
     open: Vec<Arc<TailBatch>>,
     /// Commit it is as of.
     pub commit: u64,
 }
 
-impl TailSnapshot {
-    /// Batches in order of arrival.
+impl Snapshot {
+    /// Parts in order of arrival of the first of their rows.
+    pub fn parts(&self) -> &[Arc<PartHandle>] {
+        &self.parts
+    }
+
+    /// Batches of the tail in order of arrival, later than all rows of parts.
     pub fn batches(&self) -> impl Iterator<Item = &Arc<TailBatch>> {
-        self.full
-            .iter()
-            .flat_map(|segment| segment.iter())
-            .chain(&self.open)
-            .filter(|batch| batch.commit <= self.commit)
+        let all = self.full.iter().flat_map(|segment| segment.iter()).chain(&self.open);
+        all.filter(|batch| batch.commit <= self.commit)
     }
 }

@@ -88,7 +88,7 @@ pub(crate) fn push_batch(stream: &Stream, batch: &RowBatch) {
     stream
         .watermark_state()
         .observe(packed.max_time(), packed.max_time(), &policy);
-    stream.tail_mut().push(TailBatch { commit, packed });
+    stream.push_batch(TailBatch::alone(commit, packed));
     stream.commits.publish(commit);
 }
 

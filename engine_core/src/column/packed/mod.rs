@@ -46,7 +46,8 @@ pub enum Physical {
 }
 
 impl Physical {
-    fn from_number(number: u8) -> Option<Self> {
+    /// The type of this number.
+    pub fn from_number(number: u8) -> Option<Self> {
         Some(match number {
             1 => Self::F64,
             2 => Self::I64,

@@ -1,0 +1,334 @@
+//! The manifest: which parts a stream has, and what proves each whole. FORMAT.md, "Records".
+
+use std::collections::{HashSet, VecDeque};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use super::fault::OrFault;
+use super::frame::{Decoder, Encoder};
+use super::keys;
+use super::part::cache::Cache;
+use super::part::{Identity, Part};
+use super::tables::Table;
+use crate::error::{Error, Result};
+use crate::time::format_ns;
+
+/// What of a stream is sealed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Manifest {
+    /// Changes to the stream's parts so far.
+    pub(super) generation: u64,
+    /// Next number of a part.
+    pub(super) next_part: u64,
+    pub(super) parts: u32,
+    /// Rows in them.
+    pub(super) rows: u64,
+    /// Bytes of their files.
+    pub(super) bytes: u64,
+    /// Commit up to which all rows are in parts, or were dropped.
+    pub(super) sealed_through: u64,
+    /// What retention has dropped.
+    pub(super) dropped_parts: u64,
+    pub(super) dropped_rows: u64,
+    pub(super) dropped_bytes: u64,
+}
+
+impl Manifest {
+    pub(super) fn encode(&self, key: &[u8]) -> Vec<u8> {
+        let mut record = Encoder::new(Table::Manifests);
+        record.u64(self.generation);
+        record.u64(self.next_part);
+        record.u32(self.parts);
+        record.u64(self.rows);
+        record.u64(self.bytes);
+        record.u64(self.sealed_through);
+        record.u64(self.dropped_parts);
+        record.u64(self.dropped_rows);
+        record.u64(self.dropped_bytes);
+        record.seal(key)
+    }
+
+    pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<Self> {
+        let mut record = Decoder::open(Table::Manifests, key, value)?;
+        let manifest = Self {
+            generation: record.u64()?,
+            next_part: record.u64()?,
+            parts: record.u32()?,
+            rows: record.u64()?,
+            bytes: record.u64()?,
+            sealed_through: record.u64()?,
+            dropped_parts: record.u64()?,
+            dropped_rows: record.u64()?,
+            dropped_bytes: record.u64()?,
+        };
+        record.end()?;
+        Ok(manifest)
+    }
+}
+
+/// A part as the manifest knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PartRecord {
+    /// Start and width of its tile, nanoseconds.
+    pub(super) tile: (i64, i64),
+    pub(super) rows: u64,
+    /// Bytes of its file.
+    pub(super) bytes: u64,
+    /// Least and greatest event time.
+    pub(super) times: (i64, i64),
+    /// Least and greatest entity code.
+    pub(super) entities: (u32, u32),
+    /// First and next number of the L0 values whose rows it holds.
+    pub(super) l0: (u64, u64),
+    /// Greatest commit of its rows.
+    pub(super) commit: u64,
+    /// crc32c of its root.
+    pub(super) root_crc: u32,
+    pub(super) made_ns: i64,
+}
+
+impl PartRecord {
+    pub(super) fn encode(&self, key: &[u8]) -> Vec<u8> {
+        let mut record = Encoder::new(Table::Parts);
+        record.i64(self.tile.0);
+        record.i64(self.tile.1);
+        record.u64(self.rows);
+        record.u64(self.bytes);
+        record.i64(self.times.0);
+        record.i64(self.times.1);
+        record.u32(self.entities.0);
+        record.u32(self.entities.1);
+        record.u64(self.l0.0);
+        record.u64(self.l0.1);
+        record.u64(self.commit);
+        record.u32(self.root_crc);
+        record.i64(self.made_ns);
+        record.seal(key)
+    }
+
+    pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<Self> {
+        let mut record = Decoder::open(Table::Parts, key, value)?;
+        let part = Self {
+            tile: (record.i64()?, record.i64()?),
+            rows: record.u64()?,
+            bytes: record.u64()?,
+            times: (record.i64()?, record.i64()?),
+            entities: (record.u32()?, record.u32()?),
+            l0: (record.u64()?, record.u64()?),
+            commit: record.u64()?,
+            root_crc: record.u32()?,
+            made_ns: record.i64()?,
+        };
+        record.end()?;
+        Ok(part)
+    }
+}
+
+/// Parts that are kept open although nobody reads them.
+const KEPT_OPEN: usize = 512;
+
+/// Where parts lie, and those opened last.
+#[derive(Debug)]
+pub(super) struct Registry {
+    folder: PathBuf,
+    pub(super) cache: Arc<Cache>,
+    recent: Mutex<VecDeque<Arc<Part>>>,
+}
+
+impl Registry {
+    pub(super) fn new(folder: PathBuf, cache: Cache) -> Self {
+        Self {
+            folder,
+            cache: Arc::new(cache),
+            recent: Mutex::default(),
+        }
+    }
+
+    /// Path of a part's file, or of the part in the making.
+    pub(super) fn path(&self, identity: &Identity, in_the_making: bool) -> PathBuf {
+        self.folder.join(file_name(identity, in_the_making))
+    }
+
+    /// Makes everything done to its entries durable.
+    pub(super) fn sync(&self) -> Result<()> {
+        fs::File::open(&self.folder)
+            .and_then(|folder| folder.sync_all())
+            .or_fault()
+    }
+
+    /// Makes the folder, and removes from it what a crash left behind: files that are none of these parts.
+    pub(super) fn prepare(&self, parts: &HashSet<Identity>) -> Result<()> {
+        if !self.folder.is_dir() {
+            fs::create_dir(&self.folder).or_fault()?;
+        }
+        let known: HashSet<String> = parts.iter().map(|identity| file_name(identity, false)).collect();
+        for entry in fs::read_dir(&self.folder).or_fault()? {
+            let entry = entry.or_fault()?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let is_ours = name.ends_with(".new") || name.ends_with(".mdb");
+            if is_ours && !known.contains(&*name) {
+                fs::remove_file(entry.path()).or_fault()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&self, part: &Arc<Part>) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.push_back(Arc::clone(part));
+        // Dropped outside the lock: the last owner closes the file.
+        let oldest = (recent.len() > KEPT_OPEN).then(|| recent.pop_front());
+        drop(recent);
+        drop(oldest);
+    }
+
+    /// Lets go of a part that is none of the stream's any more.
+    pub(super) fn forget(&self, handle: &PartHandle) {
+        let open = handle.open.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        if let Some(part) = open {
+            let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            recent.retain(|other| !Arc::ptr_eq(other, &part));
+        }
+    }
+}
+
+/// Name of a part's file: namespace, stream and number, decimal.
+pub(super) fn file_name(identity: &Identity, in_the_making: bool) -> String {
+    let (namespace, stream, part) = keys::split_part(identity);
+    let suffix = if in_the_making { "new" } else { "mdb" };
+    format!("{}-{stream}-{part}.{suffix}", namespace.0)
+}
+
+/// A part of a stream, opened when it is first read.
+#[derive(Debug)]
+pub struct PartHandle {
+    pub(super) identity: Identity,
+    pub(super) record: PartRecord,
+    /// Name of the stream.
+    stream: String,
+    registry: Arc<Registry>,
+    open: Mutex<Weak<Part>>,
+}
+
+impl PartHandle {
+    pub(super) fn new(identity: Identity, record: PartRecord, stream: &str, registry: &Arc<Registry>) -> Self {
+        Self {
+            identity,
+            record,
+            stream: stream.to_owned(),
+            registry: Arc::clone(registry),
+            open: Mutex::default(),
+        }
+    }
+
+    /// The part, opened if it was not.
+    ///
+    /// # Errors
+    /// Corrupt: its file is missing or not what was published.
+    pub fn open(&self) -> Result<Arc<Part>> {
+        // Held while it opens, so that a file is opened once.
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(part) = open.upgrade() {
+            return Ok(part);
+        }
+        let path = self.registry.path(&self.identity, false);
+        let cache = Arc::clone(&self.registry.cache);
+        let part = Part::open(&path, self.identity, self.record.bytes, self.record.root_crc, cache);
+        let part = Arc::new(part.map_err(|error| self.explain(&error))?);
+        let root = part.root();
+        let record = &self.record;
+        if (root.rows, root.times, root.tile, root.l0, root.commit)
+            != (record.rows, record.times, record.tile, record.l0, record.commit)
+        {
+            return Err(self.explain(&Error::corrupt("", "the manifest's record is of another part")));
+        }
+        *open = Arc::downgrade(&part);
+        self.registry.keep(&part);
+        Ok(part)
+    }
+
+    /// Number of the part in its stream.
+    pub fn number(&self) -> u64 {
+        keys::split_part(&self.identity).2
+    }
+
+    /// Rows of the part.
+    pub fn rows(&self) -> u64 {
+        self.record.rows
+    }
+
+    /// Bytes of its file.
+    pub fn bytes(&self) -> u64 {
+        self.record.bytes
+    }
+
+    /// Greatest commit of its rows.
+    pub fn commit(&self) -> u64 {
+        self.record.commit
+    }
+
+    /// Least and greatest event time.
+    pub fn times(&self) -> (i64, i64) {
+        self.record.times
+    }
+
+    /// The error of a query that needs the part, which is damaged.
+    pub(super) fn explain(&self, error: &Error) -> Error {
+        let (first, last) = self.record.times;
+        let part = self.number();
+        Error::corrupt(
+            format!(
+                "rows of stream {:?} between {} and {} are damaged on the disk (part {part}); other ranges answer. Restore the \
+                 part from a backup, or export what is readable with `marigram inspect --salvage` on a copy",
+                self.stream,
+                format_ns(first),
+                format_ns(last)
+            ),
+            error.detail(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::NamespaceId;
+
+    #[test]
+    fn records_read_back_whole() {
+        let manifest = Manifest {
+            generation: 1,
+            next_part: 2,
+            parts: 3,
+            rows: 4,
+            bytes: 5,
+            sealed_through: 6,
+            dropped_parts: 7,
+            dropped_rows: 8,
+            dropped_bytes: 9,
+        };
+        assert_eq!(Manifest::decode(b"key", &manifest.encode(b"key")).unwrap(), manifest);
+        let part = PartRecord {
+            tile: (-1, 2),
+            rows: 3,
+            bytes: 4,
+            times: (-5, 6),
+            entities: (7, 8),
+            l0: (9, 10),
+            commit: 11,
+            root_crc: 12,
+            made_ns: 13,
+        };
+        assert_eq!(PartRecord::decode(b"key", &part.encode(b"key")).unwrap(), part);
+        assert!(PartRecord::decode(b"kez", &part.encode(b"key")).is_err());
+    }
+
+    #[test]
+    fn a_part_is_named_after_its_key() {
+        let identity = keys::part(NamespaceId(1), 20, 300);
+        assert_eq!(file_name(&identity, false), "1-20-300.mdb");
+        assert_eq!(file_name(&identity, true), "1-20-300.new");
+    }
+}

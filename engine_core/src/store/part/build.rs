@@ -1,0 +1,205 @@
+//! A part in the making: blocks column by column, then footers, runs and root.
+
+use super::array;
+use super::block::{self, Valid, Values};
+use super::footer::{Entry, Footer};
+use super::header::{self, HEADER_BYTES, Identity, Key, Kind};
+use super::root::{Root, RootColumn};
+use super::runs::Runs;
+use crate::codec::checksum::crc32c;
+use crate::codec::fields::put_varint;
+use crate::column::ColumnId;
+use crate::column::packed::Physical;
+use crate::column::schema::{ENTITY, TIME};
+
+/// Bytes of a blob's payload at most, unless one block has more.
+const BLOB_BYTES: usize = 512 << 10;
+/// A blob with so many bytes is closed at the end of a column; with fewer the next column shares it.
+const SHARED_BYTES: usize = 64 << 10;
+
+/// What the builder is told of a part; the rest it finds out.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct Description {
+    pub(in crate::store) store_id: u128,
+    pub(in crate::store) identity: Identity,
+    pub(in crate::store) tile: (i64, i64),
+    pub(in crate::store) rows: u64,
+    pub(in crate::store) l0: (u64, u64),
+    pub(in crate::store) commit: u64,
+    pub(in crate::store) schema_version: u64,
+    pub(in crate::store) made_ns: i64,
+}
+
+/// A part in memory, to be written.
+#[derive(Debug)]
+pub(in crate::store) struct Built {
+    /// Values in ascending order of key.
+    pub(super) values: Vec<(Key, Vec<u8>)>,
+    pub(in crate::store) identity: Identity,
+    pub(in crate::store) root: Root,
+    pub(in crate::store) root_crc: u32,
+}
+
+/// Takes columns one after the other: time, entity, then the others ascending.
+#[derive(Debug)]
+pub(in crate::store) struct Builder {
+    about: Description,
+    blobs: Vec<Vec<u8>>,
+    footers: Vec<Footer>,
+    codes: Vec<(ColumnId, Vec<u32>)>,
+    runs: Runs,
+    scratch: Vec<u8>,
+}
+
+impl Builder {
+    pub(in crate::store) fn new(about: Description) -> Self {
+        Self {
+            about,
+            blobs: vec![header::begin()],
+            footers: Vec::new(),
+            codes: Vec::new(),
+            runs: Runs::default(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Begins a column.
+    pub(in crate::store) fn column(&mut self, column: ColumnId, physical: Physical) {
+        if self.open_blob().len() >= HEADER_BYTES + SHARED_BYTES {
+            self.blobs.push(header::begin());
+        }
+        self.footers.push(Footer {
+            column,
+            physical,
+            local_codes: false,
+            has_sums: matches!(physical, Physical::F64 | Physical::I64) && column != TIME,
+            blocks: Vec::with_capacity(self.about.rows.div_ceil(1_024) as usize),
+        });
+    }
+
+    /// Says that the codes of the column that was begun last are places in this list, whose first is 0.
+    pub(in crate::store) fn local_codes(&mut self, codes: Vec<u32>) {
+        let footer = self.footers.last_mut().expect("a column was begun");
+        footer.local_codes = true;
+        self.codes.push((footer.column, codes));
+    }
+
+    fn open_blob(&mut self) -> &mut Vec<u8> {
+        self.blobs.last_mut().expect("one is always open")
+    }
+
+    /// Adds a block to the column that was begun last.
+    pub(in crate::store) fn block(&mut self, values: Values<'_>, valid: Option<&Valid>) {
+        self.scratch.clear();
+        let facts = block::encode(values, valid, &mut self.scratch);
+        let open = self.open_blob().len();
+        if open + self.scratch.len() > HEADER_BYTES + BLOB_BYTES && open > HEADER_BYTES {
+            self.blobs.push(header::begin());
+        }
+        let number = self.blobs.len() as u32 - 1;
+        let scratch = std::mem::take(&mut self.scratch);
+        let blob = self.open_blob();
+        let entry = Entry {
+            blob: number,
+            offset: (blob.len() - HEADER_BYTES) as u32,
+            length: scratch.len() as u32,
+            crc: crc32c(&scratch),
+            nulls: facts.nulls,
+            nans: facts.nans,
+            least: facts.least,
+            greatest: facts.greatest,
+            sum: facts.sum.unwrap_or(0),
+        };
+        blob.extend_from_slice(&scratch);
+        self.scratch = scratch;
+        let footer = self.footers.last_mut().expect("a column was begun");
+        footer.has_sums &= facts.sum.is_some();
+        footer.blocks.push(entry);
+    }
+
+    /// Takes the entities of all rows, ascending.
+    pub(in crate::store) fn runs(&mut self, entities: impl Iterator<Item = u32>) {
+        self.runs = Runs::of(entities);
+    }
+
+    /// The part, its header filled in everywhere.
+    ///
+    /// # Panics
+    /// If columns have not come in order, or without a row.
+    pub(in crate::store) fn finish(self) -> Built {
+        let about = self.about;
+        assert!(about.rows > 0 && self.footers[0].column == TIME && self.footers[1].column == ENTITY);
+        let mut values = Vec::new();
+        let mut put = |kind: Kind, column: ColumnId, number: u32, mut value: Vec<u8>| {
+            let key = header::key(kind, column, number);
+            let crc = header::seal(&about.identity, key, &mut value);
+            values.push((key, value));
+            crc
+        };
+        let blobs = self.blobs.len() as u32;
+        for (number, blob) in (0..).zip(self.blobs) {
+            put(Kind::Blob, 0, number, blob);
+        }
+        let mut columns = Vec::with_capacity(self.footers.len());
+        for footer in &self.footers {
+            let mut value = header::begin();
+            footer.encode(&mut value);
+            columns.push(RootColumn {
+                id: footer.column,
+                physical: footer.physical,
+                footer_crc: put(Kind::Footer, footer.column, 0, value),
+                codes_crc: 0,
+                bytes: footer.data_bytes(),
+            });
+        }
+        for (column, codes) in &self.codes {
+            let mut value = header::begin();
+            put_varint(codes.len() as u64, &mut value);
+            array::put_numbers(codes.iter().copied(), &mut value);
+            let crc = put(Kind::Codes, *column, 0, value);
+            columns
+                .iter_mut()
+                .filter(|found| found.id == *column)
+                .for_each(|found| found.codes_crc = crc);
+        }
+        let mut value = header::begin();
+        self.runs.encode(&mut value);
+        let runs_crc = put(Kind::Runs, ENTITY, 0, value);
+        let times = self.footers[0]
+            .blocks
+            .iter()
+            .fold((i64::MAX, i64::MIN), |times, entry| {
+                (times.0.min(entry.least as i64), times.1.max(entry.greatest as i64))
+            });
+        let number = |at: usize, bytes: usize| {
+            about.identity[at..at + bytes]
+                .iter()
+                .fold(0, |all, &byte| all << 8 | u64::from(byte))
+        };
+        let root = Root {
+            store_id: about.store_id,
+            namespace: number(0, 4) as u32,
+            stream: number(4, 4) as u32,
+            part: number(8, 8),
+            tile: about.tile,
+            rows: about.rows,
+            times,
+            l0: about.l0,
+            commit: about.commit,
+            schema_version: about.schema_version,
+            made_ns: about.made_ns,
+            blobs,
+            columns,
+            runs_crc,
+        };
+        let mut value = header::begin();
+        root.encode(&mut value);
+        let root_crc = put(Kind::Root, 0, 0, value);
+        Built {
+            values,
+            identity: about.identity,
+            root,
+            root_crc,
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Parts: immutable files of sealed rows. FORMAT.md, "Parts". This folder knows their bytes; `manifest` knows which there are and
+//! `seal` makes them.
+
+mod array;
+pub(in crate::store) mod block;
+pub(in crate::store) mod build;
+pub(in crate::store) mod cache;
+pub(in crate::store) mod file;
+mod footer;
+mod header;
+mod open;
+mod root;
+mod runs;
+
+pub(in crate::store) use header::Identity;
+pub use open::{Part, PartColumn};
+
+use crate::error::Error;
+
+/// The error of a part that is not what was written. Whoever reads it for somebody adds stream, range and remedy.
+fn damaged(identity: &Identity, what: &str) -> Error {
+    let number = |at: usize, bytes: usize| {
+        identity[at..at + bytes]
+            .iter()
+            .fold(0u64, |all, &byte| all << 8 | u64::from(byte))
+    };
+    Error::corrupt(
+        "a sealed part is damaged",
+        format!(
+            "part {} of stream {} in namespace {}: {what}",
+            number(8, 8),
+            number(4, 4),
+            number(0, 4)
+        ),
+    )
+}

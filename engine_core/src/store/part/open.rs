@@ -1,0 +1,372 @@
+//! An opened part: its file mapped, its root read, and the blocks of its columns decoded when they are asked for.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::array;
+use super::block::{self, Valid};
+use super::cache::{Cache, Kept, What};
+use super::damaged;
+use super::footer::{Entry, Footer};
+use super::header::{self, Identity, Kind};
+use super::root::{Root, RootColumn};
+use super::runs::Runs;
+use crate::codec::bitmap;
+use crate::codec::checksum::crc32c;
+use crate::codec::fields::Fields;
+use crate::codec::{floats, integers, text};
+use crate::column::packed::{BlockStats, Physical, Validity};
+use crate::column::schema::ENTITY;
+use crate::column::{BLOCK_ROWS, ColumnId, NULL_CODE};
+use crate::error::Result;
+use crate::store::check::{Content, check_file};
+use crate::store::sys::Mapped;
+
+/// Numbers of opened parts: a part that is closed and opened again has another one.
+static OPENED: AtomicU64 = AtomicU64::new(0);
+
+/// A part, opened. It stays readable for as long as anybody holds it, whatever becomes of its file's name.
+#[derive(Debug)]
+pub struct Part {
+    opened: u64,
+    identity: Identity,
+    root: Root,
+    mapped: Mapped,
+    cache: Arc<Cache>,
+}
+
+impl Part {
+    /// Opens a file after checking it; `root_crc` and `bytes` are what the record of the part says.
+    pub(in crate::store) fn open(
+        path: &Path,
+        identity: Identity,
+        bytes: u64,
+        root_crc: u32,
+        cache: Arc<Cache>,
+    ) -> Result<Self> {
+        let found =
+            std::fs::symlink_metadata(path).map_err(|error| damaged(&identity, &format!("its file: {error}")))?;
+        if !found.is_file() || found.len() != bytes {
+            return Err(damaged(
+                &identity,
+                &format!("its file has {} bytes, not {bytes}", found.len()),
+            ));
+        }
+        check_file(path, Content::Records)?;
+        let mapped = Mapped::open(path, bytes as usize)
+            .map_err(|error| damaged(&identity, &format!("its file cannot be mapped: {error}")))?;
+        let key = header::key(Kind::Root, 0, 0);
+        let (payload, crc) = header::open(&identity, key, value(&mapped, &identity, &key)?)?;
+        if crc != root_crc {
+            return Err(damaged(&identity, "the root is not the one that was published"));
+        }
+        let root = Root::decode(payload).ok_or_else(|| damaged(&identity, "the root's content"))?;
+        let part = Self {
+            opened: OPENED.fetch_add(1, Ordering::Relaxed),
+            identity,
+            root,
+            mapped,
+            cache,
+        };
+        // Blobs come first in the order of keys: a blob is found by its number from here on.
+        let is_blob = |number: u32| part.mapped.key(number as usize) == Some(&header::key(Kind::Blob, 0, number)[..]);
+        if !(0..part.root.blobs).all(is_blob) {
+            return Err(damaged(&part.identity, "a blob is missing"));
+        }
+        Ok(part)
+    }
+
+    /// Rows of the part.
+    pub fn rows(&self) -> usize {
+        self.root.rows as usize
+    }
+
+    /// Blocks of each of its columns.
+    pub fn blocks(&self) -> usize {
+        self.rows().div_ceil(BLOCK_ROWS)
+    }
+
+    /// Rows of a block.
+    pub fn block_rows(&self, block: usize) -> usize {
+        BLOCK_ROWS.min(self.rows() - block * BLOCK_ROWS)
+    }
+
+    /// Least and greatest event time.
+    pub fn times(&self) -> (i64, i64) {
+        self.root.times
+    }
+
+    /// What it says of itself.
+    pub(in crate::store) fn root(&self) -> &Root {
+        &self.root
+    }
+
+    fn root_column(&self, column: ColumnId) -> Option<&RootColumn> {
+        self.root.columns.iter().find(|found| found.id == column)
+    }
+
+    /// Its columns and how they lie.
+    pub fn columns(&self) -> Vec<(ColumnId, Physical)> {
+        self.root
+            .columns
+            .iter()
+            .map(|column| (column.id, column.physical))
+            .collect()
+    }
+
+    /// How a column lies in it; none: null throughout.
+    pub fn physical(&self, column: ColumnId) -> Option<Physical> {
+        self.root_column(column).map(|found| found.physical)
+    }
+
+    /// A value's payload, which must have this checksum.
+    fn payload(&self, kind: Kind, column: ColumnId, crc: u32) -> Result<&[u8]> {
+        let key = header::key(kind, column, 0);
+        let (payload, found) = header::open(&self.identity, key, value(&self.mapped, &self.identity, &key)?)?;
+        if found != crc {
+            return Err(damaged(&self.identity, "a value is not the one the root names"));
+        }
+        Ok(payload)
+    }
+
+    fn load_footer(&self, column: &RootColumn) -> Result<Footer> {
+        let payload = self.payload(Kind::Footer, column.id, column.footer_crc)?;
+        let footer = Footer::decode(payload, column.id, column.physical, self.rows());
+        let footer = footer.ok_or_else(|| damaged(&self.identity, "a footer's content"))?;
+        let inside = |entry: &Entry| {
+            let blob = (entry.blob < self.root.blobs).then(|| self.mapped.value(entry.blob as usize));
+            blob.is_some_and(|blob| header::HEADER_BYTES + (entry.offset + entry.length) as usize <= blob.len())
+        };
+        let is_sound = footer.blocks.iter().all(inside) && footer.local_codes == (column.codes_crc != 0);
+        is_sound
+            .then_some(footer)
+            .ok_or_else(|| damaged(&self.identity, "a footer's content"))
+    }
+
+    fn load_codes(&self, column: &RootColumn) -> Result<Vec<u32>> {
+        let mut fields = Fields::new(self.payload(Kind::Codes, column.id, column.codes_crc)?);
+        let codes = fields.number(u32::MAX as usize).and_then(|n| {
+            // Two bytes a block of codes at the least: a number beyond that is no number of codes.
+            let codes = array::numbers(&mut fields, n, u32::MAX.into())?;
+            Some(codes.into_iter().map(|code| code as u32).collect::<Vec<_>>())
+        });
+        let is_sound = |codes: &Vec<u32>| {
+            fields.is_empty() && codes.first() == Some(&NULL_CODE) && codes.is_sorted_by(|left, right| left < right)
+        };
+        let codes = codes.filter(is_sound);
+        codes.ok_or_else(|| damaged(&self.identity, "a list of codes"))
+    }
+
+    /// A column, ready to be read; none: null throughout.
+    pub fn column(&self, column: ColumnId) -> Result<Option<PartColumn<'_>>> {
+        let Some(found) = self.root_column(column) else {
+            return Ok(None);
+        };
+        let kept = self.cache.get(self.opened, What::Footer(column), || {
+            self.load_footer(found).map(|footer| Kept::Footer(Arc::new(footer)))
+        })?;
+        let Kept::Footer(footer) = kept else { return Ok(None) };
+        let mut codes = None;
+        if footer.local_codes
+            && let Kept::Codes(kept) = self.cache.get(self.opened, What::Codes(column), || {
+                self.load_codes(found).map(|codes| Kept::Codes(Arc::new(codes)))
+            })?
+        {
+            codes = Some(kept);
+        }
+        Ok(Some(PartColumn {
+            part: self,
+            footer,
+            codes,
+        }))
+    }
+
+    /// Rows of each entity.
+    pub(in crate::store) fn runs(&self) -> Result<Arc<Runs>> {
+        let kept = self.cache.get(self.opened, What::Runs, || {
+            let runs = Runs::decode(self.payload(Kind::Runs, ENTITY, self.root.runs_crc)?, self.rows());
+            let runs = runs.ok_or_else(|| damaged(&self.identity, "the runs of entities"))?;
+            Ok(Kept::Runs(Arc::new(runs)))
+        })?;
+        match kept {
+            Kept::Runs(runs) => Ok(runs),
+            _ => Err(damaged(&self.identity, "the runs of entities")),
+        }
+    }
+
+    /// Rows of an entity; none if it has none here.
+    pub fn entity_rows(&self, code: u32) -> Result<Option<std::ops::Range<u32>>> {
+        Ok(self.runs()?.rows(code))
+    }
+
+    /// Reads everything and checks it: headers, checksums, blocks, and that rows are in order. Returns the number of blocks.
+    pub(in crate::store) fn verify(&self) -> Result<u64> {
+        for number in 0..self.root.blobs {
+            let key = header::key(Kind::Blob, 0, number);
+            header::open(&self.identity, key, self.mapped.value(number as usize))?;
+        }
+        let mut blocks = 0;
+        for column in &self.root.columns {
+            let Some(found) = self.column(column.id)? else { continue };
+            if found.footer.data_bytes() != column.bytes {
+                return Err(damaged(&self.identity, "bytes of a column"));
+            }
+            for block in 0..self.blocks() {
+                found.check(block)?;
+                blocks += 1;
+            }
+        }
+        self.runs()?;
+        Ok(blocks)
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.cache.forget(self.opened);
+    }
+}
+
+fn value<'a>(mapped: &'a Mapped, identity: &Identity, key: &[u8]) -> Result<&'a [u8]> {
+    let found = mapped.find(key).map(|at| mapped.value(at));
+    found.ok_or_else(|| damaged(identity, &format!("key {key:02x?}: missing")))
+}
+
+/// A column of an opened part.
+#[derive(Clone, Debug)]
+pub struct PartColumn<'a> {
+    part: &'a Part,
+    footer: Arc<Footer>,
+    codes: Option<Arc<Vec<u32>>>,
+}
+
+impl<'a> PartColumn<'a> {
+    /// How it lies in memory.
+    pub fn physical(&self) -> Physical {
+        self.footer.physical
+    }
+
+    /// What is known of a block without decoding it; codes are the stream's.
+    pub fn stats(&self, block: usize) -> BlockStats {
+        let mut stats = self.footer.stats(block);
+        if let Some(codes) = &self.codes {
+            let code = |place: u64| {
+                codes
+                    .get(place as usize)
+                    .copied()
+                    .map_or(u64::from(u32::MAX), u64::from)
+            };
+            (stats.min, stats.max) = (code(stats.min), code(stats.max));
+        }
+        stats
+    }
+
+    /// Sum of a block's values that are neither null nor NaN: bits of the physical type. None where it is not known.
+    pub fn known_sum(&self, block: usize) -> Option<u64> {
+        self.footer.has_sums.then(|| self.footer.blocks[block].sum)
+    }
+
+    fn damaged(&self, block: usize) -> crate::error::Error {
+        damaged(
+            &self.part.identity,
+            &format!("column {}, block {block}", self.footer.column),
+        )
+    }
+
+    /// A block's bytes, their checksum compared.
+    fn check(&self, block: usize) -> Result<&'a [u8]> {
+        let entry = &self.footer.blocks[block];
+        let blob = self.part.mapped.value(entry.blob as usize);
+        let bytes = &blob[header::HEADER_BYTES + entry.offset as usize..][..entry.length as usize];
+        if crc32c(bytes) == entry.crc {
+            Ok(bytes)
+        } else {
+            Err(self.damaged(block))
+        }
+    }
+
+    fn open(&self, block: usize) -> Result<(Validity, Option<&'a [u8]>)> {
+        let (bytes, nulls) = (self.check(block)?, self.footer.blocks[block].nulls);
+        let (valid, values) = block::open(bytes, self.part.block_rows(block), nulls, self.footer.physical)
+            .ok_or_else(|| self.damaged(block))?;
+        Ok(match (valid, values) {
+            (_, None) => (Validity::None, None),
+            (None, values) => (Validity::All, values),
+            (Some(valid), values) => (Validity::Some(valid), values),
+        })
+    }
+
+    fn decode<T>(
+        &self,
+        block: usize,
+        out: &mut T,
+        decode: impl FnOnce(&[u8], usize, &mut T) -> bool,
+    ) -> Result<Validity> {
+        let (validity, values) = self.open(block)?;
+        match values {
+            Some(values) if !decode(values, self.part.block_rows(block), out) => Err(self.damaged(block)),
+            _ => Ok(validity),
+        }
+    }
+
+    /// Decodes a block of doubles; rows past the block's, and those that are null, are unspecified.
+    pub fn decode_f64(&self, block: usize, out: &mut [f64; BLOCK_ROWS]) -> Result<Validity> {
+        self.decode(block, out, floats::decode)
+    }
+
+    /// Decodes a block of integers, timestamps or event time.
+    pub fn decode_i64(&self, block: usize, out: &mut [i64; BLOCK_ROWS]) -> Result<Validity> {
+        self.decode(block, out, integers::decode)
+    }
+
+    /// Decodes a block of booleans.
+    pub fn decode_bool(&self, block: usize, out: &mut [bool; BLOCK_ROWS]) -> Result<Validity> {
+        let mut bits: Valid = [0; bitmap::WORDS];
+        let validity = self.decode(block, &mut bits, bitmap::decode)?;
+        for (row, out) in out.iter_mut().enumerate() {
+            *out = bits[row / 64] >> (row % 64) & 1 == 1;
+        }
+        Ok(validity)
+    }
+
+    /// Decodes a block of codes, 0 being null.
+    pub fn decode_codes(&self, block: usize, out: &mut [u32; BLOCK_ROWS]) -> Result<()> {
+        let validity = self.decode(block, out, integers::decode_codes)?;
+        let rows = self.part.block_rows(block);
+        if validity == Validity::None {
+            out[..rows].fill(NULL_CODE);
+        } else if let Some(codes) = &self.codes {
+            for code in &mut out[..rows] {
+                *code = *codes.get(*code as usize).ok_or_else(|| self.damaged(block))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Decodes a block of texts; none where all are null.
+    pub fn decode_text(&self, block: usize) -> Result<(Option<text::Texts<'a>>, Validity)> {
+        let (validity, values) = self.open(block)?;
+        let rows = self.part.block_rows(block);
+        let texts = values.map(|values| text::decode(values, rows).ok_or_else(|| self.damaged(block)));
+        Ok((texts.transpose()?, validity))
+    }
+
+    /// Sum of a block of doubles without nulls and NaN, if it is to be had without decoding; see [`floats::encoded_sum`].
+    pub fn encoded_sum_f64(&self, block: usize) -> Result<Option<f64>> {
+        let entry = &self.footer.blocks[block];
+        if entry.nulls > 0 || entry.nans > 0 {
+            return Ok(None);
+        }
+        Ok(floats::encoded_sum(self.check(block)?, self.part.block_rows(block)))
+    }
+
+    /// Exact sum of a block of integers without nulls.
+    pub fn encoded_sum_i64(&self, block: usize) -> Result<Option<i128>> {
+        if self.footer.blocks[block].nulls > 0 {
+            return Ok(None);
+        }
+        let sum = integers::sum(self.check(block)?, self.part.block_rows(block));
+        sum.map(Some).ok_or_else(|| self.damaged(block))
+    }
+}

@@ -1,0 +1,441 @@
+//! Sealed rows: they answer what they answered before, survive whatever the log survives, and damage to them is told.
+
+mod query_support;
+mod store_support;
+
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use marigram_core::column::batch::BatchColumn;
+use marigram_core::column::packed::pack;
+use marigram_core::column::{
+    Bitmap, ColumnData, ColumnType, PackedBatch, RejectCounts, RowBatch, StreamKind, TextData,
+};
+use marigram_core::error::Kind;
+use marigram_core::store::{CommitItem, Store, Stream};
+use marigram_core::time::SECOND_NS;
+use marigram_core::wire::v1;
+use query_support::{Cell, ask, by, compare, measure, spec, table, tumbling};
+use store_support::{Bed, NOW, commit, options};
+use v1::MeasureKind::{Count, Distinct, First, Last, Max, Mean, Min, Quantile, Sum};
+
+const COLUMNS: [(&str, ColumnType); 6] = [
+    ("f", ColumnType::F64),
+    ("i", ColumnType::I64),
+    ("b", ColumnType::Bool),
+    ("t", ColumnType::Timestamp),
+    ("sym", ColumnType::Symbol),
+    ("txt", ColumnType::Text),
+];
+
+/// Xorshift64*: the same rows in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
+    }
+}
+
+fn open(seals: bool) -> Bed {
+    Bed::with(|options| options.seals = seals)
+}
+
+/// Two streams with the same columns: one is going to be sealed, the other stays in the log.
+fn twins(bed: &Bed) -> [Arc<Stream>; 2] {
+    ["rows", "twin"].map(|name| {
+        let stream = bed.store.stream_or_new(bed.ns, name, StreamKind::Event).unwrap();
+        stream
+            .change_schema(|schema| {
+                COLUMNS
+                    .iter()
+                    .try_for_each(|(name, kind)| schema.add_column("", name, *kind, "", "").map(|_| ()))
+            })
+            .unwrap();
+        stream
+    })
+}
+
+/// Rows with nulls, NaN and ties, out of order, over `days`. Values of doubles are whole, so that sums are exact.
+fn batch(stream: &Stream, random: &mut Random, rows: usize, days: u64, as_text: bool) -> RowBatch {
+    let schema = stream.schema();
+    let start = NOW - days as i64 * 86_400 * SECOND_NS;
+    let mut columns = Vec::new();
+    for (name, kind) in COLUMNS {
+        let id = schema.column(name).unwrap().id;
+        let mut valid = Bitmap::default();
+        (0..rows).for_each(|_| valid.push(random.below(8) > 0));
+        let text = |random: &mut Random| format!("text {}", random.below(30));
+        let data = match kind {
+            ColumnType::F64 => ColumnData::F64(
+                (0..rows)
+                    .map(|_| match random.below(50) {
+                        0 => f64::NAN,
+                        1 => -0.0,
+                        _ => random.below(1_000) as f64 - 500.0,
+                    })
+                    .collect(),
+            ),
+            ColumnType::I64 => ColumnData::I64((0..rows).map(|_| random.below(1 << 40) as i64 - (1 << 39)).collect()),
+            ColumnType::Timestamp => ColumnData::I64((0..rows).map(|_| NOW - random.below(1 << 40) as i64).collect()),
+            ColumnType::Bool => {
+                let mut bits = Bitmap::default();
+                (0..rows).for_each(|_| bits.push(random.below(2) == 0));
+                ColumnData::Bool(bits)
+            }
+            ColumnType::Symbol if !as_text => {
+                let texts: Vec<Option<String>> = (0..rows).map(|row| valid.get(row).then(|| text(random))).collect();
+                let known = stream.symbols(id).intern(texts.iter().flatten().map(String::as_str));
+                let mut known = known.into_iter();
+                ColumnData::Code(
+                    texts
+                        .iter()
+                        .map(|text| text.as_ref().map_or(0, |_| known.next().unwrap()))
+                        .collect(),
+                )
+            }
+            _ => {
+                let mut texts = TextData::default();
+                (0..rows)
+                    .for_each(|row| texts.push(if valid.get(row) { text(random) } else { String::new() }.as_str()));
+                ColumnData::Text(texts)
+            }
+        };
+        let validity = (!matches!(data, ColumnData::Code(_))).then_some(valid);
+        columns.push(BatchColumn { id, data, validity });
+    }
+    let users: Vec<String> = (0..rows).map(|_| format!("user {}", random.below(20))).collect();
+    let mut entity = stream.intern_users(users.iter().map(String::as_str));
+    entity
+        .iter_mut()
+        .for_each(|code| *code = if random.below(30) == 0 { 0 } else { *code });
+    RowBatch {
+        time: (0..rows)
+            .map(|_| start + random.below(days * 86_400 * 20) as i64 * (SECOND_NS / 20))
+            .collect(),
+        entity,
+        columns,
+    }
+}
+
+fn store_batch(store: &Store, stream: &Arc<Stream>, batch: &RowBatch) {
+    let rows = batch.rows() as u64;
+    let item = CommitItem {
+        stream: Arc::clone(stream),
+        batch: Some(PackedBatch::open(pack(batch)).unwrap()),
+        received: rows,
+        rejected: RejectCounts::default(),
+        late: 0,
+        quarantine: Vec::new(),
+        writer: None,
+        message_bytes: 0,
+        done: Box::new(|_| {}),
+    };
+    commit(store, item).unwrap();
+}
+
+/// The same rows to both streams.
+fn write(bed: &Bed, streams: &[Arc<Stream>; 2], random: &mut Random, rows: usize, days: u64, as_text: bool) {
+    let seed = random.below(1 << 30) + 1;
+    for stream in streams {
+        store_batch(
+            &bed.store,
+            stream,
+            &batch(stream, &mut Random(seed), rows, days, as_text),
+        );
+    }
+}
+
+/// Queries of every measure, with windows, groups, filters and ranges.
+fn questions() -> Vec<v1::QuerySpec> {
+    let numbers = |column: &str| {
+        let kinds = [Count, Sum, Mean, Min, Max, First, Last, Distinct];
+        kinds.map(|kind| measure(kind, column)).to_vec()
+    };
+    let others = |column: &str| {
+        [Count, Min, Max, First, Last, Distinct]
+            .map(|kind| measure(kind, column))
+            .to_vec()
+    };
+    let mut questions = vec![spec(vec![measure(Count, "")])];
+    for (name, kind) in COLUMNS {
+        let measures = match kind {
+            ColumnType::F64 | ColumnType::I64 => numbers(name),
+            _ => others(name),
+        };
+        questions.push(spec(measures.clone()));
+        let mut grouped = spec(measures.clone());
+        grouped.group_by = by(&["entity"]);
+        questions.push(grouped);
+        let mut windowed = spec(measures.clone());
+        windowed.window = tumbling(6 * 3_600 * SECOND_NS);
+        windowed.group_by = by(&["sym"]);
+        questions.push(windowed);
+        let mut ranged = spec(measures);
+        ranged.range = Some(v1::TimeRange {
+            start_ns: Some(NOW - 30 * 3_600 * SECOND_NS),
+            end_ns: Some(NOW - 3_600 * SECOND_NS),
+        });
+        questions.push(ranged);
+    }
+    let conditions = [
+        compare("f", v1::ComparisonOperator::Greater, &Cell::F64(100.0)),
+        compare("i", v1::ComparisonOperator::Less, &Cell::I64(0)),
+        compare("entity", v1::ComparisonOperator::Equal, &Cell::text("user 3")),
+        compare("entity", v1::ComparisonOperator::Greater, &Cell::text("user 3")),
+        compare("sym", v1::ComparisonOperator::NotEqual, &Cell::text("text 3")),
+        compare("txt", v1::ComparisonOperator::Less, &Cell::text("text 2")),
+        compare("b", v1::ComparisonOperator::Equal, &Cell::Bool(true)),
+        compare("sym", v1::ComparisonOperator::Equal, &Cell::text("nowhere")),
+    ];
+    for condition in conditions {
+        let mut filtered = spec(vec![
+            measure(Count, ""),
+            measure(Sum, "f"),
+            measure(Last, "txt"),
+            measure(Quantile, "f"),
+        ]);
+        filtered.measures[3].quantile = 0.5;
+        filtered.filter = Some(condition.clone());
+        questions.push(filtered.clone());
+        filtered.group_by = by(&["entity", "b"]);
+        filtered.window = tumbling(86_400 * SECOND_NS);
+        questions.push(filtered);
+    }
+    questions
+}
+
+/// What a stream answers, NaN made comparable.
+fn answers(stream: &Arc<Stream>) -> Vec<String> {
+    let answer = |spec: v1::QuerySpec| format!("{:?}", table(&ask(stream, spec).unwrap().batch));
+    questions().into_iter().map(answer).collect()
+}
+
+fn assert_twins_agree(streams: &[Arc<Stream>; 2]) {
+    let [sealed, twin] = streams;
+    assert_eq!(sealed.rows(), twin.rows());
+    for ((sealed, twin), question) in answers(sealed).iter().zip(answers(twin)).zip(questions()) {
+        assert_eq!(*sealed, twin, "{question:?}");
+    }
+}
+
+fn part_files(bed: &Bed) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(bed.path().join("parts"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn sealing_changes_no_answer() {
+    let mut bed = open(false);
+    let streams = twins(&bed);
+    let mut random = Random(11);
+    for round in 0..6u64 {
+        let rows = [1, 700, 1_024, 3_000, 5_000, 20][round as usize];
+        write(&bed, &streams, &mut random, rows, 1 + round, round == 3);
+        let report = bed.store.seal(&streams[0]).unwrap();
+        assert_eq!(report.rows, rows as u64);
+        assert!(report.parts >= 1 && report.bytes > 0);
+        assert_eq!(streams[0].tail_size(), (0, 0));
+        assert_twins_agree(&streams);
+        write(&bed, &streams, &mut random, 300, 2, round > 3);
+        assert_twins_agree(&streams);
+        assert_eq!(bed.store.seal(&streams[0]).unwrap().rows, 300);
+    }
+    let before = (streams[0].sealed_size(), streams[0].last_commit(), *streams[0].ledger());
+    let report = bed.store.verify().unwrap();
+    assert_eq!((report.parts, report.part_rows), (before.0.0, before.0.1));
+    assert!(report.part_blocks > 50 && report.part_bytes == before.0.2);
+    drop(streams);
+    bed.reopen();
+    let streams = ["rows", "twin"].map(|name| bed.store.stream(bed.ns, name).unwrap());
+    assert_eq!(
+        (streams[0].sealed_size(), streams[0].last_commit(), *streams[0].ledger()),
+        before
+    );
+    assert_twins_agree(&streams);
+    bed.store.verify().unwrap();
+}
+
+#[test]
+fn a_snapshot_stays_what_it_was_while_rows_are_sealed_and_the_stream_is_deleted() {
+    let bed = open(false);
+    let streams = twins(&bed);
+    write(&bed, &streams, &mut Random(3), 2_000, 1, false);
+    bed.store.seal(&streams[0]).unwrap();
+    write(&bed, &streams, &mut Random(4), 50, 1, false);
+    let snapshot = streams[0].snapshot();
+    let parts: Vec<_> = snapshot.parts().iter().map(|part| part.open().unwrap()).collect();
+    bed.store.seal(&streams[0]).unwrap();
+    assert_eq!(snapshot.batches().count(), 1);
+    assert_eq!(part_files(&bed).len(), streams[0].parts().len());
+    let (rows, _) = bed.store.delete_stream(bed.ns, "rows").unwrap();
+    assert_eq!(rows, 2_050);
+    assert!(part_files(&bed).is_empty());
+    let mut out = [0; 1024];
+    for part in parts {
+        part.column(0).unwrap().unwrap().decode_i64(0, &mut out).unwrap();
+    }
+}
+
+#[test]
+fn what_a_crash_left_behind_is_removed_and_what_was_published_stays() {
+    let mut bed = open(false);
+    let streams = twins(&bed);
+    write(&bed, &streams, &mut Random(5), 1_500, 1, false);
+    bed.store.seal(&streams[0]).unwrap();
+    let published = part_files(&bed);
+    for name in ["1-1-99.mdb", "1-1-7.new", "9-9-9.mdb"] {
+        fs::write(bed.path().join("parts").join(name), b"half a part").unwrap();
+    }
+    fs::write(bed.path().join("parts/README"), b"not ours").unwrap();
+    let twins_before = answers(&streams[1]);
+    drop(streams);
+    bed.reopen();
+    let mut left = part_files(&bed);
+    left.retain(|path| !path.ends_with("README"));
+    assert_eq!(left, published);
+    assert_eq!(answers(&bed.store.stream(bed.ns, "rows").unwrap()), twins_before);
+}
+
+#[test]
+fn a_damaged_part_fails_the_queries_that_need_it_and_no_others() {
+    let bed = open(false);
+    let streams = twins(&bed);
+    let day = 86_400 * SECOND_NS;
+    // Two tiles of one day, for so many rows.
+    let mut rows = batch(&streams[0], &mut Random(6), 3_000, 1, false);
+    rows.time
+        .iter_mut()
+        .for_each(|time| *time = NOW - 1_500 * day + *time % 1_000);
+    store_batch(&bed.store, &streams[0], &rows);
+    bed.store.seal(&streams[0]).unwrap();
+    rows.time.iter_mut().for_each(|time| *time += 1_400 * day);
+    store_batch(&bed.store, &streams[0], &rows);
+    let first_tile = streams[0].parts()[0].times();
+    bed.store.seal(&streams[0]).unwrap();
+    let parts = streams[0].parts();
+    let damaged = parts.iter().find(|part| part.times() == first_tile).unwrap();
+    let path = bed
+        .path()
+        .join("parts")
+        .join(format!("1-{}-{}.mdb", streams[0].id, damaged.number()));
+    let file = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let everything = || ask(&streams[0], spec(COLUMNS.map(|(name, _)| measure(Last, name)).to_vec()));
+    let before = format!("{:?}", table(&everything().unwrap().batch));
+    let mut noticed = 0;
+    for at in (0..bytes.len()).step_by(397) {
+        file.write_all_at(&[bytes[at] ^ 1], at as u64).unwrap();
+        match everything() {
+            Ok(answer) => assert_eq!(format!("{:?}", table(&answer.batch)), before, "byte {at}"),
+            Err(error) => {
+                assert_eq!(error.kind(), Kind::Corrupt);
+                assert!(
+                    error.message().contains("\"rows\"") && error.message().contains("backup"),
+                    "{error}"
+                );
+                assert!(bed.store.verify().is_err(), "byte {at}");
+                noticed += 1;
+            }
+        }
+        let mut later = spec(vec![measure(Count, "")]);
+        later.range = Some(v1::TimeRange {
+            start_ns: Some(first_tile.1 + 1),
+            end_ns: None,
+        });
+        assert_eq!(table(&ask(&streams[0], later).unwrap().batch).1, [[Cell::I64(3_000)]]);
+        file.write_all_at(&[bytes[at]], at as u64).unwrap();
+    }
+    assert!(noticed > bytes.len() / 397 / 2, "{noticed} of {}", bytes.len() / 397);
+    assert_eq!(format!("{:?}", table(&everything().unwrap().batch)), before);
+}
+
+#[test]
+fn every_flipped_bit_of_a_part_is_found_by_verify_or_changes_nothing() {
+    let mut bed = open(false);
+    let streams = twins(&bed);
+    write(&bed, &streams, &mut Random(8), 40, 1, false);
+    bed.store.seal(&streams[0]).unwrap();
+    let before = answers(&streams[0]);
+    let path = part_files(&bed)[0].clone();
+    let whole = fs::read(&path).unwrap();
+    drop(streams);
+    let mut random = Random(9);
+    let mut found = 0;
+    for _ in 0..300 {
+        let bit = random.below(whole.len() as u64 * 8);
+        let mut bytes = whole.clone();
+        bytes[bit as usize / 8] ^= 1 << (bit % 8);
+        bed.store.close().unwrap();
+        fs::write(&path, &bytes).unwrap();
+        bed.store = Store::open(bed.path(), options(&bed.clock)).unwrap();
+        let stream = bed.store.stream(bed.ns, "rows").unwrap();
+        if bed.store.verify().is_err() {
+            found += 1;
+        } else {
+            assert_eq!(answers(&stream), before, "bit {bit}");
+        }
+    }
+    assert!(found > 30, "{found} of 300");
+    bed.store.close().unwrap();
+    fs::write(&path, &whole).unwrap();
+}
+
+#[test]
+fn a_part_that_is_missing_cut_or_another_is_told_when_it_is_needed() {
+    let mut bed = open(false);
+    let streams = twins(&bed);
+    for seed in 1..3 {
+        write(&bed, &streams, &mut Random(seed), 1_200, 1, false);
+        bed.store.seal(&streams[0]).unwrap();
+    }
+    let files = part_files(&bed);
+    let contents: Vec<Vec<u8>> = files.iter().map(|file| fs::read(file).unwrap()).collect();
+    drop(streams);
+    let faults: [&dyn Fn(); 4] = [
+        &|| fs::remove_file(&files[0]).unwrap(),
+        &|| fs::write(&files[0], &contents[0][..contents[0].len() / 2]).unwrap(),
+        &|| fs::write(&files[0], &contents[1]).unwrap(),
+        &|| fs::write(&files[0], b"").unwrap(),
+    ];
+    for fault in faults {
+        bed.store.close().unwrap();
+        fault();
+        bed.store = Store::open(bed.path(), options(&bed.clock)).unwrap();
+        let stream = bed.store.stream(bed.ns, "rows").unwrap();
+        let error = ask(&stream, spec(vec![measure(Sum, "f")])).unwrap_err();
+        assert_eq!(error.kind(), Kind::Corrupt);
+        assert!(bed.store.verify().is_err());
+        let twin = bed.store.stream(bed.ns, "twin").unwrap();
+        ask(&twin, spec(vec![measure(Sum, "f")])).unwrap();
+        fs::write(&files[0], &contents[0]).unwrap();
+        bed.store.verify().unwrap();
+    }
+}
+
+#[test]
+fn full_tails_are_sealed_in_the_background() {
+    let bed = Bed::with(|options| options.tail_limit_bytes = 400_000);
+    let stream = bed.stream("clicks");
+    let times: Vec<i64> = (0..20_000).map(|row| NOW - row * 1_000_003).collect();
+    for _ in 0..20 {
+        bed.write(&stream, &times);
+        while bed.store.pressure().throttle_percent > 0 {
+            std::thread::yield_now();
+        }
+    }
+    assert_eq!(stream.rows(), 400_000);
+    let status = bed.store.status();
+    assert!(status.sealing.parts > 0 && status.sealing.failure.is_none());
+    assert_eq!(status.sealing.rows + status.sealing.lag_rows, 400_000);
+    bed.store.verify().unwrap();
+}
