@@ -33,10 +33,16 @@ impl Walks {
 
 fn fill(store: &Store, rows: usize, columns: usize) -> Arc<Stream> {
     let namespace = store.create_namespace("default").expect("a new store");
-    let stream = store.stream_or_new(namespace, "rows", StreamKind::Event).expect("a stream");
+    let stream = store
+        .stream_or_new(namespace, "rows", StreamKind::Event)
+        .expect("a stream");
     let kind = if columns == 1 { ColumnType::F64 } else { ColumnType::I64 };
     let ids: Vec<u16> = (0..columns)
-        .map(|column| stream.change_schema(|schema| schema.add_column("", &format!("c{column}"), kind, "", "")).expect("a column"))
+        .map(|column| {
+            stream
+                .change_schema(|schema| schema.add_column("", &format!("c{column}"), kind, "", ""))
+                .expect("a column")
+        })
         .collect();
     let users: Vec<String> = (0..SERIES).map(|series| format!("series-{series}")).collect();
     stream.intern_users(users.iter().map(String::as_str));
@@ -48,7 +54,9 @@ fn fill(store: &Store, rows: usize, columns: usize) -> Arc<Stream> {
             BatchColumn {
                 id,
                 data: match kind {
-                    ColumnType::F64 => ColumnData::F64(range.clone().map(|row| step(row, 100_000) as f64 / 100.0).collect()),
+                    ColumnType::F64 => {
+                        ColumnData::F64(range.clone().map(|row| step(row, 100_000) as f64 / 100.0).collect())
+                    }
                     _ => ColumnData::I64(range.clone().map(|row| step(row, 100)).collect()),
                 },
                 validity: None,
@@ -56,7 +64,10 @@ fn fill(store: &Store, rows: usize, columns: usize) -> Arc<Stream> {
         };
         let batch = RowBatch {
             columns: ids.iter().enumerate().map(column).collect(),
-            time: range.clone().map(|row| (row / SERIES) as i64 * SECOND_NS + (row * 7_919 % 6_000_000) as i64).collect(),
+            time: range
+                .clone()
+                .map(|row| (row / SERIES) as i64 * SECOND_NS + (row * 7_919 % 6_000_000) as i64)
+                .collect(),
             entity: range.clone().map(|row| (row % SERIES) as u32 + 1).collect(),
         };
         let (sender, receiver) = std::sync::mpsc::channel();
@@ -94,7 +105,11 @@ fn seal(bencher: Bencher<'_, '_>, rows: usize, columns: usize) {
             let report = store.seal(&stream).expect("sealed");
             assert_eq!(report.rows, rows as u64);
             if std::env::var_os("SEAL_REPORT").is_some() {
-                eprintln!("{} parts, {:.3} bytes a row", report.parts, report.bytes as f64 / rows as f64);
+                eprintln!(
+                    "{} parts, {:.3} bytes a row",
+                    report.parts,
+                    report.bytes as f64 / rows as f64
+                );
             }
             black_box((dir, store, stream))
         });

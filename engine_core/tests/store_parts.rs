@@ -423,6 +423,84 @@ fn a_part_that_is_missing_cut_or_another_is_told_when_it_is_needed() {
 }
 
 #[test]
+fn parts_of_like_size_become_one_and_no_answer_changes() {
+    let mut bed = open(false);
+    let streams = twins(&bed);
+    let mut random = Random(21);
+    for round in 0..9 {
+        write(&bed, &streams, &mut random, 400, 1, round % 3 == 2);
+        bed.store.seal(&streams[0]).unwrap();
+    }
+    write(&bed, &streams, &mut random, 90, 1, false);
+    let before = (streams[0].parts().len(), streams[0].rows(), streams[0].last_commit());
+    let snapshot = streams[0].snapshot();
+    let less = bed.store.merge(&streams[0]).unwrap();
+    assert!(less >= 3, "{less} of {}", before.0);
+    assert_eq!(bed.store.merge(&streams[0]).unwrap(), 0);
+    assert_eq!(
+        (
+            streams[0].parts().len() as u64,
+            streams[0].rows(),
+            streams[0].last_commit()
+        ),
+        (before.0 as u64 - less, before.1, before.2)
+    );
+    assert_eq!(part_files(&bed).len(), streams[0].parts().len());
+    assert_twins_agree(&streams);
+    assert_eq!(snapshot.parts().len(), before.0);
+    bed.store.verify().unwrap();
+    drop((streams, snapshot));
+    bed.reopen();
+    let streams = ["rows", "twin"].map(|name| bed.store.stream(bed.ns, name).unwrap());
+    assert_twins_agree(&streams);
+}
+
+#[test]
+fn retention_drops_whole_parts_counts_them_and_gives_their_room_back() {
+    let mut bed = open(false);
+    let streams = twins(&bed);
+    let day = 86_400 * SECOND_NS;
+    let mut rows = batch(&streams[0], &mut Random(6), 1_000, 1, false);
+    for years in 0..4 {
+        let mut older = rows.clone();
+        older.time.iter_mut().for_each(|time| *time -= years * 11 * 364 * day);
+        store_batch(&bed.store, &streams[0], &older);
+        bed.store.seal(&streams[0]).unwrap();
+    }
+    rows.time.iter_mut().for_each(|time| *time -= 40 * 364 * day);
+    store_batch(&bed.store, &streams[0], &rows);
+    let keep = |years: i64| {
+        let change = |schema: &mut marigram_core::column::Schema| {
+            schema.settings.keep_for_ns = Some(years * 364 * day);
+            Ok(())
+        };
+        streams[0].change_schema(change).unwrap();
+    };
+    assert_eq!(
+        bed.store.apply_retention(&streams[0], false).unwrap(),
+        Default::default()
+    );
+    keep(20);
+    let would = bed.store.apply_retention(&streams[0], true).unwrap();
+    assert_eq!((would.rows, would.before_ns), (2_000, Some(NOW - 20 * 364 * day)));
+    assert_eq!(streams[0].rows(), 5_000);
+    let (commit, files) = (streams[0].commits.published(), part_files(&bed).len());
+    assert_eq!(bed.store.apply_retention(&streams[0], false).unwrap(), would);
+    assert_eq!(streams[0].rows(), 3_000);
+    assert_eq!(part_files(&bed).len() as u64, files as u64 - would.parts);
+    assert_eq!(streams[0].commits.published(), commit + 1);
+    assert_eq!(bed.store.apply_retention(&streams[0], false).unwrap().rows, 0);
+    assert_eq!(bed.store.seal(&streams[0]).unwrap().rows, 1_000);
+    assert_eq!(bed.store.apply_retention(&streams[0], false).unwrap().rows, 1_000);
+    bed.store.verify().unwrap();
+    let ledger = *streams[0].ledger();
+    drop(streams);
+    bed.reopen();
+    let stream = bed.store.stream(bed.ns, "rows").unwrap();
+    assert_eq!((stream.rows(), *stream.ledger()), (2_000, ledger));
+}
+
+#[test]
 fn full_tails_are_sealed_in_the_background() {
     let bed = Bed::with(|options| options.tail_limit_bytes = 400_000);
     let stream = bed.stream("clicks");

@@ -17,12 +17,15 @@ mod item;
 mod keys;
 mod lock;
 mod manifest;
+mod merge;
 mod options;
 mod part;
+mod publish;
 mod quarantine;
 mod queue;
 mod records;
 mod replay;
+mod retention;
 mod rows;
 mod seal;
 mod sealer;
@@ -36,6 +39,7 @@ pub mod tail;
 mod tiles;
 mod writers;
 
+use std::collections::HashSet;
 use std::hash::Hasher;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,6 +52,7 @@ pub use options::StoreOptions;
 pub use part::{Part, PartColumn};
 pub use quarantine::{QuarantinedBatch, QuarantinedRow};
 pub use replay::VerifyReport;
+pub use retention::RetentionReport;
 pub use rows::{ColumnRows, Rows, Texts};
 pub use sealer::{QueryGuard, SealReport};
 pub use status::{SealingStatus, StoreStatus, StreamRate};
@@ -241,6 +246,18 @@ impl Store {
     /// StoreFull: there is no room for parts. NotFound: the stream was deleted. Corrupt: rows are damaged; nothing was changed.
     pub fn seal(&self, stream: &Arc<Stream>) -> Result<SealReport> {
         sealer::seal_all(&self.shared, stream)
+    }
+
+    /// Merges the parts of a stream that are due to be; how many there are less. The background does the same.
+    ///
+    /// # Errors
+    /// As [`Store::seal`].
+    pub fn merge(&self, stream: &Arc<Stream>) -> Result<u64> {
+        let before = stream.parts().len();
+        while let Some(parts) = merge::due(&stream.parts(), &HashSet::new()) {
+            merge::merge(&self.shared, stream, &parts)?;
+        }
+        Ok((before - stream.parts().len()) as u64)
     }
 
     /// Counts a query until it is dropped: while there is one, sealing takes no more than half a core.

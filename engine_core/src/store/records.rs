@@ -285,6 +285,7 @@ impl StreamRecord {
             record.bytes(column.description.as_bytes());
             record.bytes(column.unit.as_bytes());
         }
+        record.optional_i64(settings.keep_for_ns);
         record.seal(key)
     }
 
@@ -294,12 +295,13 @@ impl StreamRecord {
         let created_ns = record.i64()?;
         let kind = StreamKind::from_number(record.u8()?).ok_or_else(|| record.wrong("kind of a stream"))?;
         let version = record.u64()?;
-        let settings = StreamSettings {
+        let mut settings = StreamSettings {
             strict: record.u8()? == 1,
             out_of_orderness_ns: record.i64()?,
             allowed_lateness_ns: record.i64()?,
             idle_after_ns: record.i64()?,
             max_age_ns: record.optional_i64()?,
+            keep_for_ns: None,
             description: record.text()?.to_owned(),
         };
         let mut columns = Vec::new();
@@ -312,6 +314,10 @@ impl StreamRecord {
                 description: record.text()?.to_owned(),
                 unit: record.text()?.to_owned(),
             });
+        }
+        // A record from before streams had it ends here.
+        if !record.is_empty() {
+            settings.keep_for_ns = record.optional_i64()?;
         }
         record.end()?;
         Ok(Self {
@@ -395,6 +401,7 @@ mod tests {
         schema.add_column("", "host", ColumnType::Label, "where", "").unwrap();
         schema.add_column("", "value", ColumnType::F64, "", "By/s").unwrap();
         schema.settings.max_age_ns = Some(-1);
+        schema.settings.keep_for_ns = Some(7);
         schema.version = 9;
         let value = StreamRecord::encode("cpu", 5, &schema, b"key");
         let record = StreamRecord::decode(b"key", &value).unwrap();

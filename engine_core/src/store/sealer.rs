@@ -1,21 +1,21 @@
 //! When rows are sealed, and how a seal is published. One thread, in the background; one seal at a time, whoever asks.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::fault;
-use super::keys;
-use super::manifest::{PartHandle, PartRecord};
-use super::part::build::Description;
-use super::part::{Identity, file};
+use super::merge;
+use super::part::Identity;
+use super::publish;
+use super::retention;
 use super::rows::Rows;
-use super::seal::{self, Input, Sealed};
 use super::shared::Shared;
-use super::stream::{NamespaceId, Stream};
+use super::stream::Stream;
 use super::tail::TailBatch;
 use super::tiles::{self, Tiles};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::time::SECOND_NS;
 
 /// Rows of a tail at which they are sealed.
@@ -28,6 +28,8 @@ const OLD_NS: i64 = 24 * 3_600 * SECOND_NS;
 const MOST_ROWS: u64 = 8 << 20;
 /// How often the rules are looked at that time alone can fulfil.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often parts are looked at for their age.
+const RETENTION_EVERY_NS: i64 = 60 * SECOND_NS;
 /// How long a failed seal waits for the next try.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -114,7 +116,7 @@ impl Sealer {
     }
 
     /// Lets queries have half a core: after work while any runs or waits, as long a pause.
-    fn pause(&self, worked: Duration) -> Result<()> {
+    pub(super) fn pause(&self, worked: Duration) -> Result<()> {
         if self.is_stopped() {
             return Err(fault::shutting_down());
         }
@@ -127,7 +129,7 @@ impl Sealer {
 
 /// Runs until the sealer is stopped.
 pub(super) fn run(shared: &Arc<Shared>) {
-    let mut wait = LOOK;
+    let (mut wait, mut upkeep) = (LOOK, Upkeep::default());
     while shared.sealer.wait(wait) {
         wait = LOOK;
         while let Some(stream) = due(shared) {
@@ -137,6 +139,47 @@ pub(super) fn run(shared: &Arc<Shared>) {
                 break;
             }
         }
+        if let Err(error) = upkeep.look(shared) {
+            shared.note_seal_failure(&error);
+            wait = RETRY;
+        }
+    }
+}
+
+/// What is done to parts in the background besides making them.
+#[derive(Default)]
+struct Upkeep {
+    /// Parts that could not be read: merging them is not tried again until the store is opened again.
+    unreadable: HashSet<Identity>,
+    last_retention_ns: i64,
+}
+
+impl Upkeep {
+    fn look(&mut self, shared: &Arc<Shared>) -> Result<()> {
+        let streams: Vec<Arc<Stream>> = shared.catalog().all_streams().cloned().collect();
+        let now = shared.options.clock.now();
+        let is_time = now.saturating_sub(self.last_retention_ns) >= RETENTION_EVERY_NS;
+        for stream in streams
+            .iter()
+            .filter(|stream| stream.is_durable() && !stream.is_deleted())
+        {
+            if is_time {
+                retention::apply(shared, stream, false)?;
+            }
+            while let Some(parts) = merge::due(&stream.parts(), &self.unreadable) {
+                match merge::merge(shared, stream, &parts) {
+                    Err(error) if error.kind() == Kind::Corrupt => {
+                        self.unreadable.extend(parts.iter().map(|part| part.identity));
+                        shared.note_seal_failure(&error);
+                    }
+                    other => other?,
+                }
+            }
+        }
+        if is_time {
+            self.last_retention_ns = now;
+        }
+        Ok(())
     }
 }
 
@@ -258,11 +301,8 @@ pub(super) fn seal_once(shared: &Arc<Shared>, stream: &Arc<Stream>, through: u64
         .iter()
         .map(|batch| batch.packed.bytes().len() as u64)
         .sum();
-    // Never larger than the batches, but for headers: a disk that has no room for them is not written to.
-    let spare = shared.directory.spare_bytes(shared.options.min_free_bytes);
-    if spare < bytes + (1 << 20) {
-        return Err(fault::store_full("no room for a part"));
-    }
+    // Parts are hardly ever larger than the batches they are made of.
+    shared.has_room_for(bytes)?;
     let width = width_of(&prefix.batches);
     let sources: Vec<Rows> = prefix
         .batches
@@ -270,15 +310,15 @@ pub(super) fn seal_once(shared: &Arc<Shared>, stream: &Arc<Stream>, through: u64
         .map(|batch| Rows::Batch(Arc::clone(batch)))
         .collect();
     let tiles = Tiles::new(snapshot.parts().iter().map(|part| part.record.tile));
-    let parts = build(shared, stream, &sources, tiles, width, prefix.l0, prefix.commit)?;
-    let written = write(shared, &parts)?;
+    let parts = publish::build(shared, stream, &sources, tiles, width, prefix.l0, prefix.commit)?;
+    let written = publish::write(shared, &parts)?;
     let report = SealReport {
         rows: prefix.rows,
         parts: written.len() as u64,
         bytes: written.iter().map(|(_, record)| record.bytes).sum(),
     };
     let (l0, groups, rows) = (prefix.l0, prefix.groups, prefix.rows);
-    publish(
+    publish::publish(
         shared,
         stream,
         &written,
@@ -293,127 +333,6 @@ pub(super) fn seal_once(shared: &Arc<Shared>, stream: &Arc<Stream>, through: u64
     )?;
     shared.note_seal(&report);
     Ok(Some(report))
-}
-
-/// Builds parts from rows, one a tile.
-fn build(
-    shared: &Arc<Shared>,
-    stream: &Arc<Stream>,
-    sources: &[Rows],
-    tiles: Tiles,
-    width: i64,
-    l0: (u64, u64),
-    commit: u64,
-) -> Result<Vec<Sealed>> {
-    let (schema_version, made_ns) = (stream.schema().version, shared.options.clock.now());
-    let mut describe = |tile, rows| Description {
-        store_id: shared.store_id,
-        identity: keys::part(stream.namespace, stream.id, stream.take_part_number()),
-        tile,
-        rows,
-        l0,
-        commit,
-        schema_version,
-        made_ns,
-    };
-    let mut began = Instant::now();
-    let mut rest = || {
-        shared.sealer.pause(began.elapsed())?;
-        began = Instant::now();
-        Ok(())
-    };
-    seal::seal(Input {
-        stream,
-        sources,
-        tiles,
-        width,
-        describe: &mut describe,
-        rest: &mut rest,
-    })
-}
-
-/// Writes parts to their files. A failure leaves none.
-fn write(shared: &Shared, parts: &[Sealed]) -> Result<Vec<(Identity, PartRecord)>> {
-    let mut written = Vec::new();
-    let mut write_all = || {
-        for part in parts {
-            let root = &part.built.root;
-            let identity = part.built.identity;
-            let (new, path) = (
-                shared.registry.path(&identity, true),
-                shared.registry.path(&identity, false),
-            );
-            let bytes = file::write(&part.built, &new, &path)?;
-            let record = PartRecord {
-                tile: part.tile,
-                rows: root.rows,
-                bytes,
-                times: root.times,
-                entities: part.entities,
-                l0: root.l0,
-                commit: root.commit,
-                root_crc: part.built.root_crc,
-                made_ns: root.made_ns,
-            };
-            written.push((identity, record));
-            shared.sealer.pause(Duration::ZERO)?;
-        }
-        shared.registry.sync()
-    };
-    let outcome = write_all();
-    if outcome.is_err() {
-        remove_files(shared, &written);
-    }
-    outcome.map(|()| written)
-}
-
-/// Publishes parts in the place of others in one transaction with what `also` changes. `next_l0`: number of the first L0 value that
-/// stays in the tail. A failure removes the files that were to be published.
-fn publish(
-    shared: &Arc<Shared>,
-    stream: &Arc<Stream>,
-    parts: &[(Identity, PartRecord)],
-    replaced: &[Arc<PartHandle>],
-    mut also: impl FnMut(&mut super::change::Change<'_>, (NamespaceId, u32)) -> Result<()> + Send + 'static,
-    next_l0: u64,
-) -> Result<()> {
-    let (added, target, gone) = (parts.to_vec(), Arc::clone(stream), replaced.to_vec());
-    let outcome = shared.change(false, move |change| {
-        if target.is_deleted() {
-            return Err(super::catalog::stream_not_found(&target.name));
-        }
-        let id = (target.namespace, target.id);
-        also(change, id)?;
-        let replaced: Vec<(Identity, PartRecord)> = gone.iter().map(|part| (part.identity, part.record)).collect();
-        change.remove_parts(id, &replaced)?;
-        change.add_parts(id, &added)?;
-        let (stream, added, gone) = (Arc::clone(&target), added.clone(), gone.clone());
-        change.after(move |shared| {
-            let handle = |(identity, record): &(Identity, PartRecord)| {
-                Arc::new(PartHandle::new(*identity, *record, &stream.name, &shared.registry))
-            };
-            let kept = stream.parts();
-            let kept = kept
-                .iter()
-                .filter(|part| !gone.iter().any(|other| Arc::ptr_eq(other, part)));
-            let mut parts: Vec<Arc<PartHandle>> = kept.cloned().chain(added.iter().map(handle)).collect();
-            parts.sort_by_key(|part| (part.record.l0.0, part.record.tile, part.number()));
-            shared.release(stream.set_parts(parts, next_l0));
-            shared.unlink(&gone);
-        });
-        Ok(())
-    });
-    if outcome.is_err() {
-        remove_files(shared, parts);
-    }
-    outcome
-}
-
-fn remove_files(shared: &Shared, parts: &[(Identity, PartRecord)]) {
-    for (identity, _) in parts {
-        // One that cannot be removed now is named by no record, and goes at the next opening.
-        let _ = file::remove(&shared.registry.path(identity, false));
-    }
 }
 
 /// Seals all rows of a stream that are committed by now.

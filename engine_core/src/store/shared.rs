@@ -21,6 +21,8 @@ use crate::error::{Error, Kind, Result};
 /// Called when the committer has panicked.
 pub(super) type Hook = Box<dyn Fn() + Send + Sync>;
 
+/// Bytes that a part takes beside its rows, by far.
+const PART_BYTES: u64 = 1 << 20;
 /// Room in the tail below which it is called full, where the thousandth part of its bound is less.
 const SMALL_BATCH_BYTES: u64 = 1 << 10;
 
@@ -217,6 +219,14 @@ impl Shared {
     /// Whether the disk was full when it was last looked at.
     pub(super) fn is_full(&self) -> bool {
         self.full.load(Ordering::Acquire)
+    }
+
+    /// Whether there is room for parts of about so many bytes above the floor and the reserve.
+    pub(super) fn has_room_for(&self, bytes: u64) -> Result<()> {
+        if self.directory.spare_bytes(self.options.min_free_bytes) < bytes + PART_BYTES {
+            return Err(fault::store_full("no room for a part"));
+        }
+        Ok(())
     }
 
     /// Rows were sealed.
