@@ -43,7 +43,10 @@ impl Random {
 }
 
 fn open(seals: bool) -> Bed {
-    Bed::with(|options| options.seals = seals)
+    Bed::with(|options| {
+        options.seals = seals;
+        options.scrub_bytes_per_second = 0;
+    })
 }
 
 /// Two streams with the same columns: one is going to be sealed, the other stays in the log.
@@ -420,6 +423,45 @@ fn a_part_that_is_missing_cut_or_another_is_told_when_it_is_needed() {
         fs::write(&files[0], &contents[0]).unwrap();
         bed.store.verify().unwrap();
     }
+}
+
+#[test]
+fn the_scrubber_names_every_damaged_part_and_no_other() {
+    let bed = open(false);
+    let streams = twins(&bed);
+    for seed in 1..7 {
+        write(&bed, &streams, &mut Random(seed), 2_000, 1, false);
+        bed.store.seal(&streams[0]).unwrap();
+    }
+    assert!(bed.store.scrub().unwrap().damaged.is_empty());
+    let parts = streams[0].parts();
+    let numbers: Vec<u64> = parts.iter().map(|part| part.number()).collect();
+    let mut broken: Vec<u64> = numbers.iter().copied().step_by(2).collect();
+    for number in &broken {
+        let path = bed
+            .path()
+            .join("parts")
+            .join(format!("1-{}-{number}.mdb", streams[0].id));
+        let file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+        // Within the first blob, behind its header.
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, 3 * 4_096 + 100).unwrap();
+        file.write_all_at(&[byte[0] ^ 4], 3 * 4_096 + 100).unwrap();
+    }
+    let status = bed.store.scrub().unwrap();
+    let mut found: Vec<u64> = status.damaged.iter().map(|damaged| damaged.part).collect();
+    found.sort_unstable();
+    broken.sort_unstable();
+    assert_eq!(
+        (found, status.parts as usize, status.passes),
+        (broken, numbers.len(), 2)
+    );
+    assert!(
+        status
+            .damaged
+            .iter()
+            .all(|damaged| damaged.stream == "rows" && damaged.error.kind() == Kind::Corrupt)
+    );
 }
 
 #[test]

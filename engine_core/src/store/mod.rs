@@ -27,6 +27,7 @@ mod records;
 mod replay;
 mod retention;
 mod rows;
+mod scrub;
 mod seal;
 mod sealer;
 mod shared;
@@ -54,6 +55,7 @@ pub use quarantine::{QuarantinedBatch, QuarantinedRow};
 pub use replay::VerifyReport;
 pub use retention::RetentionReport;
 pub use rows::{ColumnRows, Rows, Texts};
+pub use scrub::{DamagedPart, ScrubStatus};
 pub use sealer::{QueryGuard, SealReport};
 pub use status::{SealingStatus, StoreStatus, StreamRate};
 pub use stream::{CommitCounter, Entities, Ledger, NamespaceId, Stream, Symbols};
@@ -77,7 +79,8 @@ use shared::Shared;
 pub struct Store {
     shared: Arc<Shared>,
     committer: Mutex<Option<JoinHandle<()>>>,
-    sealing: Mutex<Option<JoinHandle<()>>>,
+    /// The sealer's and the scrubber's threads.
+    background: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// How full the tails are, for throttling writers.
@@ -143,30 +146,43 @@ impl Store {
         };
         let store = Arc::new(Self {
             committer: Mutex::new(Some(committer)),
-            sealing: Mutex::default(),
+            background: Mutex::default(),
             shared,
         });
         if store.shared.options.seals {
-            let shared = Arc::clone(&store.shared);
-            let sealing = thread::Builder::new()
-                .name("sealer".to_owned())
-                .spawn(move || sealer::run(&shared))
-                .map_err(|error| Error::internal(format!("sealing thread: {error}")))?;
-            *store.sealing.lock().unwrap_or_else(PoisonError::into_inner) = Some(sealing);
+            store.start("sealer", sealer::run)?;
+        }
+        if store.shared.options.scrub_bytes_per_second > 0 {
+            store.start("scrubber", scrub::run)?;
         }
         Ok(store)
+    }
+
+    /// Starts a thread that runs until the sealer is stopped.
+    fn start(&self, name: &str, run: fn(&Arc<Shared>)) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let thread = thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || run(&shared))
+            .map_err(|error| Error::internal(format!("thread of the {name}: {error}")))?;
+        self.background
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(thread);
+        Ok(())
     }
 
     /// Takes nothing more, commits what is queued, marks the stop as clean and closes the files. Again: nothing.
     pub fn close(&self) -> Result<()> {
         // The sealer first: what it publishes goes through the committer.
         self.shared.sealer.stop();
-        let sealing = self.sealing.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(sealing) = sealing
-            && sealing.thread().id() != thread::current().id()
+        let background = std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in background
+            .into_iter()
+            .filter(|thread| thread.thread().id() != thread::current().id())
         {
             // One that panicked has published nothing by halves.
-            let _ = sealing.join();
+            let _ = thread.join();
         }
         self.shared.queue.close();
         let committer = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -343,7 +359,7 @@ impl Store {
             for part in stream.parts().iter() {
                 let verified = part
                     .open()
-                    .and_then(|opened| opened.verify().map_err(|error| part.explain(&error)));
+                    .and_then(|opened| opened.verify(&mut |_| Ok(())).map_err(|error| part.explain(&error)));
                 match verified {
                     Ok(blocks) => {
                         report.parts += 1;
@@ -358,6 +374,20 @@ impl Store {
             }
         }
         Ok(report)
+    }
+
+    /// What the scrubber has seen.
+    pub fn scrub_status(&self) -> ScrubStatus {
+        self.shared.scrubber.status()
+    }
+
+    /// Reads every part now, as fast as it can, and says which are damaged. Writes and queries go on meanwhile.
+    ///
+    /// # Errors
+    /// Overloaded: the store is being closed.
+    pub fn scrub(&self) -> Result<ScrubStatus> {
+        scrub::pass(&self.shared, 0)?;
+        Ok(self.scrub_status())
     }
 
     /// Called once the committer has panicked, on its thread: the process is to end with a code of its own.

@@ -101,7 +101,7 @@ impl Sealer {
         self.ready.notify_all();
     }
 
-    fn is_stopped(&self) -> bool {
+    pub(super) fn is_stopped(&self) -> bool {
         self.state().is_stopped
     }
 
@@ -115,13 +115,21 @@ impl Sealer {
         !state.is_stopped
     }
 
+    /// Waits for a while, or until it is stopped.
+    pub(super) fn sleep(&self, at_most: Duration) {
+        drop(
+            self.ready
+                .wait_timeout_while(self.state(), at_most, |state| !state.is_stopped),
+        );
+    }
+
     /// Lets queries have half a core: after work while any runs or waits, as long a pause.
     pub(super) fn pause(&self, worked: Duration) -> Result<()> {
         if self.is_stopped() {
             return Err(fault::shutting_down());
         }
         if self.queries.load(Ordering::Relaxed) > 0 {
-            std::thread::sleep(worked.min(Duration::from_millis(50)));
+            self.sleep(worked.min(Duration::from_millis(50)));
         }
         Ok(())
     }

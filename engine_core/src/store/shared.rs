@@ -12,6 +12,7 @@ use super::manifest::{PartHandle, Registry};
 use super::options::StoreOptions;
 use super::part::file;
 use super::queue::Queue;
+use super::scrub::Scrubber;
 use super::sealer::{SealReport, Sealer};
 use super::status::{DiskFigures, Meters};
 use super::stream::NamespaceId;
@@ -39,6 +40,7 @@ pub(super) struct Shared {
     pub(super) directory: Directory,
     pub(super) queue: Queue,
     pub(super) sealer: Sealer,
+    pub(super) scrubber: Scrubber,
     pub(super) registry: Arc<Registry>,
     /// Known to this store alone.
     pub(super) store_id: u128,
@@ -85,6 +87,7 @@ impl Shared {
             directory,
             queue: Queue::default(),
             sealer: Sealer::default(),
+            scrubber: Scrubber::default(),
             registry,
             store_id,
             seals: Mutex::default(),
