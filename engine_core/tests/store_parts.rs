@@ -42,13 +42,6 @@ impl Random {
     }
 }
 
-fn open(seals: bool) -> Bed {
-    Bed::with(|options| {
-        options.seals = seals;
-        options.scrub_bytes_per_second = 0;
-    })
-}
-
 /// Two streams with the same columns: one is going to be sealed, the other stays in the log.
 fn twins(bed: &Bed) -> [Arc<Stream>; 2] {
     ["rows", "twin"].map(|name| {
@@ -238,7 +231,7 @@ fn part_files(bed: &Bed) -> Vec<PathBuf> {
 
 #[test]
 fn sealing_changes_no_answer() {
-    let mut bed = open(false);
+    let mut bed = Bed::new();
     let streams = twins(&bed);
     let mut random = Random(11);
     for round in 0..6u64 {
@@ -270,7 +263,7 @@ fn sealing_changes_no_answer() {
 
 #[test]
 fn a_snapshot_stays_what_it_was_while_rows_are_sealed_and_the_stream_is_deleted() {
-    let bed = open(false);
+    let bed = Bed::new();
     let streams = twins(&bed);
     write(&bed, &streams, &mut Random(3), 2_000, 1, false);
     bed.store.seal(&streams[0]).unwrap();
@@ -291,7 +284,7 @@ fn a_snapshot_stays_what_it_was_while_rows_are_sealed_and_the_stream_is_deleted(
 
 #[test]
 fn what_a_crash_left_behind_is_removed_and_what_was_published_stays() {
-    let mut bed = open(false);
+    let mut bed = Bed::new();
     let streams = twins(&bed);
     write(&bed, &streams, &mut Random(5), 1_500, 1, false);
     bed.store.seal(&streams[0]).unwrap();
@@ -311,7 +304,7 @@ fn what_a_crash_left_behind_is_removed_and_what_was_published_stays() {
 
 #[test]
 fn a_damaged_part_fails_the_queries_that_need_it_and_no_others() {
-    let bed = open(false);
+    let bed = Bed::new();
     let streams = twins(&bed);
     let day = 86_400 * SECOND_NS;
     // Two tiles of one day, for so many rows.
@@ -364,7 +357,7 @@ fn a_damaged_part_fails_the_queries_that_need_it_and_no_others() {
 
 #[test]
 fn every_flipped_bit_of_a_part_is_found_by_verify_or_changes_nothing() {
-    let mut bed = open(false);
+    let mut bed = Bed::new();
     let streams = twins(&bed);
     write(&bed, &streams, &mut Random(8), 40, 1, false);
     bed.store.seal(&streams[0]).unwrap();
@@ -395,7 +388,7 @@ fn every_flipped_bit_of_a_part_is_found_by_verify_or_changes_nothing() {
 
 #[test]
 fn a_part_that_is_missing_cut_or_another_is_told_when_it_is_needed() {
-    let mut bed = open(false);
+    let mut bed = Bed::new();
     let streams = twins(&bed);
     for seed in 1..3 {
         write(&bed, &streams, &mut Random(seed), 1_200, 1, false);
@@ -427,7 +420,7 @@ fn a_part_that_is_missing_cut_or_another_is_told_when_it_is_needed() {
 
 #[test]
 fn the_scrubber_names_every_damaged_part_and_no_other() {
-    let bed = open(false);
+    let bed = Bed::new();
     let streams = twins(&bed);
     for seed in 1..7 {
         write(&bed, &streams, &mut Random(seed), 2_000, 1, false);
@@ -466,7 +459,7 @@ fn the_scrubber_names_every_damaged_part_and_no_other() {
 
 #[test]
 fn parts_of_like_size_become_one_and_no_answer_changes() {
-    let mut bed = open(false);
+    let mut bed = Bed::new();
     let streams = twins(&bed);
     let mut random = Random(21);
     for round in 0..9 {
@@ -499,7 +492,7 @@ fn parts_of_like_size_become_one_and_no_answer_changes() {
 
 #[test]
 fn retention_drops_whole_parts_counts_them_and_gives_their_room_back() {
-    let mut bed = open(false);
+    let mut bed = Bed::new();
     let streams = twins(&bed);
     let day = 86_400 * SECOND_NS;
     let mut rows = batch(&streams[0], &mut Random(6), 1_000, 1, false);
@@ -544,7 +537,10 @@ fn retention_drops_whole_parts_counts_them_and_gives_their_room_back() {
 
 #[test]
 fn full_tails_are_sealed_in_the_background() {
-    let bed = Bed::with(|options| options.tail_limit_bytes = 400_000);
+    let bed = Bed::with(|options| {
+        options.seals = true;
+        options.tail_limit_bytes = 400_000;
+    });
     let stream = bed.stream("clicks");
     let times: Vec<i64> = (0..20_000).map(|row| NOW - row * 1_000_003).collect();
     for _ in 0..20 {

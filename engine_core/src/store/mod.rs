@@ -52,11 +52,13 @@ pub use manifest::PartHandle;
 pub use options::StoreOptions;
 pub use part::{Part, PartColumn};
 pub use quarantine::{QuarantinedBatch, QuarantinedRow};
+pub use records::Quota;
 pub use replay::VerifyReport;
 pub use retention::RetentionReport;
 pub use rows::{ColumnRows, Rows, Texts};
 pub use scrub::{DamagedPart, ScrubStatus};
 pub use sealer::{QueryGuard, SealReport};
+pub use space::Usage;
 pub use status::{SealingStatus, StoreStatus, StreamRate};
 pub use stream::{CommitCounter, Entities, Ledger, NamespaceId, Stream, Symbols};
 pub use tables::FORMAT_VERSION;
@@ -232,9 +234,10 @@ impl Store {
     /// Whether a batch of so many bytes would be taken now; worth asking before it is decoded.
     ///
     /// # Errors
-    /// Overloaded: TAIL_FULL, SHUTTING_DOWN. StoreFull: STORE_FULL.
-    pub fn admits(&self, bytes: usize) -> Result<()> {
+    /// Overloaded: TAIL_FULL, SHUTTING_DOWN. StoreFull: STORE_FULL. LimitExceeded: NAMESPACE_QUOTA.
+    pub fn admits(&self, namespace: NamespaceId, bytes: usize) -> Result<()> {
         self.shared.accepting()?;
+        self.within_quota(namespace)?;
         self.shared.has_tail_room(bytes as u64)
     }
 

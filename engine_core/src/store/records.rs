@@ -98,6 +98,16 @@ pub(super) struct NamespaceRecord {
     /// Whether writes make streams that are missing.
     pub(super) creates_streams: bool,
     pub(super) created_ns: i64,
+    pub(super) quota: Quota,
+}
+
+/// What a namespace may store; 0: any number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// Rows of its streams, sealed or not.
+    pub max_rows: u64,
+    /// Bytes of these in the log and in parts.
+    pub max_bytes: u64,
 }
 
 impl NamespaceRecord {
@@ -106,16 +116,26 @@ impl NamespaceRecord {
         record.u8(self.creates_streams.into());
         record.i64(self.created_ns);
         record.bytes(self.name.as_bytes());
+        record.varint(self.quota.max_rows);
+        record.varint(self.quota.max_bytes);
         record.seal(key)
     }
 
     pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<Self> {
         let mut record = Decoder::open(Table::Namespaces, key, value)?;
-        let namespace = Self {
+        let mut namespace = Self {
             creates_streams: record.u8()? == 1,
             created_ns: record.i64()?,
             name: record.text()?.to_owned(),
+            quota: Quota::default(),
         };
+        // A record from before namespaces had one ends here.
+        if !record.is_empty() {
+            namespace.quota = Quota {
+                max_rows: record.varint()?,
+                max_bytes: record.varint()?,
+            };
+        }
         record.end()?;
         Ok(namespace)
     }

@@ -19,7 +19,7 @@ use crate::error::{Error, Kind, Result};
 use crate::time::SECOND_NS;
 
 /// Rows of a tail at which they are sealed.
-const FULL_ROWS: u64 = 4 << 20;
+pub(super) const FULL_ROWS: u64 = 4 << 20;
 /// Rows of a tail at which they are sealed once their tile is behind the watermark.
 const DONE_ROWS: u64 = 256 << 10;
 /// Age of the oldest row at which a tail is sealed however small it is.
