@@ -334,6 +334,7 @@ impl Store {
             rows_sealed: seals.rows,
             failure: seals.failure,
             footer_bytes: shared.registry.cache.bytes() as u64,
+            damaged_parts: self.scrub_status().damaged.len() as u64,
             ..SealingStatus::default()
         };
         for stream in shared.catalog().all_streams() {
