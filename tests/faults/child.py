@@ -3,7 +3,7 @@
 ``python -m tests.faults.child`` under the shim or not. Every command ends with one line that has ``done``. Errors of
 the engine are answers: ``error`` holds the class, ``reason`` its reason, ``message`` its text.
 
-Commands: open {path, options}, write {producer, first, count}, query, delete, verify, status, close,
+Commands: open {path, options}, write {producer, first, count}, seal, query, delete, verify, status, close,
 inspect {paths, options, write}.
 """
 
@@ -74,6 +74,10 @@ class Child:
             assert response.stored == rows.ROWS, response
             mark(f"{producer} {index}")
             yield {"acked": [producer, index]}
+
+    def seal(self) -> dict[str, Any]:
+        sealed, parts, size = self.opened.seal(self.namespace, rows.STREAM)
+        return {"rows": sealed, "parts": parts, "bytes": size}
 
     def query(self) -> dict[str, Any]:
         """Show every batch: rows of [producer, number, count, distinct, total]."""

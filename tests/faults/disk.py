@@ -13,7 +13,7 @@ from tests.faults.powercut import State
 # Small, since every state of the disk is a copy of all of it.
 OPTIONS = {"reserve_bytes": 65_536, "min_free_bytes": 0, "map_size": 1 << 30, "ingest_threads": 1, "query_workers": 1}
 AT_ONCE = 64
-COUNTED = 15 + 64 + 128  # all but openings
+COUNTED = 15 + 64 + 128 + 256  # all but openings
 Trouble = list[tuple[str, Any]]
 
 

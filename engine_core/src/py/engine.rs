@@ -241,6 +241,12 @@ impl PyEngine {
         Ok(py.detach(|| self.engine.store.delete_stream(NamespaceId(namespace), name))?)
     }
 
+    fn seal(&self, py: Python<'_>, namespace: u32, name: &str) -> PyResult<(u64, u64, u64)> {
+        let store = &self.engine.store;
+        let sealed = py.detach(|| store.seal(&store.stream(NamespaceId(namespace), name)?))?;
+        Ok((sealed.rows, sealed.parts, sealed.bytes))
+    }
+
     fn get_document<'py>(
         &self,
         py: Python<'py>,

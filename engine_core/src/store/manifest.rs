@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::fault::OrFault;
@@ -11,7 +11,7 @@ use super::keys;
 use super::part::cache::Cache;
 use super::part::{Identity, Part};
 use super::tables::Table;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::time::format_ns;
 
 /// What of a stream is sealed.
@@ -152,23 +152,35 @@ impl Registry {
 
     /// Makes everything done to its entries durable.
     pub(super) fn sync(&self) -> Result<()> {
-        fs::File::open(&self.folder)
-            .and_then(|folder| folder.sync_all())
-            .or_fault()
+        sync(&self.folder)
     }
 
-    /// Makes the folder, and removes from it what a crash left behind: files that are none of these parts.
+    /// Makes the folder, durable before anything in it is, and removes from it what a crash left behind: files that are none of
+    /// these parts.
     pub(super) fn prepare(&self, parts: &HashSet<Identity>) -> Result<()> {
-        if !self.folder.is_dir() {
-            fs::create_dir(&self.folder).or_fault()?;
+        match fs::symlink_metadata(&self.folder) {
+            // What a link points to may be another store's, of whose parts no record is known here.
+            Ok(found) if !found.is_dir() => {
+                return Err(Error::new(
+                    Kind::FailedPrecondition,
+                    "NOT_A_DIRECTORY",
+                    "the store's folder of parts is a link or a file",
+                ));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => fs::create_dir(&self.folder).or_fault()?,
+            Err(error) => return Err(error).or_fault(),
+        }
+        // Also where it was there: whoever made it may have died before this.
+        if let Some(above) = self.folder.parent() {
+            sync(above)?;
         }
         let known: HashSet<String> = parts.iter().map(|identity| file_name(identity, false)).collect();
         for entry in fs::read_dir(&self.folder).or_fault()? {
             let entry = entry.or_fault()?;
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            let is_ours = name.ends_with(".new") || name.ends_with(".mdb");
-            if is_ours && !known.contains(&*name) {
+            if is_file_name(&name) && !known.contains(&*name) {
                 fs::remove_file(entry.path()).or_fault()?;
             }
         }
@@ -199,6 +211,20 @@ pub(super) fn file_name(identity: &Identity, in_the_making: bool) -> String {
     let (namespace, stream, part) = keys::split_part(identity);
     let suffix = if in_the_making { "new" } else { "mdb" };
     format!("{}-{stream}-{part}.{suffix}", namespace.0)
+}
+
+/// Whether a file is called as a part is, or as a part in the making.
+fn is_file_name(name: &str) -> bool {
+    let numbers = name.strip_suffix(".mdb").or_else(|| name.strip_suffix(".new"));
+    numbers.is_some_and(|numbers| {
+        let mut each = numbers.split('-');
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        each.by_ref().take(3).filter(|part| is_number(part)).count() == 3 && each.next().is_none()
+    })
+}
+
+fn sync(folder: &Path) -> Result<()> {
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).or_fault()
 }
 
 /// A part of a stream, opened when it is first read.
@@ -330,5 +356,11 @@ mod tests {
         let identity = keys::part(NamespaceId(1), 20, 300);
         assert_eq!(file_name(&identity, false), "1-20-300.mdb");
         assert_eq!(file_name(&identity, true), "1-20-300.new");
+        for name in ["1-20-300.mdb", "1-20-300.new"] {
+            assert!(is_file_name(name));
+        }
+        for name in ["backup.mdb", "1-20.mdb", "1-20-.mdb", "1-2-3-4.mdb", "1-2-x.new", "1-2-3.mdb.old", ".mdb"] {
+            assert!(!is_file_name(name), "{name}");
+        }
     }
 }

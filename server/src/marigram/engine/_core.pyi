@@ -85,6 +85,9 @@ class Engine:
         """(rows, commit)."""
 
     # Documents of features: compare-and-set by version. Namespace 0 is the server's own.
+    def seal(self, namespace: int, name: str) -> tuple[int, int, int]:
+        """Seal all rows of a stream that are committed by now; (rows, parts, bytes of their files)."""
+
     def get_document(self, namespace: int, room: str, name: str) -> tuple[bytes, int] | None: ...
     def put_document(self, namespace: int, room: str, name: str, data: bytes, expected: int | None) -> int:
         """expected 0: must be new; None: whatever is there. Returns the new version."""
