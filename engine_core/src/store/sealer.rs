@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::fault;
+use super::fault::{self, OrFault};
 use super::keys;
 use super::manifest::{PartHandle, PartRecord};
 use super::part::build::Description;
@@ -13,6 +13,7 @@ use super::rows::Rows;
 use super::seal::{self, Input, Sealed};
 use super::shared::Shared;
 use super::stream::{NamespaceId, Stream};
+use super::tables::Table;
 use super::tail::TailBatch;
 use super::tiles::{self, Tiles};
 use crate::error::{Error, Result};
@@ -404,9 +405,25 @@ fn publish(
         Ok(())
     });
     if outcome.is_err() {
-        remove_files(shared, parts);
+        remove_unnamed(shared, parts);
     }
     outcome
+}
+
+/// Removes the files of parts whose publication failed. A failed commit may be on the disk all the same: what a record names, or
+/// what cannot be told now, stays, and the next opening of the store sees to it.
+fn remove_unnamed(shared: &Shared, parts: &[(Identity, PartRecord)]) {
+    let unnamed = shared.read(|hot| {
+        let (txn, table) = (hot.read()?, hot.table(Table::Parts));
+        let mut unnamed = parts.to_vec();
+        for part in parts {
+            if table.get(&txn, &part.0).or_fault()?.is_some() {
+                unnamed.retain(|other| other.0 != part.0);
+            }
+        }
+        Ok(unnamed)
+    });
+    remove_files(shared, &unnamed.unwrap_or_default());
 }
 
 fn remove_files(shared: &Shared, parts: &[(Identity, PartRecord)]) {
