@@ -121,7 +121,8 @@ class Child:
             result: dict[str, Any] = {"path": path}
             try:
                 self.open(path, options)
-                result |= self.verify() | self.query()
+                result |= self.verify()
+                result |= self.query()
                 if write is not None:
                     result["before"] = result.pop("shown")
                     list(self.write("after", write, 1))
