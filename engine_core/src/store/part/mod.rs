@@ -13,6 +13,7 @@ mod root;
 mod runs;
 
 pub(in crate::store) use header::Identity;
+pub(in crate::store) use open::store_of;
 pub use open::{Part, PartColumn};
 
 use crate::error::Error;

@@ -228,6 +228,16 @@ impl Drop for Part {
     }
 }
 
+/// Id of the store that a file says it is a part of; none if it is no sound part of this identity.
+pub(in crate::store) fn store_of(path: &Path, identity: Identity) -> Option<u128> {
+    let found = std::fs::symlink_metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    check_file(path, Content::Records).ok()?;
+    let mapped = Mapped::open(path, found.len() as usize).ok()?;
+    let key = header::key(Kind::Root, 0, 0);
+    let (payload, _) = header::open(&identity, key, value(&mapped, &identity, &key).ok()?).ok()?;
+    Root::decode(payload).map(|root| root.store_id)
+}
+
 fn value<'a>(mapped: &'a Mapped, identity: &Identity, key: &[u8]) -> Result<&'a [u8]> {
     let found = mapped.find(key).map(|at| mapped.value(at));
     found.ok_or_else(|| damaged(identity, &format!("key {key:02x?}: missing")))
