@@ -7,6 +7,8 @@ pub(in crate::store) mod build;
 pub(in crate::store) mod cache;
 pub(in crate::store) mod file;
 mod footer;
+#[cfg(test)]
+mod fuzz;
 mod header;
 mod open;
 mod root;

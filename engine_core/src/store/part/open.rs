@@ -62,6 +62,10 @@ impl Part {
             return Err(damaged(&identity, "the root is not the one that was published"));
         }
         let root = Root::decode(payload).ok_or_else(|| damaged(&identity, "the root's content"))?;
+        // Every block has a checksum of four bytes in its column's footer: what is read of so many rows is bounded by the file.
+        if root.rows.div_ceil(BLOCK_ROWS as u64) * root.columns.len() as u64 > bytes / 4 {
+            return Err(damaged(&identity, "more rows than its file can hold"));
+        }
         let part = Self {
             opened: OPENED.fetch_add(1, Ordering::Relaxed),
             identity,
@@ -146,8 +150,8 @@ impl Part {
 
     fn load_codes(&self, column: &RootColumn) -> Result<Vec<u32>> {
         let mut fields = Fields::new(self.payload(Kind::Codes, column.id, column.codes_crc)?);
-        let codes = fields.number(u32::MAX as usize).and_then(|n| {
-            // Two bytes a block of codes at the least: a number beyond that is no number of codes.
+        // Each occurs in a row, but for null.
+        let codes = fields.number(self.rows() + 1).and_then(|n| {
             let codes = array::numbers(&mut fields, n, u32::MAX.into())?;
             Some(codes.into_iter().map(|code| code as u32).collect::<Vec<_>>())
         });
