@@ -125,11 +125,11 @@ impl Store {
             Cache::new(options.footer_bytes),
         ));
         let loaded = replay::read_back(&hot, Some((&registry, options.clock.now())))?;
-        registry.prepare(&loaded.parts)?;
         let store_id = {
             let txn = hot.read()?;
             hot.format(&txn)?.store_id
         };
+        registry.prepare(&loaded.parts, store_id)?;
         directory.make_reserve(options.min_free_bytes);
         let shared = Arc::new(Shared::new(
             options,
