@@ -356,6 +356,9 @@ def inspect_copy(
             metavar="FILE", help="With --rows: write there instead of standard output; an old file is replaced."
         ),
     ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Without --rows: read all rows of all streams first.")
+    ] = False,
     salvage: Annotated[
         bool, typer.Option("--salvage", help="Go on past damage: leave out what cannot be read, name it and count it.")
     ] = False,
@@ -363,20 +366,20 @@ def inspect_copy(
 ) -> None:
     """Read a copy of a data directory without the engine: what streams it holds, or the rows of one.
 
-    Every checksum is compared. The first damage ends it, with the file, the key and the rule that is broken. With
-    --salvage the rest is read, and the exit code is 1 if something was left out. A directory in use is refused: copy it
-    while the server is stopped, or out of a snapshot of the file system, and inspect the copy.
+    Every checksum of what is read is compared. The first damage ends it, with the file, the key and the rule that is
+    broken. With --salvage the rest is read, and the exit code is 1 if something was left out. A directory in use is
+    refused: copy it while the server is stopped, or out of a snapshot of the file system, and inspect the copy.
 
     \b
     Example:
-      marigram inspect ./copy
+      marigram inspect ./copy --verify
       marigram inspect ./copy --rows cpu --output-file cpu.parquet
       marigram inspect ./copy --rows visits --format jsonl --salvage > visits.jsonl
     """
     from marigram.cli import inspect
 
     if rows is None:
-        whole = inspect.show(directory, namespace, output, salvage=salvage)
+        whole = inspect.show(directory, namespace, output, verify=verify, salvage=salvage)
     else:
         whole = inspect.export(directory, namespace, rows, form, output_file, salvage=salvage)
     raise typer.Exit(0 if whole else failures.FAILED)

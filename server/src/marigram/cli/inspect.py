@@ -12,9 +12,11 @@ from marigram.inspect.records import Stream
 _FORMS = {FileFormat.CSV: Format.CSV, FileFormat.JSONL: Format.NDJSON, FileFormat.PARQUET: Format.PARQUET}
 
 
-def show(directory: Path, namespace: str | None, shape: Shape, *, salvage: bool) -> bool:
+def show(directory: Path, namespace: str | None, shape: Shape, *, verify: bool, salvage: bool) -> bool:
     """All streams, or those of a namespace, and what they hold by their records. False if something is damaged."""
     with open_copy(directory, salvage=salvage) as data:
+        if verify:
+            data.verify()
         spaces = data.namespaces() if namespace is None else [namespace]
         streams = [(space, stream, data.figures(stream)) for space in spaces for stream in data.streams(space)]
         if shape is Shape.JSON:

@@ -110,6 +110,23 @@ class Hot:
             self._damages.add(Damage(FILE, f"table dictionaries, {named(stream)}", rule))
         return found
 
+    def read_the_rest(self) -> None:
+        """Writers, documents and quarantined rows, for what is wrong with them."""
+
+        def quarantine(key: bytes, fields: Fields) -> None:
+            space, number, record = _numbers(">IIQ", key)
+            expected, following[space, number] = following[space, number], record + 1
+            demand(record == expected, f"quarantine records are dense: {expected} follows")
+            records.read_quarantine(fields)
+
+        following: Counter[StreamKey] = Counter()
+        for _ in self.read(Table.WRITERS, lambda _, fields: records.read_writer(fields)):
+            pass
+        for _ in self.read(Table.DOCUMENTS, lambda _, fields: records.read_document(fields)):
+            pass
+        for _ in self.read(Table.QUARANTINE, quarantine):
+            pass
+
     def _index(self) -> dict[StreamKey, list[tuple[bytes, memoryview]]]:
         found: dict[StreamKey, list[tuple[bytes, memoryview]]] = {}
         for key, value in self.entries(Table.L0):

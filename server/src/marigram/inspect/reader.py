@@ -161,6 +161,17 @@ class DataDirectory:
         table = pa.concat_tables([schema.empty_table(), *self.pieces(stream)])
         return table.take(pc.sort_indices(table, [(name, "ascending") for name in schema.names]))
 
+    def verify(self) -> None:
+        """Read everything there is, for what is wrong with it.
+
+        Raises:
+            Damage: bytes are not what was written, and this is no salvage.
+        """
+        self._hot.read_the_rest()
+        for stream in self._hot.catalog.streams.values():
+            for _ in self.pieces(stream):
+                pass
+
     def texts(self, key: StreamKey, column: int) -> list[str | None]:
         """The dictionary of a column, by code."""
         return self._hot.texts(key, column)
