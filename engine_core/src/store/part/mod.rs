@@ -14,6 +14,7 @@ mod runs;
 
 pub(in crate::store) use header::Identity;
 pub use open::{Part, PartColumn};
+pub use runs::Runs;
 
 use crate::error::Error;
 
