@@ -315,8 +315,13 @@ impl PartHandle {
         self.record.times
     }
 
+    /// Least and greatest entity code.
+    pub fn entities(&self) -> (u32, u32) {
+        self.record.entities
+    }
+
     /// The error of a query that needs the part, which is damaged.
-    pub(super) fn explain(&self, error: &Error) -> Error {
+    pub fn explain(&self, error: &Error) -> Error {
         let (first, last) = self.record.times;
         let part = self.number();
         Error::corrupt(

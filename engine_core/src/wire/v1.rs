@@ -629,6 +629,13 @@ pub struct QuerySpec {
     pub other: bool,
     #[prost(message, optional, tag = "17")]
     pub budget: ::core::option::Option<Budget>,
+    #[prost(message, optional, tag = "20")]
+    pub hints: ::core::option::Option<QueryHints>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QueryHints {
+    #[prost(bool, tag = "1")]
+    pub no_footers: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Filter {

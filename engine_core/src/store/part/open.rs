@@ -187,7 +187,7 @@ impl Part {
     }
 
     /// Rows of each entity.
-    pub(in crate::store) fn runs(&self) -> Result<Arc<Runs>> {
+    pub fn runs(&self) -> Result<Arc<Runs>> {
         let kept = self.cache.get(self.opened, What::Runs, || {
             let runs = Runs::decode(self.payload(Kind::Runs, ENTITY, self.root.runs_crc)?, self.rows());
             let runs = runs.ok_or_else(|| damaged(&self.identity, "the runs of entities"))?;
