@@ -374,7 +374,15 @@ mod tests {
             let found = identity_of(&file_name(&identity, in_the_making));
             assert_eq!(found, Some((identity, in_the_making)));
         }
-        for name in ["backup.mdb", "1-20.mdb", "1-20-.mdb", "1-2-3-4.mdb", "1-2-x.new", "1-2-03.mdb", "1-2-3.mdb.old"] {
+        for name in [
+            "backup.mdb",
+            "1-20.mdb",
+            "1-20-.mdb",
+            "1-2-3-4.mdb",
+            "1-2-x.new",
+            "1-2-03.mdb",
+            "1-2-3.mdb.old",
+        ] {
             assert_eq!(identity_of(name), None, "{name}");
         }
     }

@@ -84,17 +84,20 @@ fn put_block(builder: &mut Builder, column: ColumnId, start: usize, rows: usize)
             Some(&some),
         ),
         4 => builder.block(Values::Bool(some, rows), Some(&some)),
-        5 => builder.block(
-            Values::Code(&numbers.map(|n| (n % 4) as u32).collect::<Vec<_>>()),
-            None,
-        ),
+        5 => builder.block(Values::Code(&numbers.map(|n| (n % 4) as u32).collect::<Vec<_>>()), None),
         7 => builder.block(
             Values::F64(&mut numbers.map(|n| (n as f64).sqrt().sin()).collect::<Vec<_>>()),
             None,
         ),
         _ => {
             let texts: Vec<String> = numbers
-                .map(|n| if column == 6 { format!("a text {}", n % 9) } else { format!("{:x}", n * 7_919) })
+                .map(|n| {
+                    if column == 6 {
+                        format!("a text {}", n % 9)
+                    } else {
+                        format!("{:x}", n * 7_919)
+                    }
+                })
                 .collect();
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             builder.block(Values::Text(&texts), Some(&some));
@@ -199,7 +202,9 @@ impl Built {
 
 /// A folder in memory where there is one: thousands of files are written.
 fn folder() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
 }
 
 /// Reads all there is to read of the file; says how much of it was refused, and how much was not.

@@ -234,7 +234,9 @@ impl Drop for Part {
 
 /// Id of the store that a file says it is a part of; none if it is no sound part of this identity.
 pub(in crate::store) fn store_of(path: &Path, identity: Identity) -> Option<u128> {
-    let found = std::fs::symlink_metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    let found = std::fs::symlink_metadata(path)
+        .ok()
+        .filter(std::fs::Metadata::is_file)?;
     check_file(path, Content::Records).ok()?;
     let mapped = Mapped::open(path, found.len() as usize).ok()?;
     let key = header::key(Kind::Root, 0, 0);
