@@ -67,6 +67,8 @@ fn options(given: &Bound<'_, PyMapping>) -> PyResult<EngineOptions> {
             "quarantine_limit_bytes" => options.store.quarantine_limit_bytes = value.extract()?,
             "reserve_bytes" => options.store.reserve_bytes = value.extract()?,
             "min_free_bytes" => options.store.min_free_bytes = value.extract()?,
+            "seals" => options.store.seals = value.extract()?,
+            "footer_bytes" => options.store.footer_bytes = value.extract()?,
             "max_writers" => options.store.max_writers = value.extract()?,
             "allow_network_filesystem" => options.store.allow_network_filesystem = value.extract()?,
             "seed" => options.store.seed = value.extract()?,
@@ -239,6 +241,12 @@ impl PyEngine {
 
     fn delete_stream(&self, py: Python<'_>, namespace: u32, name: &str) -> PyResult<(u64, u64)> {
         Ok(py.detach(|| self.engine.store.delete_stream(NamespaceId(namespace), name))?)
+    }
+
+    fn seal(&self, py: Python<'_>, namespace: u32, name: &str) -> PyResult<(u64, u64, u64)> {
+        let store = &self.engine.store;
+        let sealed = py.detach(|| store.seal(&store.stream(NamespaceId(namespace), name)?))?;
+        Ok((sealed.rows, sealed.parts, sealed.bytes))
     }
 
     fn get_document<'py>(

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use super::streams;
-use crate::store::{Ledger, NamespaceId, Store, StoreStatus};
+use crate::store::{Ledger, NamespaceId, SealingStatus, Store, StoreStatus};
 
 /// Streams that are listed at most.
 const LISTED: usize = 1_000;
@@ -32,6 +32,10 @@ pub(super) fn to_dict<'py>(
             item.set_item("entities", stream.entities().dictionary.len() - 1)?;
             item.set_item("watermark_ns", stream.watermark(now))?;
             item.set_item("rows_per_second", rate.unwrap_or(0.0))?;
+            let (parts, sealed_rows, sealed_bytes) = stream.sealed_size();
+            item.set_item("sealed_rows", sealed_rows)?;
+            item.set_item("sealed_bytes", sealed_bytes)?;
+            item.set_item("parts", parts)?;
             listed.append(item)?;
         }
     }
@@ -56,5 +60,23 @@ pub(super) fn to_dict<'py>(
     dict.set_item("queries_waiting", waiting)?;
     dict.set_item("ledger", streams::ledger_dict(py, &ledger)?)?;
     dict.set_item("streams", listed)?;
+    dict.set_item("sealing", sealing_dict(py, &status.sealing)?)?;
+    Ok(dict)
+}
+
+fn sealing_dict<'py>(py: Python<'py>, sealing: &SealingStatus) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("lag_rows", sealing.lag_rows)?;
+    dict.set_item("lag_bytes", sealing.lag_bytes)?;
+    dict.set_item("lag_ns", sealing.lag_ns)?;
+    dict.set_item("parts", sealing.parts)?;
+    dict.set_item("sealed_rows", sealing.rows)?;
+    dict.set_item("sealed_bytes", sealing.bytes)?;
+    dict.set_item("seals", sealing.seals)?;
+    dict.set_item("footer_bytes", sealing.footer_bytes)?;
+    dict.set_item(
+        "failure_reason",
+        sealing.failure.as_ref().map_or("", |error| error.reason()),
+    )?;
     Ok(dict)
 }

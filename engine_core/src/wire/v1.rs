@@ -304,6 +304,29 @@ pub struct ServerStatus {
     pub queries_running: u32,
     #[prost(uint32, tag = "19")]
     pub queries_waiting: u32,
+    #[prost(message, optional, tag = "20")]
+    pub sealing: ::core::option::Option<SealingStatus>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SealingStatus {
+    #[prost(uint64, tag = "1")]
+    pub lag_rows: u64,
+    #[prost(uint64, tag = "2")]
+    pub lag_bytes: u64,
+    #[prost(message, optional, tag = "3")]
+    pub lag: ::core::option::Option<::prost_types::Duration>,
+    #[prost(uint64, tag = "4")]
+    pub parts: u64,
+    #[prost(uint64, tag = "5")]
+    pub sealed_rows: u64,
+    #[prost(uint64, tag = "6")]
+    pub sealed_bytes: u64,
+    #[prost(uint64, tag = "7")]
+    pub seals: u64,
+    #[prost(uint64, tag = "8")]
+    pub footer_bytes: u64,
+    #[prost(string, tag = "9")]
+    pub failure_reason: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CommitLatency {
@@ -344,6 +367,12 @@ pub struct StreamStatus {
     pub watermark_ns: ::core::option::Option<i64>,
     #[prost(double, tag = "5")]
     pub rows_per_second: f64,
+    #[prost(uint64, tag = "6")]
+    pub sealed_rows: u64,
+    #[prost(uint64, tag = "7")]
+    pub parts: u64,
+    #[prost(uint64, tag = "8")]
+    pub sealed_bytes: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OpenWriterRequest {
@@ -1274,6 +1303,12 @@ pub struct StreamStats {
     pub log_bytes: u64,
     #[prost(uint64, tag = "10")]
     pub commit: u64,
+    #[prost(uint64, tag = "11")]
+    pub sealed_rows: u64,
+    #[prost(uint64, tag = "12")]
+    pub sealed_bytes: u64,
+    #[prost(uint64, tag = "13")]
+    pub parts: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CreateStreamRequest {
@@ -1336,4 +1371,18 @@ pub struct DeleteStreamResponse {
     pub rows: u64,
     #[prost(uint64, tag = "2")]
     pub commit: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SealStreamRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SealStreamResponse {
+    #[prost(uint64, tag = "1")]
+    pub rows: u64,
+    #[prost(uint64, tag = "2")]
+    pub parts: u64,
+    #[prost(uint64, tag = "3")]
+    pub bytes: u64,
 }

@@ -59,6 +59,10 @@ class Settings(BaseSettings):
     ingest_threads: int = Field(0, ge=0, le=256, description="threads that decode batches; 0: one a core")
     query_workers: int = Field(0, ge=0, le=256, description="threads that scan; 0: one a core")
     tail_limit_bytes: int = Field(0, ge=0, description="bound of rows in memory; 0: a quarter of memory, at most 2 GiB")
+    sealing: bool = Field(True, description="seal rows in the background; without, only when it is asked for")
+    footer_bytes: int = Field(
+        0, ge=0, le=16 * 2**30, description="memory for footers of parts; 0: a sixteenth of memory, at most 256 MiB"
+    )
     quarantine_limit_bytes: int = Field(64 * MIB, ge=0, description="bound of quarantined rows of a namespace")
     max_query_rows: int = Field(0, ge=0, description="rows a query may scan; 0: as the engine has it")
     max_query_groups: int = Field(0, ge=0, description="groups a query may make; 0: as the engine has it")
@@ -95,6 +99,7 @@ class Settings(BaseSettings):
                 "ingest_threads",
                 "query_workers",
                 "tail_limit_bytes",
+                "footer_bytes",
                 "max_query_rows",
                 "max_query_groups",
                 "max_query_bytes",
@@ -102,6 +107,7 @@ class Settings(BaseSettings):
             if getattr(self, name)
         }
         return options | {
+            "seals": self.sealing,
             "quarantine_limit_bytes": self.quarantine_limit_bytes,
             "allow_network_filesystem": self.allow_network_filesystem,
         }

@@ -29,7 +29,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class StreamStats:
-    """Counters of a stream: received = stored + rejected + duplicate. Times are Unix nanoseconds, None without rows."""
+    """Counters of a stream: received = stored + rejected + duplicate. Times are Unix nanoseconds, None without rows.
+
+    ``log_bytes`` is what is not sealed yet; the rest lies in so many ``parts``, files of ``sealed_bytes`` together.
+    """
 
     received: int
     stored: int
@@ -41,6 +44,9 @@ class StreamStats:
     watermark_ns: int | None
     log_bytes: int
     commit: int
+    sealed_rows: int
+    sealed_bytes: int
+    parts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,15 @@ class DeletedStream:
 
     rows: int
     commit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What a seal came to: rows that were not sealed before, the parts that hold them, bytes of their files."""
+
+    rows: int
+    parts: int
+    bytes: int
 
 
 def message(
@@ -121,6 +136,9 @@ def read(message: pb.Stream) -> Stream:
             watermark_ns=stats.watermark_ns if stats.HasField("watermark_ns") else None,
             log_bytes=stats.log_bytes,
             commit=stats.commit,
+            sealed_rows=stats.sealed_rows,
+            sealed_bytes=stats.sealed_bytes,
+            parts=stats.parts,
         ),
     )
 

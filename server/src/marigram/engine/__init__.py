@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from marigram.engine import _core
-from marigram.engine.model import Column, ColumnType, Ledger, Status, Stream, StreamFigures, StreamKind, StreamStats
+from marigram.engine.model import (
+    Column,
+    ColumnType,
+    Ledger,
+    Sealed,
+    Sealing,
+    Status,
+    Stream,
+    StreamFigures,
+    StreamKind,
+    StreamStats,
+)
 from marigram.engine.tickets import Tickets
 from marigram.errors import FailedPrecondition
 
@@ -19,6 +30,8 @@ __all__ = [
     "ColumnType",
     "Engine",
     "Ledger",
+    "Sealed",
+    "Sealing",
     "Status",
     "Stream",
     "StreamFigures",
@@ -189,6 +202,16 @@ class Engine:
             NotFound: there is none of this name.
         """
         return self._core.delete_stream(namespace, name)
+
+    def seal(self, namespace: int, name: str) -> Sealed:
+        """Seals all rows of a stream that are committed by now, and returns when that is durable. It may take long.
+
+        Raises:
+            NotFound: there is none of this name, or none any more.
+            StoreFull: the disk has no room for parts; nothing is changed then.
+            Corrupt: rows are damaged; nothing is changed then.
+        """
+        return Sealed(*self._core.seal(namespace, name))
 
     # Documents of rooms, compared and set by version. Namespace 0 is the server's own.
 

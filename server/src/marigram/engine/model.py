@@ -55,13 +55,19 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class StreamStats:
-    """What a stream holds; ``entities`` are users or series, ``commit`` is the one that last changed it."""
+    """What a stream holds; ``entities`` are users or series, ``commit`` is the one that last changed it.
+
+    ``log_bytes`` is what is not sealed yet; the rest lies in so many ``parts``, files of ``sealed_bytes`` together.
+    """
 
     ledger: Ledger
     entities: int
     max_time_ns: int | None
     watermark_ns: int | None
     log_bytes: int
+    sealed_rows: int
+    sealed_bytes: int
+    parts: int
     commit: int
 
 
@@ -107,6 +113,9 @@ class Stream:
                 max_time_ns=stats["max_time_ns"],
                 watermark_ns=stats["watermark_ns"],
                 log_bytes=stats["log_bytes"],
+                sealed_rows=stats["sealed_rows"],
+                sealed_bytes=stats["sealed_bytes"],
+                parts=stats["parts"],
                 commit=stats["commit"],
             ),
         )
@@ -121,6 +130,37 @@ class StreamFigures:
     entities: int
     watermark_ns: int | None
     rows_per_second: float
+    sealed_rows: int
+    sealed_bytes: int
+    parts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What a seal came to: rows, the parts that hold them, bytes of their files."""
+
+    rows: int
+    parts: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """What is sealed, and what waits to be.
+
+    ``lag_rows`` and ``lag_bytes`` are not sealed yet, the oldest of them for ``lag_ns``. ``seals`` counts since the
+    start, ``footer_bytes`` is memory. ``failure_reason`` is empty unless the last seal that was due failed.
+    """
+
+    lag_rows: int
+    lag_bytes: int
+    lag_ns: int
+    parts: int
+    sealed_rows: int
+    sealed_bytes: int
+    seals: int
+    footer_bytes: int
+    failure_reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +188,13 @@ class Status:
     queries_waiting: int
     ledger: Ledger
     streams: tuple[StreamFigures, ...]
+    sealing: Sealing
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> "Status":
         """From the core's dict."""
-        plain = {name: found[name] for name in cls.__slots__ if name not in ("ledger", "streams")}
+        plain = {name: found[name] for name in cls.__slots__ if name not in ("ledger", "streams", "sealing")}
         streams = tuple(
             StreamFigures(**{name: stream[name] for name in StreamFigures.__slots__}) for stream in found["streams"]
         )
-        return cls(**plain, ledger=Ledger.of(found["ledger"]), streams=streams)
+        return cls(**plain, ledger=Ledger.of(found["ledger"]), streams=streams, sealing=Sealing(**found["sealing"]))

@@ -152,6 +152,9 @@ class StreamStats(_message.Message):
     WATERMARK_NS_FIELD_NUMBER: _builtins.int
     LOG_BYTES_FIELD_NUMBER: _builtins.int
     COMMIT_FIELD_NUMBER: _builtins.int
+    SEALED_ROWS_FIELD_NUMBER: _builtins.int
+    SEALED_BYTES_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
     received: _builtins.int
     """Rows of decoded batches."""
     stored: _builtins.int
@@ -167,9 +170,15 @@ class StreamStats(_message.Message):
     watermark_ns: _builtins.int
     """No row before it is expected any more, Unix nanoseconds; absent when there are no rows."""
     log_bytes: _builtins.int
-    """Bytes of the rows as they lie in the log."""
+    """Bytes of the rows in the log: of those that are not sealed yet."""
     commit: _builtins.int
-    """Commit that last changed the stream."""
+    """Commit that last changed the stream; sealing is none."""
+    sealed_rows: _builtins.int
+    """Rows that are sealed; at most `stored`, and the rest lies in the log."""
+    sealed_bytes: _builtins.int
+    """Bytes of the files that hold these."""
+    parts: _builtins.int
+    """Files that hold these: parts."""
     @_builtins.property
     def rejected(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.RejectionCount]:
         """Rows quarantined, by rule."""
@@ -187,10 +196,13 @@ class StreamStats(_message.Message):
         watermark_ns: _builtins.int | None = ...,
         log_bytes: _builtins.int = ...,
         commit: _builtins.int = ...,
+        sealed_rows: _builtins.int = ...,
+        sealed_bytes: _builtins.int = ...,
+        parts: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_time_ns", b"_max_time_ns", "_watermark_ns", b"_watermark_ns", "max_time_ns", b"max_time_ns", "watermark_ns", b"watermark_ns"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_time_ns", b"_max_time_ns", "_watermark_ns", b"_watermark_ns", "commit", b"commit", "duplicate", b"duplicate", "entities", b"entities", "late", b"late", "log_bytes", b"log_bytes", "max_time_ns", b"max_time_ns", "received", b"received", "rejected", b"rejected", "stored", b"stored", "watermark_ns", b"watermark_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_time_ns", b"_max_time_ns", "_watermark_ns", b"_watermark_ns", "commit", b"commit", "duplicate", b"duplicate", "entities", b"entities", "late", b"late", "log_bytes", b"log_bytes", "max_time_ns", b"max_time_ns", "parts", b"parts", "received", b"received", "rejected", b"rejected", "sealed_bytes", b"sealed_bytes", "sealed_rows", b"sealed_rows", "stored", b"stored", "watermark_ns", b"watermark_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_time_ns: _TypeAlias = _typing.Literal["max_time_ns"]  # noqa: Y015
     _WhichOneofArgType__max_time_ns: _TypeAlias = _typing.Literal["_max_time_ns", b"_max_time_ns"]  # noqa: Y015
@@ -462,3 +474,55 @@ class DeleteStreamResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteStreamResponse: _TypeAlias = DeleteStreamResponse  # noqa: Y015
+
+@_typing.final
+class SealStreamRequest(_message.Message):
+    """Asks for the rows of a stream to be sealed now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`streams/{id}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SealStreamRequest: _TypeAlias = SealStreamRequest  # noqa: Y015
+
+@_typing.final
+class SealStreamResponse(_message.Message):
+    """What was sealed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    rows: _builtins.int
+    """Rows that were not sealed before; 0 when there were none."""
+    parts: _builtins.int
+    """Parts that hold them."""
+    bytes: _builtins.int
+    """Bytes of the files of these parts."""
+    def __init__(
+        self,
+        *,
+        rows: _builtins.int = ...,
+        parts: _builtins.int = ...,
+        bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "parts", b"parts", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SealStreamResponse: _TypeAlias = SealStreamResponse  # noqa: Y015

@@ -60,6 +60,11 @@ class StreamsServiceStub:
                 request_serializer=marigram_dot_v1_dot_streams__pb2.DeleteStreamRequest.SerializeToString,
                 response_deserializer=marigram_dot_v1_dot_streams__pb2.DeleteStreamResponse.FromString,
                 _registered_method=True)
+        self.SealStream = channel.unary_unary(
+                '/marigram.v1.StreamsService/SealStream',
+                request_serializer=marigram_dot_v1_dot_streams__pb2.SealStreamRequest.SerializeToString,
+                response_deserializer=marigram_dot_v1_dot_streams__pb2.SealStreamResponse.FromString,
+                _registered_method=True)
 
 
 class StreamsServiceServicer:
@@ -101,6 +106,15 @@ class StreamsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SealStream(self, request, context):
+        """Seals all rows of a stream that are committed by now: out of the log, into parts. Answers when that is durable. Rows are
+        sealed in the background anyhow; queries answer the same before, meanwhile and after. Takes at most 600 s; what was sealed
+        until then stays sealed. Scope stream:admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_StreamsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -128,6 +142,11 @@ def add_StreamsServiceServicer_to_server(servicer, server):
                     servicer.DeleteStream,
                     request_deserializer=marigram_dot_v1_dot_streams__pb2.DeleteStreamRequest.FromString,
                     response_serializer=marigram_dot_v1_dot_streams__pb2.DeleteStreamResponse.SerializeToString,
+            ),
+            'SealStream': grpc.unary_unary_rpc_method_handler(
+                    servicer.SealStream,
+                    request_deserializer=marigram_dot_v1_dot_streams__pb2.SealStreamRequest.FromString,
+                    response_serializer=marigram_dot_v1_dot_streams__pb2.SealStreamResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -266,6 +285,33 @@ class StreamsService:
             '/marigram.v1.StreamsService/DeleteStream',
             marigram_dot_v1_dot_streams__pb2.DeleteStreamRequest.SerializeToString,
             marigram_dot_v1_dot_streams__pb2.DeleteStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SealStream(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/marigram.v1.StreamsService/SealStream',
+            marigram_dot_v1_dot_streams__pb2.SealStreamRequest.SerializeToString,
+            marigram_dot_v1_dot_streams__pb2.SealStreamResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,3 +1,4 @@
+# ruff: noqa: ASYNC109  (the bound travels to the server, and spans attempts)
 """Streams: named append-only tables of rows, each with a schema."""
 
 from collections.abc import AsyncIterator, Iterable
@@ -8,11 +9,11 @@ from marigram_client._pb.marigram.v1 import streams_pb2 as pb
 from marigram_client.aio.calls import Calls
 from marigram_client.errors import InvalidArgument
 from marigram_client.kinds import Kind, stream_kind
-from marigram_client.streams import Column, DeletedStream, Stream
+from marigram_client.streams import Column, DeletedStream, Sealed, Stream
 
 
 class Streams:
-    """The part of a client that makes, shows, changes and deletes streams."""
+    """The part of a client that makes, shows, changes, seals and deletes streams."""
 
     _calls: Calls
 
@@ -120,3 +121,21 @@ class Streams:
         """
         answer = await self._calls.unary(pb.DeleteStreamRequest(name=f"streams/{name}"), pb.DeleteStreamResponse)
         return DeletedStream(answer.rows, answer.commit)
+
+    async def seal(self, name: str, timeout: timedelta | None = None) -> Sealed:
+        """Seal all rows of a stream that are committed by now, and return when that is durable. The server does so by
+        itself sooner or later; answers are the same before and after. Scope stream:admin.
+
+        >>> (await client.seal("cpu")).rows
+        4
+        >>> (await client.seal("cpu")).rows
+        0
+
+        Args:
+            timeout: instead of 10 minutes; what was sealed until then stays sealed.
+        Raises:
+            NotFound: there is no such stream.
+            StoreFull: the disk has no room for it; nothing is changed.
+        """
+        answer = await self._calls.unary(pb.SealStreamRequest(name=f"streams/{name}"), pb.SealStreamResponse, timeout)
+        return Sealed(answer.rows, answer.parts, answer.bytes)

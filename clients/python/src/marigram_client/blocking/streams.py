@@ -9,11 +9,11 @@ from marigram_client._pb.marigram.v1 import streams_pb2 as pb
 from marigram_client.blocking.calls import Calls
 from marigram_client.errors import InvalidArgument
 from marigram_client.kinds import Kind, stream_kind
-from marigram_client.streams import Column, DeletedStream, Stream
+from marigram_client.streams import Column, DeletedStream, Sealed, Stream
 
 
 class Streams:
-    """The part of a client that makes, shows, changes and deletes streams."""
+    """The part of a client that makes, shows, changes, seals and deletes streams."""
 
     _calls: Calls
 
@@ -121,3 +121,21 @@ class Streams:
         """
         answer = self._calls.unary(pb.DeleteStreamRequest(name=f"streams/{name}"), pb.DeleteStreamResponse)
         return DeletedStream(answer.rows, answer.commit)
+
+    def seal(self, name: str, timeout: timedelta | None = None) -> Sealed:
+        """Seal all rows of a stream that are committed by now, and return when that is durable. The server does so by
+        itself sooner or later; answers are the same before and after. Scope stream:admin.
+
+        >>> client.seal("cpu").rows
+        4
+        >>> client.seal("cpu").rows
+        0
+
+        Args:
+            timeout: instead of 10 minutes; what was sealed until then stays sealed.
+        Raises:
+            NotFound: there is no such stream.
+            StoreFull: the disk has no room for it; nothing is changed.
+        """
+        answer = self._calls.unary(pb.SealStreamRequest(name=f"streams/{name}"), pb.SealStreamResponse, timeout)
+        return Sealed(answer.rows, answer.parts, answer.bytes)

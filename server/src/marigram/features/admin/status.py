@@ -7,7 +7,7 @@ from pathlib import Path
 
 from marigram import wire
 from marigram.call import current
-from marigram.engine import Engine, Ledger
+from marigram.engine import Engine, Ledger, Sealing
 from marigram.feature import Methods
 from marigram.features.admin import names
 from marigram.v1 import admin_pb2, common_pb2
@@ -59,11 +59,15 @@ class Figures:
                     entities=stream.entities,
                     watermark_ns=stream.watermark_ns,
                     rows_per_second=stream.rows_per_second,
+                    sealed_rows=stream.sealed_rows,
+                    parts=stream.parts,
+                    sealed_bytes=stream.sealed_bytes,
                 )
                 for stream in found.streams
             ),
             queries_running=found.queries_running,
             queries_waiting=found.queries_waiting,
+            sealing=sealing_message(found.sealing),
         )
 
 
@@ -75,6 +79,21 @@ def to_message(ledger: Ledger) -> admin_pb2.Ledger:
         rejected=(common_pb2.RejectionCount(reason=reason, rows=rows) for reason, rows in ledger.rejected),
         duplicate=ledger.duplicate,
         late=ledger.late,
+    )
+
+
+def sealing_message(sealing: Sealing) -> admin_pb2.SealingStatus:
+    """What is sealed, for the wire."""
+    return admin_pb2.SealingStatus(
+        lag_rows=sealing.lag_rows,
+        lag_bytes=sealing.lag_bytes,
+        lag=wire.to_duration(sealing.lag_ns),
+        parts=sealing.parts,
+        sealed_rows=sealing.sealed_rows,
+        sealed_bytes=sealing.sealed_bytes,
+        seals=sealing.seals,
+        footer_bytes=sealing.footer_bytes,
+        failure_reason=sealing.failure_reason,
     )
 
 

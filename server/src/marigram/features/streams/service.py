@@ -14,11 +14,12 @@ SERVICE = "marigram.v1.StreamsService"
 
 
 class StreamsService:
-    """The five methods."""
+    """The six methods."""
 
-    def __init__(self, engine: Engine, pages: wire.PageTokens) -> None:
+    def __init__(self, engine: Engine, pages: wire.PageTokens, seal_seconds: float) -> None:
         self._engine = engine
         self._pages = pages
+        self._seal_seconds = seal_seconds
 
     def register(self, methods: Methods) -> None:
         """Says what is served."""
@@ -27,6 +28,8 @@ class StreamsService:
         methods.control(f"{SERVICE}/ListStreams", streams_pb2.ListStreamsRequest, self.ListStreams)
         methods.control(f"{SERVICE}/UpdateStream", streams_pb2.UpdateStreamRequest, self.UpdateStream)
         methods.control(f"{SERVICE}/DeleteStream", streams_pb2.DeleteStreamRequest, self.DeleteStream)
+        seal = (f"{SERVICE}/SealStream", streams_pb2.SealStreamRequest, self.SealStream)
+        methods.control(*seal, seconds=self._seal_seconds, lengthy=True)
 
     def CreateStream(self, request: streams_pb2.CreateStreamRequest) -> streams_pb2.CreateStreamResponse:
         """Settings that are not given are as by default."""
@@ -63,6 +66,11 @@ class StreamsService:
         """With all its rows."""
         rows, commit = self._engine.delete_stream(current().caller.namespace_id, stream_id(request.name, "name"))
         return streams_pb2.DeleteStreamResponse(rows=rows, commit=commit)
+
+    def SealStream(self, request: streams_pb2.SealStreamRequest) -> streams_pb2.SealStreamResponse:
+        """All rows that are committed by now."""
+        sealed = self._engine.seal(current().caller.namespace_id, stream_id(request.name, "name"))
+        return streams_pb2.SealStreamResponse(rows=sealed.rows, parts=sealed.parts, bytes=sealed.bytes)
 
 
 def stream_id(name: str, field: str) -> str:
@@ -167,6 +175,9 @@ def to_message(stream: Stream) -> streams_pb2.Stream:
             max_time_ns=stats.max_time_ns,
             watermark_ns=stats.watermark_ns,
             log_bytes=stats.log_bytes,
+            sealed_rows=stats.sealed_rows,
+            sealed_bytes=stats.sealed_bytes,
+            parts=stats.parts,
             commit=stats.commit,
         ),
     )
