@@ -79,6 +79,9 @@ def serve(
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     log_format: Annotated[str | None, typer.Option(help="auto, json or console.")] = None,
     reflection: Annotated[bool | None, typer.Option("--reflection/--no-reflection", help="Serve reflection.")] = None,
+    sealing: Annotated[
+        bool | None, typer.Option("--sealing/--no-sealing", help="Seal rows in the background; on unless told.")
+    ] = None,
     more: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting.")] = None,
     until_stdin_ends: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
@@ -100,7 +103,8 @@ def serve(
 
     flags: dict[str, object] = dict(words.setting(text) for text in more or ())
     named = {"data_dir": data_dir, "host": host, "port": port, "log_level": log_level, "log_format": log_format}
-    flags |= {name: value for name, value in (*named.items(), ("reflection", reflection)) if value is not None}
+    switches = {"reflection": reflection, "sealing": sealing}
+    flags |= {name: value for name, value in (named | switches).items() if value is not None}
     try:
         loaded = settings.load(flags, config)
     except ValueError as error:
