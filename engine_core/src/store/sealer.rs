@@ -56,6 +56,8 @@ pub(super) struct Sealer {
     ready: Condvar,
     /// Held by whoever changes the parts of a stream.
     pub(super) turn: Mutex<()>,
+    /// Parts whose publication failed, and whose files are still there.
+    doubtful: Mutex<Vec<Identity>>,
     /// Queries that run or wait: sealing leaves them half a core.
     queries: AtomicUsize,
 }
@@ -250,6 +252,7 @@ fn prefix_of<'a>(batches: impl Iterator<Item = &'a Arc<TailBatch>>, through: u64
 /// Seals the oldest rows of a stream, those of L0 values up to number `through`. None: there were none.
 pub(super) fn seal_once(shared: &Arc<Shared>, stream: &Arc<Stream>, through: u64) -> Result<Option<SealReport>> {
     let _turn = shared.sealer.turn.lock().unwrap_or_else(PoisonError::into_inner);
+    remove_unnamed(shared)?;
     let snapshot = stream.snapshot();
     let Some(prefix) = prefix_of(snapshot.batches(), through) else {
         return Ok(None);
@@ -363,7 +366,7 @@ fn write(shared: &Shared, parts: &[Sealed]) -> Result<Vec<(Identity, PartRecord)
     };
     let outcome = write_all();
     if outcome.is_err() {
-        remove_files(shared, &written);
+        remove_files(shared, written.iter().map(|(identity, _)| identity));
     }
     outcome.map(|()| written)
 }
@@ -405,29 +408,44 @@ fn publish(
         Ok(())
     });
     if outcome.is_err() {
-        remove_unnamed(shared, parts);
+        let identities = parts.iter().map(|(identity, _)| *identity);
+        let mut doubtful = shared.sealer.doubtful.lock().unwrap_or_else(PoisonError::into_inner);
+        doubtful.extend(identities);
+        drop(doubtful);
+        // What cannot be removed now is looked at before the next seal.
+        let _ = remove_unnamed(shared);
     }
     outcome
 }
 
-/// Removes the files of parts whose publication failed. A failed commit may be on the disk all the same: what a record names, or
-/// what cannot be told now, stays, and the next opening of the store sees to it.
-fn remove_unnamed(shared: &Shared, parts: &[(Identity, PartRecord)]) {
+/// Removes the files of parts whose publication failed. A failed commit may be on the disk all the same: what a record names stays,
+/// and where that cannot be told now everything does, until it can: the next seal, or the next opening of the store.
+fn remove_unnamed(shared: &Shared) -> Result<()> {
+    let mut doubtful = shared.sealer.doubtful.lock().unwrap_or_else(PoisonError::into_inner);
+    if doubtful.is_empty() {
+        return Ok(());
+    }
+    if shared.hot().is_none() {
+        // A change that changes nothing has the environment opened again.
+        shared.change(false, |_| Ok(()))?;
+    }
     let unnamed = shared.read(|hot| {
         let (txn, table) = (hot.read()?, hot.table(Table::Parts));
-        let mut unnamed = parts.to_vec();
-        for part in parts {
-            if table.get(&txn, &part.0).or_fault()?.is_some() {
-                unnamed.retain(|other| other.0 != part.0);
+        let mut unnamed = Vec::new();
+        for identity in &*doubtful {
+            if table.get(&txn, identity).or_fault()?.is_none() {
+                unnamed.push(*identity);
             }
         }
         Ok(unnamed)
-    });
-    remove_files(shared, &unnamed.unwrap_or_default());
+    })?;
+    remove_files(shared, unnamed.iter());
+    doubtful.clear();
+    Ok(())
 }
 
-fn remove_files(shared: &Shared, parts: &[(Identity, PartRecord)]) {
-    for (identity, _) in parts {
+fn remove_files<'a>(shared: &Shared, parts: impl Iterator<Item = &'a Identity>) {
+    for identity in parts {
         // One that cannot be removed now is named by no record, and goes at the next opening.
         let _ = file::remove(&shared.registry.path(identity, false));
     }
