@@ -277,7 +277,11 @@ impl PartHandle {
         let path = self.registry.path(&self.identity, false);
         let cache = Arc::clone(&self.registry.cache);
         let part = Part::open(&path, self.identity, self.record.bytes, self.record.root_crc, cache);
-        let part = Arc::new(part.map_err(|error| self.explain(&error))?);
+        // What the process may not have at the moment is no damage.
+        let part = Arc::new(part.map_err(|error| match error.kind() {
+            Kind::Corrupt | Kind::FailedPrecondition => self.explain(&error),
+            _ => error,
+        })?);
         let root = part.root();
         let record = &self.record;
         if (root.rows, root.times, root.tile, root.l0, root.commit)
