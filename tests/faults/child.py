@@ -3,7 +3,7 @@
 ``python -m tests.faults.child`` under the shim or not. Every command ends with one line that has ``done``. Errors of
 the engine are answers: ``error`` holds the class, ``reason`` its reason, ``message`` its text.
 
-Commands: open {path, options}, write {producer, first, count}, query, delete, verify, status, close,
+Commands: open {path, options}, write {producer, first, count}, seal, query, delete, verify, status, close,
 inspect {paths, options, write}.
 """
 
@@ -75,6 +75,10 @@ class Child:
             mark(f"{producer} {index}")
             yield {"acked": [producer, index]}
 
+    def seal(self) -> dict[str, Any]:
+        sealed, parts, size = self.opened.seal(self.namespace, rows.STREAM)
+        return {"rows": sealed, "parts": parts, "bytes": size}
+
     def query(self) -> dict[str, Any]:
         """Show every batch: rows of [producer, number, count, distinct, total]."""
         return {
@@ -117,7 +121,8 @@ class Child:
             result: dict[str, Any] = {"path": path}
             try:
                 self.open(path, options)
-                result |= self.verify() | self.query()
+                result |= self.verify()
+                result |= self.query()
                 if write is not None:
                     result["before"] = result.pop("shown")
                     list(self.write("after", write, 1))

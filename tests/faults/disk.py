@@ -1,11 +1,15 @@
 """Directories of a store, and the judgement over many of them."""
 
 import shutil
+import struct
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+import lmdb
 
 from tests.faults import process, rows
 from tests.faults.powercut import State
@@ -13,7 +17,7 @@ from tests.faults.powercut import State
 # Small, since every state of the disk is a copy of all of it.
 OPTIONS = {"reserve_bytes": 65_536, "min_free_bytes": 0, "map_size": 1 << 30, "ingest_threads": 1, "query_workers": 1}
 AT_ONCE = 64
-COUNTED = 15 + 64 + 128  # all but openings
+COUNTED = 15 + 64 + 128 + 256  # all but openings
 Trouble = list[tuple[str, Any]]
 
 
@@ -21,6 +25,27 @@ def environment_file(folder: Path) -> Path:
     """The one LMDB file of the hot environment."""
     (found,) = folder.rglob("hot.mdb")
     return found
+
+
+def part_files(folder: Path) -> set[str]:
+    """Names of the files of parts, published or not, and of those in the making."""
+    return {path.name for path in folder.glob("parts/*") if path.suffix in {".mdb", ".new"}}
+
+
+def named_parts(folder: Path) -> set[str]:
+    """Names of the files of the parts that records of a closed store name; read from a copy, without the engine."""
+    with tempfile.TemporaryDirectory() as place:
+        hot = shutil.copy(environment_file(folder), place)
+        with lmdb.open(hot, subdir=False, readonly=True, lock=False, max_dbs=16) as environment:
+            table = environment.open_db(b"parts", create=False)
+            with environment.begin(db=table) as transaction:
+                keys = [struct.unpack(">IIQ", key) for key in transaction.cursor().iternext(values=False)]
+    return {f"{namespace}-{stream}-{part}.mdb" for namespace, stream, part in keys}
+
+
+def orphans(folder: Path) -> set[str]:
+    """Files of parts that no record of a closed store names."""
+    return part_files(folder) - named_parts(folder)
 
 
 def is_lock(name: str) -> bool:

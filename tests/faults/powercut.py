@@ -3,12 +3,12 @@
 The model: a write is durable once a sync of its file came back. Until then each of its 512-byte sectors may or may not
 be on the disk, in any order. A write through an O_DSYNC descriptor makes itself durable, and nothing else; one under
 way may also be torn between any two aligned words. A file reaches to its last durable or surviving sector. Names made,
-changed and removed are durable once their directory was synced; until then some first part of them is there, as a
-journal would have it.
+changed and removed are durable once their directory was synced; until then some first part of a directory's changes is
+there, as a journal would have it. Without its directory nothing is.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
@@ -16,6 +16,7 @@ from tests.faults.shim import Kind, Record
 
 SECTOR = 512
 WORD = 8
+FOLDER = 0  # number of a name that is a folder
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,9 @@ class Disk:
     def __init__(self, root: PurePath) -> None:
         self.root = root
         self.files: dict[int, File] = {}
-        self.folders: set[int] = set()
+        self.folders: dict[int, str] = {}
         self.names: dict[str, int] = {}
-        self.pending: list[Record] = []  # openings of new files, renames, unlinks
+        self.pending: list[Record] = []  # openings of new files, renames, unlinks, folders made
 
     def step(self, record: Record, lose_synced: int) -> bool:
         """Let one call happen; say whether it could change anything."""
@@ -111,18 +112,19 @@ class Disk:
             if name is None or record.file in self.files or record.file in self.folders:
                 return False
             if record.data.endswith(b"/"):
-                self.folders.add(record.file)
+                self.folders[record.file] = name
                 return False
             self.files[record.file] = File()
             self.pending.append(record)
-        elif record.kind in {Kind.RENAME, Kind.UNLINK}:
-            if self._name(record.data.split(b"\0")[0]) is None:
+        elif record.kind in {Kind.RENAME, Kind.UNLINK, Kind.MKDIR}:
+            if self._name(record.data.split(b"\0")[0]) in {None, "."}:
                 return False
             self.pending.append(record)
         elif record.file in self.folders:
             if not lose_synced:
-                self.names = self._names(len(self.pending))
-                self.pending.clear()
+                synced = self.folders[record.file]
+                self.names = self._names({synced: len(self.pending)})
+                self.pending = [each for each in self.pending if self._folder(each) != synced]
         elif record.file in self.files:
             self.files[record.file].step(record, lose_synced)
         else:
@@ -135,25 +137,39 @@ class Disk:
 
     def survivors(self, keep: float, dice: random.Random, torn: Record | None = None) -> dict[str, bytes]:
         """Choose what is there after the cut; ``torn`` is a write that was under way."""
-        many = {0.0: 0, 1.0: len(self.pending)}.get(keep, dice.randint(0, len(self.pending)))
+        folders = sorted({self._folder(record) for record in self.pending})
+        count = len(self.pending)
+        many = {folder: {0.0: 0, 1.0: count}.get(keep, dice.randint(0, count)) for folder in folders}
+        names = self._names(many)
         left: dict[str, bytes] = {}
-        for name, number in self._names(many).items():
+        for name, number in names.items():
+            above = {str(folder) for folder in PurePath(name).parents} - {"."}
+            if number == FOLDER or not above <= names.keys():
+                continue
             image = self.files[number].survivor(keep, dice)
             if torn and torn.file == number:
                 apply(image, torn)
             left[name] = bytes(image)
         return left
 
-    def _names(self, many: int) -> dict[str, int]:
-        """The names once so many of the pending changes are done."""
-        names = dict(self.names)
-        for record in self.pending[:many]:
+    def _names(self, many: Mapping[str, int]) -> dict[str, int]:
+        """The names once so many of the pending changes of each folder are done."""
+        names, left = dict(self.names), dict(many)
+        for record in self.pending:
+            folder = self._folder(record)
+            left[folder] = left.get(folder, 0) - 1
+            if left[folder] < 0:
+                continue
             paths = [self._name(path) or "" for path in record.data.split(b"\0")]
-            if record.kind is Kind.OPEN:
-                names[paths[0]] = record.file
+            if record.kind in {Kind.OPEN, Kind.MKDIR}:
+                names[paths[0]] = record.file if record.kind is Kind.OPEN else FOLDER
             elif (number := names.pop(paths[0], None)) is not None and record.kind is Kind.RENAME:
                 names[paths[1]] = number
         return names
+
+    def _folder(self, record: Record) -> str:
+        """The folder whose entries it changes; a rename stays in its own."""
+        return str(PurePath(self._name(record.data.split(b"\0")[0]) or "").parent)
 
     def _name(self, path: bytes) -> str | None:
         pure = PurePath(path.decode())

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -41,7 +42,7 @@ class Child:
         self.sent: set[rows.Batch] = set()
         self.acked: set[rows.Batch] = set()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.child"],
+            [os.environ.get("MARIGRAM_FAULTS_PYTHON", sys.executable), "-m", "tests.faults.child"],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,

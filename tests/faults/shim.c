@@ -1,4 +1,4 @@
-/* Sees the writes, syncs and renames of one process and breaks them on purpose. Loaded with LD_PRELOAD, 64-bit Linux only.
+/* Sees the writes, syncs and changed names of one process and breaks them on purpose. Loaded with LD_PRELOAD, 64-bit Linux only.
  *
  *   cc -O2 -shared -fPIC -pthread -o shim.so shim.c
  *
@@ -10,13 +10,14 @@
  *   MARIGRAM_SHIM_PATH           what a watched path holds; unset: nothing is watched
  *   MARIGRAM_SHIM_SYNC_DELAY_US  waits so long after each sync, in microseconds
  *   MARIGRAM_SHIM_MASK           which calls count: 1 write, 2 sync, 4 synchronous write, 8 truncate, 16 open,
- *                                64 rename, 128 unlink; unset: 15
+ *                                64 rename, 128 unlink, 256 mkdir; unset: 15
  *   MARIGRAM_SHIM_KILL_AT        SIGKILL to itself instead of the n-th counted call
  *   MARIGRAM_SHIM_TORN           1: the killed write is done by half first
  *   MARIGRAM_SHIM_FAIL_AT        the n-th counted call fails ...
  *   MARIGRAM_SHIM_FAIL_COUNT     ... and so many in all; unset: 1, 0: all from then on
  *   MARIGRAM_SHIM_ERRNO          ... with this number; unset: 5 (EIO)
- *   MARIGRAM_SHIM_LATE           1: a write that fails is done all the same, as when its sync fails
+ *   MARIGRAM_SHIM_LATE           1: a write that fails is done all the same, as when its sync fails; 2: a
+ *                                synchronous one is, any other is not
  *   MARIGRAM_SHIM_CONTROL        file of the block below, shared with the test: what was seen, what was hit, and the
  *                                settings, which the test may change while the process runs
  *   MARIGRAM_SHIM_TRACE          file that every call is appended to, as `struct record` and its bytes
@@ -39,18 +40,18 @@
 #include <time.h>
 #include <unistd.h>
 
-enum kind { WRITE = 1, SYNC = 2, SYNC_WRITE = 4, TRUNCATE = 8, OPEN = 16, MARK = 32, RENAME = 64, UNLINK = 128 };
+enum kind { WRITE = 1, SYNC = 2, SYNC_WRITE = 4, TRUNCATE = 8, OPEN = 16, MARK = 32, RENAME = 64, UNLINK = 128, MKDIR = 256 };
 
 /* Shared with the test, all little-endian u64 in this order: `Control` in shim.py. */
 struct control {
-    _Atomic uint64_t writes, syncs, sync_writes, truncates, opens, names; /* calls seen, by kind; names: the last two */
+    _Atomic uint64_t writes, syncs, sync_writes, truncates, opens, names; /* calls seen, by kind; names: the last three */
     _Atomic uint64_t counted;                                             /* calls seen that the mask counts */
     _Atomic uint64_t hits;                                                /* faults made */
     _Atomic uint64_t mask, kill_at, torn, fail_at, fail_count, fail_errno, late, sync_delay_us;
 };
 
-/* One call in the trace: `Record` in shim.py. Followed by `size` bytes: data written, path opened or
- * unlinked, the two paths of a rename with a NUL between, or the mark. */
+/* One call in the trace: `Record` in shim.py. Followed by `size` bytes: data written, path opened,
+ * unlinked or made, the two paths of a rename with a NUL between, or the mark. */
 struct record {
     uint32_t kind, file; /* file: number of the inode in order of first opening, from 1 */
     uint64_t offset;     /* of the write; new length of the file for a truncate, length found for an open */
@@ -222,7 +223,8 @@ static ssize_t put(int fd, const struct iovec *parts, int count, off_t offset) {
         }
         int error = fault(kind);
         if (error < 0) tear(fd, parts, count, place);
-        if (error && control->late) (void)!syscall(SYS_pwritev, fd, parts, count, place, 0L);
+        int is_done = control->late == 1 || (control->late == 2 && kind == SYNC_WRITE);
+        if (error && is_done) (void)!syscall(SYS_pwritev, fd, parts, count, place, 0L);
         if (error) {
             errno = error;
             return -1;
@@ -280,6 +282,13 @@ static int resize(int fd, int (*act)(int, int, off_t, off_t), int mode, off_t of
     return done;
 }
 
+/* The inode of a name that is about to go may come back as another file's: then it gets another number. */
+static void forget(const struct stat *info) {
+    if (info->st_nlink > 1) return;
+    for (uint32_t file = 0; file < file_count; file++)
+        if (files[file].device == info->st_dev && files[file].inode == info->st_ino) files[file].inode = 0;
+}
+
 /* A rename, or with no second path an unlink. Paths that are relative to a descriptor are left alone. */
 static int rename_by(int dir, const char *from, int to_dir, const char *to, int flags) {
     enum kind kind = to ? RENAME : UNLINK;
@@ -291,14 +300,34 @@ static int rename_by(int dir, const char *from, int to_dir, const char *to, int 
         errno = error;
         return -1;
     }
-    if (seen && trace >= 0) pthread_mutex_lock(&lock);
+    if (seen) pthread_mutex_lock(&lock);
+    struct stat gone;
+    int goes = seen && lstat(to ? to : from, &gone) == 0 && S_ISREG(gone.st_mode);
     int done = (int)(to ? syscall(SYS_renameat2, dir, from, to_dir, to, flags) : syscall(SYS_unlinkat, dir, from, flags));
-    if (seen && trace >= 0) {
+    if (seen) {
         int result = errno, length = snprintf(text, sizeof text, to ? "%s%c%s" : "%s", from, 0, to);
         struct iovec part = {text, (size_t)length};
-        if (done == 0) append(kind, 0, 0, &part, 1, (uint64_t)length);
+        if (done == 0 && goes) forget(&gone);
+        if (done == 0 && trace >= 0) append(kind, 0, 0, &part, 1, (uint64_t)length);
         pthread_mutex_unlock(&lock);
         errno = result;
+    }
+    return done;
+}
+
+static int make_folder(int dir, const char *path, mode_t mode) {
+    int seen = path_part && dir == AT_FDCWD && strstr(path, path_part) != NULL;
+    int error = seen ? fault(MKDIR) : 0;
+    if (error) {
+        errno = error;
+        return -1;
+    }
+    if (seen) pthread_mutex_lock(&lock);
+    int done = (int)syscall(SYS_mkdirat, dir, path, mode);
+    if (seen) {
+        struct iovec part = {(void *)path, strlen(path)};
+        if (done == 0 && trace >= 0) append(MKDIR, 0, 0, &part, 1, strlen(path));
+        pthread_mutex_unlock(&lock);
     }
     return done;
 }
@@ -391,6 +420,9 @@ int rename(const char *from, const char *to) { return rename_by(AT_FDCWD, from, 
 int renameat(int dir, const char *from, int to_dir, const char *to) { return rename_by(dir, from, to_dir, to, 0); }
 int unlink(const char *path) { return rename_by(AT_FDCWD, path, 0, NULL, 0); }
 int unlinkat(int dir, const char *path, int flags) { return rename_by(dir, path, 0, NULL, flags); }
+
+int mkdir(const char *path, mode_t mode) { return make_folder(AT_FDCWD, path, mode); }
+int mkdirat(int dir, const char *path, mode_t mode) { return make_folder(dir, path, mode); }
 
 int ftruncate(int fd, off_t length) { return resize(fd, do_truncate, 0, 0, length); }
 int fallocate(int fd, int mode, off_t offset, off_t length) { return resize(fd, do_allocate, mode, offset, length); }

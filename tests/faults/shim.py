@@ -43,11 +43,12 @@ class Kind(enum.IntFlag):
     MARK = 32
     RENAME = 64
     UNLINK = 128
+    MKDIR = 256
 
 
 @dataclass(frozen=True)
 class Record:
-    """One call of the trace; ``data``: what was written, the path opened or unlinked, both of a rename, or the mark."""
+    """One call of the trace; ``data``: what was written, the path opened, unlinked or made, both of a rename, or the mark."""
 
     kind: Kind
     file: int

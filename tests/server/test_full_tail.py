@@ -31,7 +31,10 @@ LIMIT = 100_000
 @pytest.fixture
 async def full(tmp_path: Path) -> AsyncIterator[tuple[Client, int]]:
     """A server whose tail is full, and the number of rows in it."""
-    async with serving(settings(tmp_path / "data", tail_limit_bytes=LIMIT, reflection=True)) as (_, client):
+    async with serving(settings(tmp_path / "data", tail_limit_bytes=LIMIT, sealing=False, reflection=True)) as (
+        _,
+        client,
+    ):
         stored = 0
         for rows in (1_000, 1):  # the last room is filled row by row
             while (found := await outcome(send(client, some(rows)))) is None:
@@ -93,7 +96,7 @@ async def test_queries_go_on_and_a_delete_makes_room(full: tuple[Client, int]) -
 
 
 async def test_a_batch_that_can_never_fit_is_not_told_to_come_again(tmp_path: Path) -> None:
-    async with serving(settings(tmp_path / "data", tail_limit_bytes=LIMIT)) as (_, client):
+    async with serving(settings(tmp_path / "data", tail_limit_bytes=LIMIT, sealing=False)) as (_, client):
         rows = 50_000
         column = ingest_pb2.BatchColumn(name="n", i64=integers((i * 0x9E3779B97F4A7C15) % 2**63 for i in range(rows)))
         refusal = await refused(send(client, write(batch(column, times=[time.time_ns()] * rows))))

@@ -42,6 +42,13 @@ fn two_sum(a: f64, b: f64) -> (f64, f64) {
 const LANES: usize = 16;
 
 impl Sum {
+    /// Takes the sums of blocks that were summed apart, each within 2⁻⁵¹·Σ|x| of its true sum and finite. The errors of the
+    /// blocks come to 2⁻⁵¹ of all magnitudes, those of adding fewer than 2²⁶ such sums to 2⁻⁵³ + 2⁻⁵⁴ of hardly more:
+    /// together less than 2⁻⁵⁰.
+    pub fn insert_sum(&mut self, sum: f64) {
+        self.insert(sum);
+    }
+
     #[cold]
     fn insert_huge(&mut self, value: f64) {
         let huge = self.huge.get_or_insert_default();
@@ -165,6 +172,13 @@ impl Aggregate for Sum {
 /// Sum of integers, exact in 128 bits: no number of 64-bit rows overflows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IntegerSum(i128);
+
+impl IntegerSum {
+    /// Takes the sum of values.
+    pub fn insert_sum(&mut self, sum: i128) {
+        self.0 += sum;
+    }
+}
 
 impl Aggregate for IntegerSum {
     type Input = i64;

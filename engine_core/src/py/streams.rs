@@ -29,6 +29,10 @@ pub(super) fn to_dict<'py>(py: Python<'py>, stream: &Stream, now: i64) -> PyResu
     stats.set_item("watermark_ns", watermark)?;
     stats.set_item("log_bytes", stream.tail_size().1)?;
     stats.set_item("commit", stream.last_commit())?;
+    let (parts, sealed_rows, sealed_bytes) = stream.sealed_size();
+    stats.set_item("sealed_rows", sealed_rows)?;
+    stats.set_item("sealed_bytes", sealed_bytes)?;
+    stats.set_item("parts", parts)?;
     let dict = PyDict::new(py);
     dict.set_item("name", &stream.name)?;
     dict.set_item("kind", schema.kind as u8)?;

@@ -2,12 +2,13 @@
 //! what arrives meanwhile forms its next group. It does no work by the row.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::ahead::Ahead;
 use super::change::{Base, Change, Failure, Pending};
-use super::fault;
+use super::fault::{self, OrFault};
 use super::hot::Hot;
 use super::item::{Committed, Queued};
 use super::keys;
@@ -125,6 +126,9 @@ impl Committer {
     fn reopen(&mut self) -> Result<()> {
         let mut place = self.shared.hot_mut();
         *place = None;
+        // LMDB takes a failed meta page back without a sync: until that is durable nothing may be written over what it names.
+        let file = self.shared.directory.file(HOT);
+        fs::File::open(file).and_then(|file| file.sync_all()).or_fault()?;
         let hot = Hot::open(&self.shared.directory, self.shared.options.map_size)?;
         let stamp = hot.stamp(&*hot.read()?)?;
         // A commit that was reported as failed and is on the disk all the same: memory would contradict the disk. The process

@@ -2,16 +2,17 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::fault::OrFault;
 use super::frame::{Decoder, Encoder};
 use super::keys;
 use super::part::cache::Cache;
-use super::part::{Identity, Part};
+use super::part::{self, Identity, Part};
+use super::stream::NamespaceId;
 use super::tables::Table;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::time::format_ns;
 
 /// What of a stream is sealed.
@@ -152,27 +153,52 @@ impl Registry {
 
     /// Makes everything done to its entries durable.
     pub(super) fn sync(&self) -> Result<()> {
-        fs::File::open(&self.folder)
-            .and_then(|folder| folder.sync_all())
-            .or_fault()
+        sync(&self.folder)
     }
 
-    /// Makes the folder, and removes from it what a crash left behind: files that are none of these parts.
-    pub(super) fn prepare(&self, parts: &HashSet<Identity>) -> Result<()> {
-        if !self.folder.is_dir() {
-            fs::create_dir(&self.folder).or_fault()?;
+    /// Makes the folder, durable before anything in it is, and removes from it what a crash left behind: files that are none of
+    /// these parts. Nothing is removed if a part of another store than `store_id` is among them.
+    pub(super) fn prepare(&self, parts: &HashSet<Identity>, store_id: u128) -> Result<()> {
+        match fs::symlink_metadata(&self.folder) {
+            // What a link points to may be another store's, of whose parts no record is known here.
+            Ok(found) if !found.is_dir() => {
+                return Err(Error::new(
+                    Kind::FailedPrecondition,
+                    "NOT_A_DIRECTORY",
+                    "the store's folder of parts is a link or a file",
+                ));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => fs::create_dir(&self.folder).or_fault()?,
+            Err(error) => return Err(error).or_fault(),
         }
-        let known: HashSet<String> = parts.iter().map(|identity| file_name(identity, false)).collect();
+        // Also where it was there: whoever made it may have died before this.
+        if let Some(above) = self.folder.parent() {
+            sync(above)?;
+        }
+        let mut left = Vec::new();
         for entry in fs::read_dir(&self.folder).or_fault()? {
             let entry = entry.or_fault()?;
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            let is_ours = name.ends_with(".new") || name.ends_with(".mdb");
-            if is_ours && !known.contains(&*name) {
-                fs::remove_file(entry.path()).or_fault()?;
+            let Some((identity, in_the_making)) = identity_of(&entry.file_name().to_string_lossy()) else {
+                continue;
+            };
+            if in_the_making || !parts.contains(&identity) {
+                // A crash leaves parts of this store alone: those of another lie here because its data file does not.
+                if !in_the_making && part::store_of(&entry.path(), identity).is_some_and(|found| found != store_id) {
+                    return Err(Error::new(
+                        Kind::FailedPrecondition,
+                        "STORE_FOREIGN",
+                        format!(
+                            "parts/{} belongs to another store than hot.mdb; put the data file back that belongs to it, or move \
+                             the folder of parts away",
+                            file_name(&identity, false)
+                        ),
+                    ));
+                }
+                left.push(entry.path());
             }
         }
-        Ok(())
+        left.iter().try_for_each(fs::remove_file).or_fault()
     }
 
     fn keep(&self, part: &Arc<Part>) {
@@ -199,6 +225,21 @@ pub(super) fn file_name(identity: &Identity, in_the_making: bool) -> String {
     let (namespace, stream, part) = keys::split_part(identity);
     let suffix = if in_the_making { "new" } else { "mdb" };
     format!("{}-{stream}-{part}.{suffix}", namespace.0)
+}
+
+/// The part whose file, or whose file in the making, is called so; none if no part's is.
+fn identity_of(name: &str) -> Option<(Identity, bool)> {
+    let (numbers, suffix) = name.split_once('.')?;
+    let mut each = numbers.split('-');
+    let mut next = || each.next()?.parse::<u64>().ok();
+    let (namespace, stream, part) = (next()?, next()?, next()?);
+    let identity = keys::part(NamespaceId(namespace.try_into().ok()?), stream.try_into().ok()?, part);
+    let in_the_making = suffix == "new";
+    (file_name(&identity, in_the_making) == name).then_some((identity, in_the_making))
+}
+
+fn sync(folder: &Path) -> Result<()> {
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).or_fault()
 }
 
 /// A part of a stream, opened when it is first read.
@@ -274,8 +315,13 @@ impl PartHandle {
         self.record.times
     }
 
+    /// Least and greatest entity code.
+    pub fn entities(&self) -> (u32, u32) {
+        self.record.entities
+    }
+
     /// The error of a query that needs the part, which is damaged.
-    pub(super) fn explain(&self, error: &Error) -> Error {
+    pub fn explain(&self, error: &Error) -> Error {
         let (first, last) = self.record.times;
         let part = self.number();
         Error::corrupt(
@@ -294,7 +340,6 @@ impl PartHandle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::NamespaceId;
 
     #[test]
     fn records_read_back_whole() {
@@ -330,5 +375,20 @@ mod tests {
         let identity = keys::part(NamespaceId(1), 20, 300);
         assert_eq!(file_name(&identity, false), "1-20-300.mdb");
         assert_eq!(file_name(&identity, true), "1-20-300.new");
+        for in_the_making in [false, true] {
+            let found = identity_of(&file_name(&identity, in_the_making));
+            assert_eq!(found, Some((identity, in_the_making)));
+        }
+        for name in [
+            "backup.mdb",
+            "1-20.mdb",
+            "1-20-.mdb",
+            "1-2-3-4.mdb",
+            "1-2-x.new",
+            "1-2-03.mdb",
+            "1-2-3.mdb.old",
+        ] {
+            assert_eq!(identity_of(name), None, "{name}");
+        }
     }
 }

@@ -50,7 +50,7 @@ pub use documents::Documents;
 pub use item::{CommitItem, Committed, ItemDone};
 pub use manifest::PartHandle;
 pub use options::StoreOptions;
-pub use part::{Part, PartColumn};
+pub use part::{Part, PartColumn, Runs};
 pub use quarantine::{QuarantinedBatch, QuarantinedRow};
 pub use records::Quota;
 pub use replay::VerifyReport;
@@ -125,11 +125,11 @@ impl Store {
             Cache::new(options.footer_bytes),
         ));
         let loaded = replay::read_back(&hot, Some((&registry, options.clock.now())))?;
-        registry.prepare(&loaded.parts)?;
         let store_id = {
             let txn = hot.read()?;
             hot.format(&txn)?.store_id
         };
+        registry.prepare(&loaded.parts, store_id)?;
         directory.make_reserve(options.min_free_bytes);
         let shared = Arc::new(Shared::new(
             options,
@@ -334,6 +334,7 @@ impl Store {
             rows_sealed: seals.rows,
             failure: seals.failure,
             footer_bytes: shared.registry.cache.bytes() as u64,
+            damaged_parts: self.scrub_status().damaged.len() as u64,
             ..SealingStatus::default()
         };
         for stream in shared.catalog().all_streams() {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::change::Change;
+use super::fault::OrFault;
 use super::keys;
 use super::manifest::{PartHandle, PartRecord};
 use super::part::build::Description;
@@ -12,6 +13,7 @@ use super::rows::Rows;
 use super::seal::{self, Input, Sealed};
 use super::shared::Shared;
 use super::stream::{NamespaceId, Stream};
+use super::tables::Table;
 use super::tiles::Tiles;
 use crate::error::Result;
 
@@ -124,9 +126,25 @@ pub(super) fn publish(
         Ok(())
     });
     if outcome.is_err() {
-        remove_files(shared, parts);
+        remove_unnamed(shared, parts);
     }
     outcome
+}
+
+/// Removes the files of parts whose publication failed. A failed commit may be on the disk all the same: what a record names, or
+/// what cannot be told now, stays, and the next opening of the store sees to it.
+fn remove_unnamed(shared: &Shared, parts: &[(Identity, PartRecord)]) {
+    let unnamed = shared.read(|hot| {
+        let (txn, table) = (hot.read()?, hot.table(Table::Parts));
+        let mut unnamed = parts.to_vec();
+        for part in parts {
+            if table.get(&txn, &part.0).or_fault()?.is_some() {
+                unnamed.retain(|other| other.0 != part.0);
+            }
+        }
+        Ok(unnamed)
+    });
+    remove_files(shared, &unnamed.unwrap_or_default());
 }
 
 fn remove_files(shared: &Shared, parts: &[(Identity, PartRecord)]) {

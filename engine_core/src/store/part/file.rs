@@ -18,16 +18,14 @@ const OVERHEAD_BYTES: usize = 1 << 20;
 /// of the file. A failure leaves nothing, or a file that the next opening of the store removes.
 pub(in crate::store) fn write(built: &Built, new: &Path, path: &Path) -> Result<u64> {
     remove(new)?;
-    let written = write_new(built, new);
+    let written = write_new(built, new).and_then(|bytes| fs::rename(new, path).or_fault().map(|()| bytes));
     if written.is_err() {
         let _ = remove(new);
     }
-    written?;
-    fs::rename(new, path).or_fault()?;
-    Ok(fs::metadata(path).or_fault()?.len())
+    written
 }
 
-fn write_new(built: &Built, new: &Path) -> Result<()> {
+fn write_new(built: &Built, new: &Path) -> Result<u64> {
     let values: usize = built
         .values
         .iter()
@@ -46,7 +44,9 @@ fn write_new(built: &Built, new: &Path) -> Result<()> {
     made.map_err(fault::classify)?.unwrap_commit();
     drop(env);
     // LMDB has synced what it wrote; the size of the file is metadata.
-    fs::File::open(new).and_then(|file| file.sync_all()).or_fault()
+    let file = fs::File::open(new).or_fault()?;
+    file.sync_all().or_fault()?;
+    Ok(file.metadata().or_fault()?.len())
 }
 
 /// Removes a file that may not be there.

@@ -163,6 +163,14 @@ impl Footer {
                 entry.nans = nans as u16;
             }
         }
+        let mut left = rows;
+        for entry in &footer.blocks {
+            let block_rows = left.min(BLOCK_ROWS);
+            left -= block_rows;
+            if usize::from(entry.nulls) + usize::from(entry.nans) > block_rows {
+                return None;
+            }
+        }
         if physical != Physical::Text {
             footer.take_values(&mut fields, |entry| &mut entry.least)?;
             footer.take_values(&mut fields, |entry| &mut entry.greatest)?;
@@ -211,7 +219,7 @@ mod tests {
                     offset,
                     length,
                     crc: length.wrapping_mul(7),
-                    nulls: nulls % 1025,
+                    nulls: nulls % 1021,
                     nans: if physical == Physical::F64 { nulls % 3 } else { 0 },
                     least: if is_text { 0 } else { least },
                     greatest: if is_text { 0 } else { greatest },

@@ -7,13 +7,17 @@ pub(in crate::store) mod build;
 pub(in crate::store) mod cache;
 pub(in crate::store) mod file;
 mod footer;
+#[cfg(test)]
+mod fuzz;
 mod header;
 mod open;
 mod root;
 mod runs;
 
 pub(in crate::store) use header::Identity;
+pub(in crate::store) use open::store_of;
 pub use open::{Part, PartColumn};
+pub use runs::Runs;
 
 use crate::error::Error;
 

@@ -62,6 +62,10 @@ impl Part {
             return Err(damaged(&identity, "the root is not the one that was published"));
         }
         let root = Root::decode(payload).ok_or_else(|| damaged(&identity, "the root's content"))?;
+        // Every block has a checksum of four bytes in its column's footer: what is read of so many rows is bounded by the file.
+        if root.rows.div_ceil(BLOCK_ROWS as u64) * root.columns.len() as u64 > bytes / 4 {
+            return Err(damaged(&identity, "more rows than its file can hold"));
+        }
         let part = Self {
             opened: OPENED.fetch_add(1, Ordering::Relaxed),
             identity,
@@ -146,8 +150,8 @@ impl Part {
 
     fn load_codes(&self, column: &RootColumn) -> Result<Vec<u32>> {
         let mut fields = Fields::new(self.payload(Kind::Codes, column.id, column.codes_crc)?);
-        let codes = fields.number(u32::MAX as usize).and_then(|n| {
-            // Two bytes a block of codes at the least: a number beyond that is no number of codes.
+        // Each occurs in a row, but for null.
+        let codes = fields.number(self.rows() + 1).and_then(|n| {
             let codes = array::numbers(&mut fields, n, u32::MAX.into())?;
             Some(codes.into_iter().map(|code| code as u32).collect::<Vec<_>>())
         });
@@ -183,7 +187,7 @@ impl Part {
     }
 
     /// Rows of each entity.
-    pub(in crate::store) fn runs(&self) -> Result<Arc<Runs>> {
+    pub fn runs(&self) -> Result<Arc<Runs>> {
         let kept = self.cache.get(self.opened, What::Runs, || {
             let runs = Runs::decode(self.payload(Kind::Runs, ENTITY, self.root.runs_crc)?, self.rows());
             let runs = runs.ok_or_else(|| damaged(&self.identity, "the runs of entities"))?;
@@ -254,6 +258,18 @@ impl Drop for Part {
     fn drop(&mut self) {
         self.cache.forget(self.opened);
     }
+}
+
+/// Id of the store that a file says it is a part of; none if it is no sound part of this identity.
+pub(in crate::store) fn store_of(path: &Path, identity: Identity) -> Option<u128> {
+    let found = std::fs::symlink_metadata(path)
+        .ok()
+        .filter(std::fs::Metadata::is_file)?;
+    check_file(path, Content::Records).ok()?;
+    let mapped = Mapped::open(path, found.len() as usize).ok()?;
+    let key = header::key(Kind::Root, 0, 0);
+    let (payload, _) = header::open(&identity, key, value(&mapped, &identity, &key).ok()?).ok()?;
+    Root::decode(payload).map(|root| root.store_id)
 }
 
 fn value<'a>(mapped: &'a Mapped, identity: &Identity, key: &[u8]) -> Result<&'a [u8]> {

@@ -10,7 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from marigram.engine import _core
-from marigram.engine.model import Column, ColumnType, Ledger, Status, Stream, StreamFigures, StreamKind, StreamStats
+from marigram.engine.model import (
+    Column,
+    ColumnType,
+    Ledger,
+    Retention,
+    Sealed,
+    Sealing,
+    Status,
+    Stream,
+    StreamFigures,
+    StreamKind,
+    StreamStats,
+)
 from marigram.engine.tickets import Tickets
 from marigram.errors import FailedPrecondition
 
@@ -19,6 +31,9 @@ __all__ = [
     "ColumnType",
     "Engine",
     "Ledger",
+    "Retention",
+    "Sealed",
+    "Sealing",
     "Status",
     "Stream",
     "StreamFigures",
@@ -189,6 +204,24 @@ class Engine:
             NotFound: there is none of this name.
         """
         return self._core.delete_stream(namespace, name)
+
+    def seal(self, namespace: int, name: str) -> Sealed:
+        """Seals all rows of a stream that are committed by now; back when that is durable.
+
+        Raises:
+            NotFound: there is none of this name.
+            StoreFull: there is no room for parts.
+            Corrupt: rows to be sealed are damaged; nothing was changed.
+        """
+        return Sealed(*self._core.seal(namespace, name))
+
+    def apply_retention(self, namespace: int, name: str, dry_run: bool) -> Retention:
+        """Drops the parts that a stream does not keep, or only says which these are.
+
+        Raises:
+            NotFound: there is none of this name.
+        """
+        return Retention(*self._core.apply_retention(namespace, name, dry_run))
 
     # Documents of rooms, compared and set by version. Namespace 0 is the server's own.
 
