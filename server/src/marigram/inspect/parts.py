@@ -1,7 +1,7 @@
 """Parts: files of sealed rows. FORMAT.md, "Parts"."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -25,8 +25,8 @@ _PAGE, _PAGE_HEADER = 4_096, 16
 _SMALL = 1_900
 _PLACES, _SUMS = 1, 2
 """Flags of a footer."""
-
-Lost = Callable[[int, int, str, int], None]
+_AT_ONCE = 256
+"""Blocks of each column that are read together: a part may have 16,384."""
 
 
 class Kind(IntEnum):
@@ -88,6 +88,16 @@ class Footer:
     places: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column whose blocks are about to be read; without a footer, none can be."""
+
+    number: int
+    physical: Physical
+    footer: Footer | None
+    codes: NDArray[np.uint32] | None
+
+
 class Part:
     """A part, open for reading.
 
@@ -118,19 +128,32 @@ class Part:
     def _told(self, place: str, rule: str) -> None:
         self._damages.add(Damage(self.file, place, rule))
 
-    def read(self) -> Rows:
-        """All rows. What cannot be read is damage."""
-        found: dict[int, tuple[Physical, Values]] = {}
-        losses: dict[int, list[int]] = {}
-        for column in self.root.columns:
-            values, lost = self._column(column)
-            found[column.number] = column.physical, values
-            if lost:
-                losses[column.number] = lost
-        rows = Rows(self.root.rows, found, losses)
-        with self._damages.at(self.file, "the rows"):
-            self._check_order(rows)
-        return rows
+    def slices(self) -> Iterator[Rows]:
+        """All rows, in their order, some at a time. What cannot be read is damage."""
+        columns = [self._opened(column) for column in self.root.columns]
+        order: _Order | None = None
+        with self._damages.at(self.file, "runs"):
+            order = _Order(*self._runs())
+        blocks = -(-self.root.rows // BLOCK)
+        for start in range(0, blocks, _AT_ONCE):
+            some = range(start, min(blocks, start + _AT_ONCE))
+            found: dict[int, tuple[Physical, Values]] = {}
+            losses: dict[int, list[int]] = {}
+            for column in columns:
+                values, lost = self._values_of(column, some)
+                found[column.number] = column.physical, values
+                if lost:
+                    losses[column.number] = lost
+            first = start * BLOCK
+            rows = Rows(min(self.root.rows, some.stop * BLOCK) - first, found, losses)
+            if order is not None:
+                with self._damages.at(self.file, f"rows from {first:,} on"):
+                    order.check(rows, first)
+            yield rows
+        if order is not None and order.whole:
+            with self._damages.at(self.file, "the rows"):
+                bounds = self.root.least_time, self.root.greatest_time
+                demand((order.least, order.greatest) == bounds, "least and greatest time are the root's")
 
     # Records.
 
@@ -237,26 +260,26 @@ class Part:
 
     # Columns.
 
-    def _column(self, column: RootColumn) -> tuple[Values, list[int]]:
-        """The values of a column and its blocks that are lost."""
-        rows, physical = self.root.rows, column.physical
-        count = -(-rows // BLOCK)
-        where = f"column {column.number}"
-        footer: Footer | None = None
-        codes: NDArray[np.uint32] | None = None
+    def _opened(self, column: RootColumn) -> "_Column":
+        """A column's footer and codes; no footer if one of them is lost."""
+        where, rows = f"column {column.number}", self.root.rows
         with self._damages.at(self.file, f"{where}, footer", rows):
             footer = self._footer(column)
-        if footer is not None and footer.places:
             with self._damages.at(self.file, f"{where}, codes", rows):
-                codes = self._codes(column)
-        if footer is None or (footer.places and codes is None):
-            return Values.null(physical, rows), list(range(count))
-        sums = crc32c_of(footer.blocks)
+                return _Column(column.number, column.physical, footer, self._codes(column) if footer.places else None)
+        return _Column(column.number, column.physical, None, None)
+
+    def _values_of(self, column: "_Column", blocks: range) -> tuple[Values, list[int]]:
+        """The values of some blocks, and which of these, from the first on, are lost."""
+        physical, footer, codes = column.physical, column.footer, column.codes
+        counts = [block_rows(self.root.rows, block) for block in blocks]
+        if footer is None:
+            return Values.null(physical, sum(counts)), list(range(len(blocks)))
+        sums = crc32c_of(footer.blocks[blocks.start : blocks.stop])
         values, lost = [], []
-        for block in range(count):
-            some = block_rows(rows, block)
+        for index, (block, some) in enumerate(zip(blocks, counts, strict=True)):
             try:
-                demand(footer.checksums[block] == sums[block], "the crc32c of the block holds")
+                demand(footer.checksums[block] == sums[index], "the crc32c of the block holds")
                 found = _block(physical, footer.blocks[block], some, int(footer.nulls[block]))
                 _check_statistics(physical, footer, block, found)
                 if codes is not None:
@@ -264,8 +287,8 @@ class Part:
                     found = Values(codes[found.data])
                 values.append(found)
             except FormatError as error:
-                self._damages.add(Damage(self.file, f"{where}, block {block}", str(error), some))
-                lost.append(block)
+                self._damages.add(Damage(self.file, f"column {column.number}, block {block}", str(error), some))
+                lost.append(index)
                 values.append(Values.null(physical, some))
         return joined(physical, values), lost
 
@@ -291,16 +314,31 @@ class Part:
         demand((entities[0], entities[-1]) == bounds, "least and greatest entity are the record's")
         return entities, rows
 
-    def _check_order(self, rows: Rows) -> None:
-        """Rows are ordered by entity, then time, and the runs say where each entity's are."""
-        entities, lengths = self._runs()
+
+class _Order:
+    """Compares rows with the runs: ordered by entity, then time."""
+
+    def __init__(self, entities: NDArray[np.uint32], lengths: NDArray[np.int64]) -> None:
+        self._entities = entities
+        self._ends = np.cumsum(lengths)
+        self._begins = self._ends - lengths
+        self._last: tuple[int, int] | None = None
+        self.whole = True
+        self.least, self.greatest = (1 << 63) - 1, -(1 << 63)
+
+    def check(self, rows: Rows, first: int) -> None:
+        """Rows from the ``first`` on."""
         if TIME in rows.lost or ENTITY in rows.lost:
+            self.whole, self._last = False, None
             return
         codes, times = rows.columns[ENTITY][1].data, rows.columns[TIME][1].data
-        demand(np.array_equal(np.repeat(entities, lengths), codes), "runs are the rows of each entity")
+        lengths = np.clip(np.minimum(self._ends, first + rows.count) - np.maximum(self._begins, first), 0, None)
+        demand(np.array_equal(np.repeat(self._entities, lengths), codes), "runs are the rows of each entity")
         later = (times[1:] >= times[:-1]) | (codes[1:] != codes[:-1])
-        demand(later.all(), "rows of an entity ascend by time")
-        demand((times.min(), times.max()) == (self.root.least_time, self.root.greatest_time), "times are the root's")
+        begin = int(codes[0]), int(times[0])
+        demand(later.all() and (self._last is None or self._last <= begin), "rows of an entity ascend by time")
+        self._last = int(codes[-1]), int(times[-1])
+        self.least, self.greatest = min(self.least, int(times.min())), max(self.greatest, int(times.max()))
 
 
 def _block(physical: Physical, data: memoryview, rows: int, nulls: int) -> Values:

@@ -139,8 +139,7 @@ class DataDirectory:
         for record in sorted(
             self._hot.catalog.parts.get(key, []), key=lambda part: (part.tile_start, part.first_value)
         ):
-            if (table := self._part(key, record, made)) is not None:
-                yield table
+            yield from self._part(key, record, made)
         for at, value in self._hot.values(key):
             for batch in value.batches:
                 where = place(Table.L0, at)
@@ -176,16 +175,16 @@ class DataDirectory:
         """The dictionary of a column, by code."""
         return self._hot.texts(key, column)
 
-    def _part(self, key: StreamKey, record: PartRecord, made: "_Columns") -> pa.Table | None:
+    def _part(self, key: StreamKey, record: PartRecord, made: "_Columns") -> Iterator[pa.Table]:
         store = self._hot.catalog.format
         try:
             part = Part(self._directory / PARTS, key, record, None if store is None else store.store, self._damages)
         except Damage as damage:
             self._damages.add(damage)
-            return None
-        with self._damages.at(part.file, "its columns", record.rows):
-            return made.table(part.read())
-        return None
+            return
+        for rows in part.slices():
+            with self._damages.at(part.file, "its columns", rows.count):
+                yield made.table(rows)
 
     def _namespace(self, name: str) -> int:
         for one in self._hot.catalog.namespaces.values():
