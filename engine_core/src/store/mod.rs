@@ -4,6 +4,7 @@
 //! One thread, the committer, opens write transactions; everything else that changes is handed to it.
 
 mod ahead;
+pub mod backup;
 mod blob;
 mod catalog;
 mod change;
@@ -24,6 +25,7 @@ mod queue;
 mod records;
 mod replay;
 mod rows;
+mod scrub;
 mod seal;
 mod sealer;
 mod shared;
