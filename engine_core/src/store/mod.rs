@@ -18,6 +18,7 @@ mod item;
 mod keys;
 mod lock;
 mod manifest;
+pub mod migrate;
 mod options;
 mod part;
 mod quarantine;
