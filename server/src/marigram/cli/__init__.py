@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from marigram.cli import failures, groups
+from marigram.cli import backup, failures, groups
 from marigram.cli.options import EXIT_CODES, Address, FileFormat, Format, Output, Profile, Shape
 
 
@@ -18,7 +18,7 @@ class _InOrder(TyperGroup):
     """Commands in the order in which they are needed."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        first = ["serve", "import", "query", "streams", "status", "top", "key", "namespace", "inspect", "demo"]
+        first = ["serve", "import", "query", "streams", "status", "top", "key", "namespace", "backup", "inspect", "demo"]
         return [*first, *(name for name in super().list_commands(ctx) if name not in first)]
 
 
@@ -338,6 +338,7 @@ def top(
 app.add_typer(groups.streams, name="streams")
 app.add_typer(groups.key, name="key")
 app.add_typer(groups.namespace, name="namespace")
+app.add_typer(backup.backup, name="backup")
 
 
 @app.command("inspect", epilog=EXIT_CODES)
