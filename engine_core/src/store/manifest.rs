@@ -430,6 +430,36 @@ mod tests {
     }
 
     #[test]
+    fn a_pinned_file_goes_with_the_last_pin() {
+        let dir = tempfile::tempdir().unwrap();
+        let registry = Arc::new(Registry::new(dir.path().to_owned(), Cache::new(0)));
+        let identity = keys::part(NamespaceId(1), 2, 3);
+        let record = PartRecord {
+            tile: (0, 1),
+            rows: 1,
+            bytes: 1,
+            times: (0, 0),
+            entities: (0, 0),
+            l0: (0, 1),
+            commit: 1,
+            root_crc: 0,
+            made_ns: 0,
+        };
+        let part = PartHandle::new(identity, record, "rows", &registry);
+        let path = registry.path(&identity, false);
+        let (first, second) = (registry.pin(), registry.pin());
+        fs::write(&path, b"part").unwrap();
+        registry.remove(&part);
+        drop(first);
+        assert!(path.exists());
+        drop(second);
+        assert!(!path.exists());
+        fs::write(&path, b"part").unwrap();
+        registry.remove(&part);
+        assert!(!path.exists(), "without a pin it goes at once");
+    }
+
+    #[test]
     fn a_part_is_named_after_its_key() {
         let identity = keys::part(NamespaceId(1), 20, 300);
         assert_eq!(file_name(&identity, false), "1-20-300.mdb");
