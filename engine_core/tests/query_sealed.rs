@@ -47,6 +47,7 @@ struct Row {
 struct Random(u64);
 
 impl Random {
+    /// Below a bound of at most 2³¹.
     fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -99,6 +100,8 @@ fn rows(random: &mut Random, n: usize, start: i64, tame: bool) -> Vec<Row> {
                 f: match series {
                     2 => None,
                     3 => Some(f64::NAN),
+                    // Whole blocks of nothing but NaN, as of nothing but nulls in `far`.
+                    1 if !tame => Some(f64::NAN),
                     4 => Some(-0.0),
                     0 if tame => Some(decimal),
                     _ if is_null => None,
@@ -111,9 +114,9 @@ fn rows(random: &mut Random, n: usize, start: i64, tame: bool) -> Vec<Row> {
                     _ if is_null => None,
                     _ => Some(wild),
                 },
-                i: (series == 0 || !is_null).then(|| random.below(1 << 41) as i64 - (1 << 40)),
+                i: (series == 0 || !is_null).then(|| (random.below(1 << 30) as i64 - (1 << 29)) << 11),
                 far: match series {
-                    2 => None,
+                    1 => None,
                     _ if is_null => None,
                     _ => Some(random.pick(&[i64::MIN, i64::MAX, 0, -1])),
                 },
@@ -284,6 +287,10 @@ fn tests() -> Vec<Test> {
             Some(equals("entity", &text_of(1))),
             Arc::new(|row: &Row| row.series == 1),
         ),
+        (
+            Some(equals("entity", &text_of(SERIES - 1))),
+            Arc::new(|row: &Row| row.series + 1 == SERIES),
+        ),
         (Some(equals("host", "h11")), Arc::new(|row: &Row| row.series == 11)),
         (Some(equals("zone", "z1")), Arc::new(in_zone)),
         (Some(equals("zone", "nowhere")), Arc::new(|_: &Row| false)),
@@ -343,6 +350,17 @@ fn sum_of(values: &[f64]) -> (f64, f64) {
     }
 }
 
+/// What values of one type are ordered by.
+fn order(cell: &Cell) -> (f64, i64, &str) {
+    match cell {
+        Cell::F64(value) => (*value + 0.0, 0, ""),
+        Cell::I64(value) | Cell::Time(value) => (0.0, *value, ""),
+        Cell::Bool(value) => (0.0, i64::from(*value), ""),
+        Cell::Text(text) => (0.0, 0, text),
+        Cell::Null => panic!("a null has no order"),
+    }
+}
+
 fn compute(measure: &v1::Measure, rows: &[&Row]) -> Expected {
     let exact = |cell| Expected(plain(cell), 0.0);
     if measure.column.is_empty() {
@@ -369,12 +387,6 @@ fn compute(measure: &v1::Measure, rows: &[&Row]) -> Expected {
             }
         });
         values.sum()
-    };
-    let order = |cell: &Cell| match cell {
-        Cell::F64(value) => (*value + 0.0, 0),
-        Cell::I64(value) | Cell::Time(value) => (0.0, *value),
-        Cell::Bool(value) => (0.0, i64::from(*value)),
-        other => panic!("{other:?}"),
     };
     let better = |left: &&Cell, right: &&Cell| order(left).partial_cmp(&order(right)).unwrap();
     let in_time = |(row, _): &&(&Row, Cell)| (row.time, row.series);
@@ -494,13 +506,13 @@ fn measures_of(column: &str) -> Vec<v1::MeasureKind> {
 
 /// A question of everything that shortcuts look at.
 fn question(random: &mut Random, ends: bool) -> Question {
-    let columns = ["f", "wild", "i", "far", "b", "time"];
+    let columns = ["f", "wild", "i", "far", "b", "time", "zone"];
     let mut measures = Vec::new();
     for _ in 0..=random.below(5) {
         let column = if ends {
             random.pick(&columns)
         } else {
-            random.pick(&["", "f", "wild", "i", "far", "b", "time"])
+            random.pick(&["", "f", "wild", "i", "far", "b", "time", "zone", "entity"])
         };
         let kinds = if ends {
             vec![Last, Last, First]
@@ -535,11 +547,12 @@ fn question(random: &mut Random, ends: bool) -> Question {
     let instants = [-50, -49, -20, -19, -18].map(|hour| NOW + hour * HOUR);
     let mut ends_of_time = [i64::MIN, i64::MAX];
     if random.below(2) == 0 {
-        ends_of_time[0] = random.pick(&instants) + random.below(HOUR as u64) as i64 - HOUR / 2;
+        ends_of_time[0] = random.pick(&instants) + random.below(3_600_000) as i64 * 1_000_003 - HOUR / 2;
     }
     if random.below(2) == 0 {
         let start = ends_of_time[0].max(NOW - 50 * HOUR);
-        ends_of_time[1] = (start + random.below(40) as i64 * HOUR / 2 + random.below(HOUR as u64) as i64).max(start);
+        ends_of_time[1] =
+            (start + random.below(40) as i64 * HOUR / 2 + random.below(3_600_000) as i64 * 1_000_003).max(start);
     }
     let range = ends_of_time[0]..ends_of_time[1];
     query.range = Some(v1::TimeRange {
