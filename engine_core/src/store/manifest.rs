@@ -198,7 +198,7 @@ impl Registry {
                 left.push(entry.path());
             }
         }
-        left.iter().try_for_each(|path| fs::remove_file(path)).or_fault()
+        left.iter().try_for_each(fs::remove_file).or_fault()
     }
 
     fn keep(&self, part: &Arc<Part>) {
