@@ -45,9 +45,11 @@ demo: .make/develop  # a year of flights and weather replayed, five tables, and 
 pictures: .make/develop  # docs/images: the terminal as its tests see it
 	.venv/bin/python -m tests.tui.pictures
 
-faults: .make/develop  # storage and processes, broken on purpose
+faults: .make/develop .make/release  # storage and processes, broken on purpose
 	MARIGRAM_FAULTS=full .venv/bin/python -m pytest -s -m fault
+	MARIGRAM_FAULTS=full MARIGRAM_FAULTS_PYTHON=.venv-bench/bin/python .venv/bin/python -m pytest -s tests/faults/test_bit_flips.py
 	STORE_LIFE_ROUNDS=20000 cargo test --locked --profile develop --test store_life
+	MODEL_SEQUENCES=20000 TMPDIR=/dev/shm cargo test --locked --profile develop --test model
 
 fuzz: .make/develop  # decoders against broken bytes, long: Rust tests with fuzz in their names, then Rust beside Python
 	PROPTEST_CASES=100000 cargo test --locked --profile develop --workspace fuzz -- --include-ignored

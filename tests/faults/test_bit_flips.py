@@ -1,5 +1,4 @@
-"""T7: one flipped bit anywhere in the hot environment or in a part is found, or does not matter. It never changes an
-answer."""
+"""T7: one flipped bit anywhere in the hot environment or in a part is found, or does not matter: no answer changes."""
 
 import random
 import shutil
