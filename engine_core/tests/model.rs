@@ -516,7 +516,7 @@ impl World {
             model.received -= model.duplicate - ledger.duplicate;
             model.duplicate = ledger.duplicate;
         }
-        let named = self
+        let named: usize = self
             .bed
             .store
             .streams(self.bed.ns)

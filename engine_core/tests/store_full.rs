@@ -168,3 +168,72 @@ fn child_whose_change_fails() {
     let next = stream.change_schema(|schema| schema.add_column("", "second", ColumnType::Symbol, "", ""));
     assert_ne!(Some(next.unwrap()), seen);
 }
+
+/// Bytes of address space that this process has.
+fn address_space() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split(' ').next().unwrap().parse::<u64>().unwrap() * 4_096
+}
+
+#[expect(unsafe_code, reason = "limits of the process have no safe face")]
+fn limit(which: libc::__rlimit_resource_t, most: Option<u64>) {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: both calls take a plain value and a pointer to one that lives as long as the call.
+    unsafe {
+        assert_eq!(libc::getrlimit(which, &mut limit), 0);
+        limit.rlim_cur = most.unwrap_or(limit.rlim_max);
+        assert_eq!(libc::setrlimit(which, &limit), 0);
+    }
+}
+
+#[test]
+fn a_part_that_finds_no_address_space_or_descriptor_is_not_called_damaged() {
+    run_child("child_that_may_take_no_more");
+}
+
+#[test]
+#[ignore = "a child of the test above"]
+fn child_that_may_take_no_more() {
+    const SLACK: u64 = 2 << 20;
+    let mut bed = Bed::with(|options| options.seals = false);
+    let stream = bed.stream("clicks");
+    let mut state = 88_172_645_463_325_252u64;
+    let mut random = || {
+        // Xorshift64: times that no codec makes small.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        NOW - (state >> 14) as i64
+    };
+    for _ in 0..20 {
+        bed.write(&stream, &(0..100_000).map(|_| random()).collect::<Vec<_>>());
+    }
+    let (rows, commit) = (stream.rows(), stream.last_commit());
+    bed.store.seal(&stream).unwrap();
+    drop(stream);
+    bed.reopen();
+    let stream = bed.store.stream(bed.ns, "clicks").unwrap();
+    let parts = stream.parts();
+    let largest = parts.iter().max_by_key(|part| part.bytes()).unwrap();
+    assert!(largest.bytes() > 2 * SLACK, "{} bytes", largest.bytes());
+    let refusals = |open: &dyn Fn() -> marigram_core::error::Result<()>| {
+        for _ in 0..20 {
+            let error = open().unwrap_err();
+            assert_eq!((error.kind(), error.reason()), (Kind::LimitExceeded, "PROCESS_LIMIT"));
+        }
+    };
+    limit(libc::RLIMIT_AS, Some(address_space() + SLACK));
+    refusals(&|| largest.open().map(drop));
+    // Writes go on meanwhile.
+    bed.write(&stream, &[NOW]);
+    limit(libc::RLIMIT_AS, None);
+    limit(libc::RLIMIT_NOFILE, Some(3));
+    refusals(&|| largest.open().map(drop));
+    limit(libc::RLIMIT_NOFILE, None);
+    assert_eq!(largest.open().unwrap().rows() as u64, largest.rows());
+    bed.store.verify().unwrap();
+    assert_eq!((stream.rows(), stream.last_commit()), (rows + 1, commit + 1));
+}

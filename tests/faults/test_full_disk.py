@@ -62,6 +62,30 @@ def test_a_file_that_may_not_grow_refuses_rows_and_answers_queries(tmp_path: Pat
     assert disk.verdict(found, sent, acked)[0] == "sound", found
 
 
+def test_a_part_that_may_not_grow_is_not_written_and_its_rows_stay(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    with process.Child() as child:
+        child.command("open", path=str(store), options=disk.OPTIONS)
+        child.command("write", producer="one", first=0, count=5)
+        assert child.command("seal")["parts"] == 1
+        child.command("write", producer="one", first=5, count=40)
+        limit(child, 5 * 4096)
+        for _ in range(3):
+            with pytest.raises(process.FailedError) as caught:
+                child.command("seal")
+            assert (caught.value.error, caught.value.reason) == ("StoreFull", "STORE_FULL"), caught.value
+            assert not rows.judge(child.sent, child.acked, child.visible())
+        assert len(disk.part_files(store)) <= 2, "refused seals do not pile up"
+        limit(child, -1)
+        assert child.command("seal")["rows"] == 40 * rows.ROWS
+        assert len(disk.part_files(store)) == 2
+        assert not rows.judge(child.sent, child.acked, child.visible())
+        write_until_taken(child, 45)
+        sent, acked = child.sent, child.acked
+    found = process.inspect([store], disk.OPTIONS)[store]
+    assert disk.verdict(found, sent, acked)[0] == "sound", found
+
+
 async def test_a_server_on_a_full_disk_says_so_and_answers_queries(tmp_path: Path) -> None:
     acked: set[rows.Batch] = set()
     async with running(tmp_path / "data") as server, server.channel() as channel:
@@ -169,3 +193,34 @@ def test_a_disk_without_a_byte_left_still_lets_a_stream_be_deleted(small_disk: P
         child.acked.clear()
         write_until_taken(child, refused + 1)
         assert not rows.judge(child.sent, child.acked, child.visible())
+
+
+@pytest.mark.parametrize("left", [0, 16 << 10, 512 << 10])
+def test_a_disk_without_room_for_a_part_refuses_the_seal_and_recovers(small_disk: Path, left: int) -> None:
+    options = disk.OPTIONS | {"reserve_bytes": 1 << 20, "min_free_bytes": 0}
+    store = small_disk / "store"
+    with process.Child() as child:
+        child.command("open", path=str(store), options=options)
+        child.command("write", producer="one", first=0, count=5)
+        assert child.command("seal")["parts"] == 1
+        child.command("write", producer="one", first=5, count=40)
+        with (small_disk / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+            filler.write(bytes(shutil.disk_usage(small_disk).free - left))
+            while left == 0 and filler.write(bytes(4096)):
+                pass
+        for _ in range(3):
+            with pytest.raises(process.FailedError) as caught:
+                child.command("seal")
+            assert (caught.value.error, caught.value.reason) == ("StoreFull", "STORE_FULL"), caught.value
+            assert not rows.judge(child.sent, child.acked, child.visible())
+        refused = fill(child, 45)
+        assert not rows.judge(child.sent, child.acked, child.visible())
+        assert len(disk.part_files(store)) == 1, "a refused seal leaves nothing behind"
+        (small_disk / "filler").unlink()
+        seconds, _ = write_until_taken(child, refused + 1)
+        assert child.command("seal")["parts"] == 1
+        print(f"back {seconds:.3f} s after there was room")  # noqa: T201
+        assert not rows.judge(child.sent, child.acked, child.visible())
+        sent, acked = child.sent, child.acked
+    found = process.inspect([store], options)[store]
+    assert disk.verdict(found, sent, acked)[0] == "sound", found

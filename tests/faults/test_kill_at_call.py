@@ -179,3 +179,22 @@ def test_a_kill_at_any_call_of_a_deletion_leaves_all_or_nothing(
         outcomes.append(bool(shown))
     print(f"{len(runs)} kills, {outcomes.count(True)} before and {outcomes.count(False)} after the deletion")  # noqa: T201
     assert set(outcomes) == {True, False}
+
+
+def test_control_a_part_that_is_gone_and_one_that_comes_twice_are_found_out(tmp_path: Path) -> None:
+    store, older = tmp_path / "store", tmp_path / "older"
+    with process.Child() as child:
+        child.command("open", path=str(store), options=disk.OPTIONS)
+        child.command("write", producer="one", first=0, count=2)
+        child.command("close")
+        disk.copy(store, older)
+        child.command("open", path=str(store), options=disk.OPTIONS)
+        child.command("seal")
+        sent, acked = child.sent, child.acked
+    (store / "parts" / disk.named_parts(store).pop()).unlink()
+    found = process.inspect([store, older], disk.OPTIONS)
+    assert disk.verdict(found[store], sent, acked)[0] == "refused"
+    shown = process.unpacked(found[older]["shown"])
+    assert not rows.judge(sent, acked, shown)
+    twice = {batch: rows.Shown(2 * seen.count, seen.distinct, 2 * seen.total) for batch, seen in shown.items()}
+    assert rows.judge(sent, acked, twice).torn

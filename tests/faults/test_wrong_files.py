@@ -1,9 +1,11 @@
-"""T8: a file that is cut, replaced, exchanged or not a file at all is refused by name, and left as it is."""
+"""T8: a file that is cut, replaced, exchanged or not a file at all is refused by name, and left as it is. T11: so is a
+second process."""
 
 import hashlib
 import os
 import random
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from tests.faults import disk, process, rows
 
 pytestmark = pytest.mark.fault
 BATCHES = 6
+LONGEST_S = 10.0  # to be refused, with the start of a process; the promise is 1 s
 SENT = {("one", index) for index in range(BATCHES)}
 
 
@@ -180,3 +183,27 @@ def test_hard_links_and_stale_locks_are_no_harm(stores: tuple[Path, Path], tmp_p
     (store / "parts" / "1-1-0.mdb-lock").write_bytes(garbage(8192))
     found = process.inspect([store], disk.OPTIONS)[store]
     assert disk.verdict(found, SENT, SENT)[0] == "sound", found
+
+
+def test_a_second_process_is_refused_and_leaves_a_part_in_the_making_alone(
+    stores: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """T11: what lies there unpublished belongs to the process that holds the directory."""
+    store = tmp_path / "store"
+    disk.copy(stores[0], store)
+    with process.Child() as first:
+        first.command("open", path=str(store), options=disk.OPTIONS)
+        (store / "parts" / "1-1-9.new").write_bytes(b"half a part")
+        shutil.copy(parts(store)[0], store / "parts" / "1-1-8.mdb")
+        before = everything(store)
+        began = time.monotonic()
+        result = process.inspect([store], disk.OPTIONS)[store]
+        assert (result["error"], result["reason"]) == ("FailedPrecondition", "STORE_LOCKED")
+        assert time.monotonic() - began <= LONGEST_S
+        assert everything(store) == before
+        assert first.command("seal")["parts"] == 1
+        assert not rows.judge(SENT, SENT, first.visible())
+    assert not disk.orphans(store) - {"1-1-9.new", "1-1-8.mdb"}
+    found = process.inspect([store], disk.OPTIONS)[store]
+    assert disk.verdict(found, SENT, SENT)[0] == "sound", found
+    assert not disk.orphans(store)

@@ -1,115 +1,168 @@
-"""Sealing over the port: nothing that is asked changes by it, and its figures tell what happened."""
+"""Rows that are sealed: the same answers, the same ledger, and figures that say where they lie."""
 
+import asyncio
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import grpc
+import pytest
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.field_mask_pb2 import FieldMask
 
-from marigram.v1 import admin_pb2, streams_pb2
+from marigram.v1 import admin_pb2, ingest_pb2, queries_pb2, streams_pb2
 from tests.server.messages import ask, batch, f64, measure, query, send, stats, strings, write
 from tests.server.support import ADMIN, STREAMS, Client, refused, serving, settings
 
-DAY_NS = 86_400_000_000_000
+FIRST_NS = 1_767_225_600_000_000_000
+SECOND_NS = 1_000_000_000
+ROWS = 3_000
+MEASURES = (
+    measure("COUNT"),
+    *(measure(kind, "value") for kind in ("SUM", "MIN", "MAX", "FIRST", "LAST", "DISTINCT")),
+    measure("QUANTILE", "value", quantile=0.9),
+)
+
+
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[Client]:
+    """Rows of two hosts lie in the tail, out of order, and nobody seals them by himself."""
+    async with serving(settings(tmp_path / "data", sealing=False)) as (_, client):
+        await send(client, some(0, ROWS))
+        await send(client, some(1, ROWS))
+        yield client
+
+
+def some(turn: int, rows: int) -> ingest_pb2.WriteRequest:
+    """Rows of every other second of an hour or so, newest first; one without a value, one too far ahead in time."""
+    times = [FIRST_NS + (2 * row + turn) * SECOND_NS for row in reversed(range(rows))]
+    host = ingest_pb2.BatchColumn(name="host", label=strings("a", "b"))
+    host.label.codes = bytes(row % 2 for row in range(rows))
+    value = f64("value", *(row % 97 + turn / 2 for row in range(rows)))
+    given = batch(host, value, times=[*times[:-1], 2**62])
+    return write(given)
+
+
+def windows() -> queries_pb2.QueryRequest:
+    """Every measure by host and minute."""
+    minute = queries_pb2.Window(tumbling=queries_pb2.TumblingWindow(width=Duration(seconds=60)))
+    order = [queries_pb2.OrderBy(column="start"), queries_pb2.OrderBy(column="host")]
+    return query(*MEASURES, window=minute, group_by=[queries_pb2.GroupKey(column="host")], order_by=order)
 
 
 async def seal(client: Client, stream: str = "cpu") -> streams_pb2.SealStreamResponse:
+    """Seals all rows of a stream."""
     request = streams_pb2.SealStreamRequest(name=f"streams/{stream}")
     return await client.unary(f"{STREAMS}/SealStream", request, streams_pb2.SealStreamResponse)
 
 
-async def retain(client: Client, dry_run: bool) -> streams_pb2.ApplyRetentionResponse:
-    request = streams_pb2.ApplyRetentionRequest(name="streams/cpu", dry_run=dry_run)
-    return await client.unary(f"{STREAMS}/ApplyRetention", request, streams_pb2.ApplyRetentionResponse)
-
-
 async def status(client: Client) -> admin_pb2.ServerStatus:
+    """The figures now."""
     answer = await client.unary(f"{ADMIN}/GetStatus", admin_pb2.GetStatusRequest(), admin_pb2.GetStatusResponse)
     return answer.status
 
 
-async def test_sealed_rows_answer_as_they_did_and_status_tells(client: Client) -> None:
-    now = time.time_ns()
-    rows = batch(f64("v", 1.0, 2.0, 4.0), times=[now - 3, now - 2, now - 1])
-    await send(client, write(rows))
-    asked = query(*(measure(kind, "v") for kind in ("COUNT", "SUM", "LAST", "MIN")))
-    before, provenance = await ask(client, asked)
-    ledger = await stats(client)
+def ledger(found: streams_pb2.StreamStats) -> dict[str, Any]:
+    """What must not change: everything but where rows lie."""
+    plain = streams_pb2.StreamStats()
+    plain.CopyFrom(found)
+    for name in ("log_bytes", "sealed_rows", "sealed_bytes", "parts", "watermark_ns"):
+        plain.ClearField(name)
+    return {field.name: value for field, value in plain.ListFields()}
+
+
+async def test_sealed_rows_are_answered_as_they_were_before(client: Client) -> None:
+    before, made = await ask(client, windows())
+    assert sum(row["count"] for row in before) == 2 * (ROWS - 1)
+    assert (await seal(client)).rows == 2 * (ROWS - 1)
+    after, made_again = await ask(client, windows())
+    assert after == before
+    assert made_again.commit == made.commit
+
+
+async def test_a_seal_changes_where_rows_lie_and_nothing_of_the_ledger(client: Client) -> None:
+    before = await stats(client)
+    assert (before.sealed_rows, before.parts, before.sealed_bytes) == (0, 0, 0)
+    assert before.log_bytes > 0
     sealed = await seal(client)
-    assert (sealed.rows, sealed.parts) == (3, 1)
-    answer, later = await ask(client, asked)
-    assert (answer, later.commit) == (before, provenance.commit)
-    found = await stats(client)
-    assert (found.stored, found.received, found.commit) == (ledger.stored, ledger.received, ledger.commit)
-    assert (found.sealed_rows, found.parts, found.log_bytes) == (3, 1, 0)
-    assert found.sealed_bytes == sealed.bytes > 0
-    figures = (await status(client)).sealing
-    assert (figures.sealed_rows, figures.parts, figures.lag_rows, figures.failure_reason) == (3, 1, 0, "")
-    await send(client, write(rows))
-    whole = await status(client)
-    assert (whole.sealing.lag_rows, whole.tail_rows) == (3, 3)
-    (stream,) = whole.streams
-    assert (stream.rows, stream.sealed_rows, stream.parts) == (6, 3, 1)
-    assert (await seal(client)).rows == 3
-    assert (await seal(client)).rows == 0
+    after = await stats(client)
+    assert ledger(after) == ledger(before)
+    assert after.rejected[0].rows == 2
+    assert (after.sealed_rows, after.parts, after.sealed_bytes) == (after.stored, sealed.parts, sealed.bytes)
+    assert after.log_bytes == 0
 
 
-async def test_a_stream_that_is_not_there_is_not_sealed(client: Client) -> None:
-    request = streams_pb2.SealStreamRequest(name="streams/nope")
-    refusal = await refused(client.unary(f"{STREAMS}/SealStream", request, streams_pb2.SealStreamResponse))
-    assert refusal.reason == "STREAM_NOT_FOUND"
+async def test_the_status_says_what_is_sealed_and_what_waits(client: Client) -> None:
+    before = (await status(client)).sealing
+    assert (before.lag_rows, before.parts, before.sealed_rows, before.seals) == (2 * (ROWS - 1), 0, 0, 0)
+    assert before.lag_bytes > 0
+    assert before.lag.ToNanoseconds() > 0
+    sealed = await seal(client)
+    found = await status(client)
+    after = found.sealing
+    assert (after.lag_rows, after.lag_bytes, after.lag.ToNanoseconds()) == (0, 0, 0)
+    assert (after.sealed_rows, after.parts, after.sealed_bytes) == (sealed.rows, sealed.parts, sealed.bytes)
+    assert (after.seals, after.failure_reason) == (1, "")
+    (stream,) = found.streams
+    assert (stream.rows, stream.sealed_rows, stream.parts) == (sealed.rows, sealed.rows, sealed.parts)
+    assert stream.sealed_bytes == sealed.bytes > 0
+    await ask(client, windows())
+    assert (await status(client)).sealing.footer_bytes > 0
+    await send(client, some(0, 10))
+    assert (await status(client)).sealing.lag_rows == 9
+    (stream,) = (await status(client)).streams
+    assert (stream.rows, stream.sealed_rows) == (sealed.rows + 9, sealed.rows)
 
 
-async def test_a_stream_keeps_for_as_long_as_it_says(client: Client) -> None:
-    now = time.time_ns()
-    await send(client, write(batch(f64("v", 1.0, 2.0), times=[now - 9_000 * DAY_NS, now - 9_000 * DAY_NS])))
+async def test_a_second_seal_has_nothing_to_do(client: Client) -> None:
     await seal(client)
-    await send(client, write(batch(f64("v", 3.0), times=[now])))
-    await seal(client)
-    assert not (await retain(client, dry_run=False)).HasField("before_ns")
-    update = streams_pb2.UpdateStreamRequest(
-        stream=streams_pb2.Stream(name="streams/cpu", keep_for=Duration(seconds=8_000 * 86_400)),
-        update_mask=FieldMask(paths=["keep_for"]),
-    )
-    changed = (await client.unary(f"{STREAMS}/UpdateStream", update, streams_pb2.UpdateStreamResponse)).stream
-    assert changed.keep_for.seconds == 8_000 * 86_400
-    would = await retain(client, dry_run=True)
-    assert (would.rows, would.parts) == (2, 1)
-    assert (await ask(client, query()))[0] == [{"count": 3}]
-    went = await retain(client, dry_run=False)
-    assert (went.rows, went.parts, went.bytes) == (would.rows, would.parts, would.bytes)
-    assert (await ask(client, query()))[0] == [{"count": 1}]
-    assert (await stats(client)).stored == 3
+    again = await seal(client)
+    assert (again.rows, again.parts, again.bytes) == (0, 0, 0)
 
 
-async def test_a_damaged_part_is_data_loss_with_stream_and_range_and_no_path(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    now = time.time_ns()
-    async with serving(settings(data)) as (_, client):
-        for stream in ("cpu", "disk"):
-            values = [float(i % 7) for i in range(2_000)]
-            await send(client, write(batch(f64("v", *values), times=[now - i for i in range(2_000)]), stream=stream))
-            await seal(client, stream)
-    (part,) = data.glob("parts/1-1-*.mdb")
-    damaged = bytearray(part.read_bytes())
-    for at in range(4_096 * 2, len(damaged), 64):
-        damaged[at] ^= 1
-    part.write_bytes(damaged)
-    async with serving(settings(data)) as (_, client):
-        refusal = await refused(ask(client, query(measure("SUM", "v"))))
-        assert refusal.reason == "DATA_CORRUPT"
-        assert '"cpu"' in refusal.message
-        assert "backup" in refusal.message
-        assert str(tmp_path) not in refusal.message
-        assert (await ask(client, query(stream="disk")))[0] == [{"count": 2_000}]
+async def test_sealed_rows_are_there_after_a_restart(tmp_path: Path) -> None:
+    given = settings(tmp_path / "data")
+    async with serving(given) as (_, client):
+        await send(client, some(0, ROWS))
+        before, _ = await ask(client, windows())
+        sealed = await seal(client)
+    async with serving(given) as (_, client):
+        after, _ = await ask(client, windows())
+        found = (await status(client)).sealing
+    assert after == before
+    assert (found.sealed_rows, found.parts, found.lag_rows, found.seals) == (sealed.rows, sealed.parts, 0, 0)
 
 
-async def test_labels_and_texts_are_sealed_as_well(client: Client) -> None:
-    labels = write(batch(f64("v", 1.0, 2.0), times=[time.time_ns()] * 2))
-    labels.batch.columns.add(name="host", label=strings("a", "b"))
-    labels.batch.columns.add(name="note", text=strings("some", "more"))
-    await send(client, labels)
-    asked = query(measure("LAST", "note"), group_by=[{"column": "host"}])
-    before, _ = await ask(client, asked)
-    await seal(client)
-    assert (await ask(client, asked))[0] == before
+async def test_rows_are_taken_and_answered_while_they_are_sealed(client: Client) -> None:
+    async def write_on() -> int:
+        stored = 0
+        for turn in range(20):
+            stored += (await send(client, some(turn, 500))).stored
+        return stored
+
+    async def seal_on() -> int:
+        return sum([(await seal(client)).rows for _ in range(10)])
+
+    stored, sealed = await asyncio.gather(write_on(), seal_on())
+    sealed += (await seal(client)).rows
+    assert sealed == 2 * (ROWS - 1) + stored
+    ((row,), _) = await ask(client, query())
+    assert row["count"] == sealed
+
+
+async def test_only_a_stream_that_is_there_can_be_sealed(client: Client) -> None:
+    missing = await refused(seal(client, "memory"))
+    assert (missing.code, missing.reason) == (grpc.StatusCode.NOT_FOUND, "STREAM_NOT_FOUND")
+    wrong = await refused(seal(client, "no/stream"))
+    assert (wrong.code, wrong.reason, wrong.field) == (grpc.StatusCode.INVALID_ARGUMENT, "BAD_STREAM_ID", "name")
+    await client.new_namespace("other")
+    stranger = await client.new_key("admin", namespace="namespaces/other")
+    assert (await refused(seal(stranger))).reason == "STREAM_NOT_FOUND"
+
+
+async def test_administration_goes_on_while_seals_wait(client: Client) -> None:
+    seals = [asyncio.create_task(seal(client)) for _ in range(32)]
+    began = time.monotonic()
+    assert (await status(client)).version
+    assert time.monotonic() - began < 5
+    assert sum([(await done).rows for done in seals]) == 2 * (ROWS - 1)

@@ -39,7 +39,7 @@ impl PyWriteSession {
 
 #[pyclass(name = "Engine", module = "marigram.engine._core", frozen)]
 pub(super) struct PyEngine {
-    engine: Engine,
+    pub(super) engine: Engine,
     completions: Arc<Completions>,
     queries: Tickets,
     tickets: AtomicU64,

@@ -27,7 +27,11 @@ pub(super) fn to_dict<'py>(py: Python<'py>, stream: &Stream, now: i64) -> PyResu
     let watermark = stream.watermark(now);
     stats.set_item("max_time_ns", stream.watermark_state().max_time)?;
     stats.set_item("watermark_ns", watermark)?;
+    let (parts, sealed_rows, sealed_bytes) = stream.sealed_size();
     stats.set_item("log_bytes", stream.tail_size().1)?;
+    stats.set_item("sealed_rows", sealed_rows)?;
+    stats.set_item("sealed_bytes", sealed_bytes)?;
+    stats.set_item("parts", parts)?;
     stats.set_item("commit", stream.last_commit())?;
     let (parts, sealed_rows, sealed_bytes) = stream.sealed_size();
     stats.set_item("sealed_rows", sealed_rows)?;

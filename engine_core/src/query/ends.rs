@@ -11,6 +11,7 @@ use crate::column::BLOCK_ROWS;
 use crate::column::schema::TIME;
 use crate::error::{Error, Result};
 use crate::group::Grouper;
+use crate::scan::Type;
 use crate::scan::block::Values;
 use crate::scan::control::Pace;
 use crate::store::{ColumnRows, Part, Rows};
@@ -83,9 +84,7 @@ impl<'a> Lane<'a> {
             .ok_or_else(|| Error::internal("rows without times"))?;
         self.times_of = None;
         let rows = (blocks.start * BLOCK_ROWS) as u32..(blocks.end * BLOCK_ROWS).min(part.rows()) as u32;
-        for block in blocks.clone() {
-            self.count_nans(&times, block)?;
-        }
+        self.count_nans(source, &times, &blocks)?;
         let (least, greatest) = part.times();
         let is_inside = self.plan.scan.range.covers(least, greatest);
         let runs = part.runs()?;
@@ -113,38 +112,44 @@ impl<'a> Lane<'a> {
         Ok(())
     }
 
-    /// Counts NaN among the rows of a block that lie in the range.
-    fn count_nans(&mut self, times: &ColumnRows<'_>, block: usize) -> Result<()> {
-        self.reader.stay_or_turn_to(block);
-        for slot in 0..self.plan.slots.len() {
-            let Some(column) = self.plan.slots[slot].column else {
+    /// Counts NaN among the rows of the blocks that lie in the range.
+    fn count_nans(&mut self, source: &Rows, times: &ColumnRows<'_>, blocks: &Range<usize>) -> Result<()> {
+        let mut columns: Vec<usize> = self.plan.slots.iter().filter_map(|slot| slot.column).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        for column in columns {
+            let spec = &self.plan.columns[column];
+            let Some(found) = source.column(spec.stored)?.filter(|_| spec.data_type == Type::F64) else {
                 continue;
             };
-            let is_new = self.plan.slots[..slot].iter().all(|other| other.column != Some(column));
-            let nans = self
-                .reader
-                .place(column)
-                .map_or(0, |(found, block)| found.stats(block).nans);
-            if nans == 0 || !is_new {
-                continue;
-            }
-            let (range, (least, greatest)) = (self.plan.scan.range, times.time_bounds(block));
-            if range.covers(least, greatest) {
-                self.counts.nans[column] += u64::from(nans);
-                continue;
-            }
-            self.read_times(times, block)?;
-            let n = self.reader.rows();
-            let found = self.reader.load(column)?;
-            if let Values::F64(values) = &found.values {
-                let rows = values.iter().zip(&self.times[..]).take(n).enumerate();
-                let is_counted = |&(row, (value, &time)): &(usize, (&f64, &i64))| {
-                    value.is_nan() && range.contains(time) && found.valid.get(row)
-                };
-                self.counts.nans[column] += rows.filter(is_counted).count() as u64;
+            for block in blocks.clone() {
+                let nans = found.stats(block).nans;
+                if nans > 0 {
+                    self.counts.nans[column] += self.nans_inside(column, times, block, nans.into())?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Those of the NaN of a block that lie in the range.
+    fn nans_inside(&mut self, column: usize, times: &ColumnRows<'_>, block: usize, nans: u64) -> Result<u64> {
+        let (range, (least, greatest)) = (self.plan.scan.range, times.time_bounds(block));
+        if range.covers(least, greatest) {
+            return Ok(nans);
+        }
+        self.read_times(times, block)?;
+        self.reader.stay_or_turn_to(block);
+        let n = self.reader.rows();
+        let found = self.reader.load(column)?;
+        let Values::F64(values) = &found.values else {
+            return Err(Error::internal("doubles of another type"));
+        };
+        let rows = values.iter().zip(&self.times[..]).take(n).enumerate();
+        let is_counted = |&(row, (value, &time)): &(usize, (&f64, &i64))| {
+            value.is_nan() && range.contains(time) && found.valid.get(row)
+        };
+        Ok(rows.filter(is_counted).count() as u64)
     }
 
     /// Of an entity's rows those in the range.

@@ -29,6 +29,7 @@ pub(super) fn classify(error: heed::Error) -> Error {
 pub(super) fn of_io(error: &io::Error) -> Error {
     match error.raw_os_error() {
         Some(libc::EIO | libc::ENOSPC | libc::EFBIG | libc::EDQUOT) => store_full(&error.to_string()),
+        Some(libc::ENOMEM | libc::EMFILE | libc::ENFILE) => exhausted(&error.to_string()),
         _ => Error::internal(format!("data directory: {error}")),
     }
 }
@@ -39,6 +40,16 @@ pub(super) fn store_full(detail: &str) -> Error {
         Kind::StoreFull,
         "STORE_FULL",
         "the store could not be written: its disk is full or failing; writes are refused until there is room again, queries go on",
+    )
+    .with_detail(detail)
+}
+
+/// The process may map no more memory or open no more files: nothing is wrong with what was to be read.
+fn exhausted(detail: &str) -> Error {
+    Error::new(
+        Kind::LimitExceeded,
+        "PROCESS_LIMIT",
+        "the server's process may take no more memory or open no more files; ask for less at once, or raise its limits",
     )
     .with_detail(detail)
 }
@@ -91,6 +102,14 @@ mod tests {
             assert_eq!((error.kind(), error.reason()), (Kind::StoreFull, "STORE_FULL"));
         }
         assert_eq!(classify(heed::Error::Mdb(MdbError::MapFull)).kind(), Kind::StoreFull);
+    }
+
+    #[test]
+    fn what_the_process_may_not_have_is_no_damage() {
+        for code in [libc::ENOMEM, libc::EMFILE, libc::ENFILE] {
+            let error = classify(heed::Error::Io(io::Error::from_raw_os_error(code)));
+            assert_eq!((error.kind(), error.reason()), (Kind::LimitExceeded, "PROCESS_LIMIT"));
+        }
     }
 
     #[test]

@@ -51,6 +51,7 @@ pub(super) fn due(parts: &[Arc<PartHandle>], unreadable: &HashSet<Identity>) -> 
 /// Merges parts of one tile, neighbours in order of arrival. Nothing that is asked changes by it.
 pub(super) fn merge(shared: &Arc<Shared>, stream: &Arc<Stream>, parts: &[Arc<PartHandle>]) -> Result<()> {
     let _turn = shared.sealer.turn.lock().unwrap_or_else(PoisonError::into_inner);
+    publish::remove_unnamed(shared)?;
     let current = stream.parts();
     if !parts
         .iter()

@@ -4,6 +4,8 @@
 //! One thread, the committer, opens write transactions; everything else that changes is handed to it.
 
 mod ahead;
+pub mod backup;
+mod blank;
 mod blob;
 mod catalog;
 mod change;
@@ -18,6 +20,7 @@ mod keys;
 mod lock;
 mod manifest;
 mod merge;
+pub mod migrate;
 mod options;
 mod part;
 mod publish;

@@ -1,6 +1,6 @@
 //! From rows to parts that a stream has: built, written, and published by one transaction.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::change::Change;
@@ -84,7 +84,7 @@ pub(super) fn write(shared: &Shared, parts: &[Sealed]) -> Result<Vec<(Identity, 
     };
     let outcome = write_all();
     if outcome.is_err() {
-        remove_files(shared, &written);
+        remove_files(shared, written.iter().map(|(identity, _)| identity));
     }
     outcome.map(|()| written)
 }
@@ -126,29 +126,44 @@ pub(super) fn publish(
         Ok(())
     });
     if outcome.is_err() {
-        remove_unnamed(shared, parts);
+        let identities = parts.iter().map(|(identity, _)| *identity);
+        let mut doubtful = shared.sealer.doubtful.lock().unwrap_or_else(PoisonError::into_inner);
+        doubtful.extend(identities);
+        drop(doubtful);
+        // What cannot be removed now is looked at before the next seal.
+        let _ = remove_unnamed(shared);
     }
     outcome
 }
 
-/// Removes the files of parts whose publication failed. A failed commit may be on the disk all the same: what a record names, or
-/// what cannot be told now, stays, and the next opening of the store sees to it.
-fn remove_unnamed(shared: &Shared, parts: &[(Identity, PartRecord)]) {
+/// Removes the files of parts whose publication failed. A failed commit may be on the disk all the same: what a record names stays,
+/// and where that cannot be told now everything does, until it can: the next seal, or the next opening of the store.
+pub(super) fn remove_unnamed(shared: &Shared) -> Result<()> {
+    let mut doubtful = shared.sealer.doubtful.lock().unwrap_or_else(PoisonError::into_inner);
+    if doubtful.is_empty() {
+        return Ok(());
+    }
+    if shared.hot().is_none() {
+        // A change that changes nothing has the environment opened again.
+        shared.change(false, |_| Ok(()))?;
+    }
     let unnamed = shared.read(|hot| {
         let (txn, table) = (hot.read()?, hot.table(Table::Parts));
-        let mut unnamed = parts.to_vec();
-        for part in parts {
-            if table.get(&txn, &part.0).or_fault()?.is_some() {
-                unnamed.retain(|other| other.0 != part.0);
+        let mut unnamed = Vec::new();
+        for identity in &*doubtful {
+            if table.get(&txn, identity).or_fault()?.is_none() {
+                unnamed.push(*identity);
             }
         }
         Ok(unnamed)
-    });
-    remove_files(shared, &unnamed.unwrap_or_default());
+    })?;
+    remove_files(shared, unnamed.iter());
+    doubtful.clear();
+    Ok(())
 }
 
-fn remove_files(shared: &Shared, parts: &[(Identity, PartRecord)]) {
-    for (identity, _) in parts {
+fn remove_files<'a>(shared: &Shared, parts: impl Iterator<Item = &'a Identity>) {
+    for identity in parts {
         // One that cannot be removed now is named by no record, and goes at the next opening.
         let _ = file::remove(&shared.registry.path(identity, false));
     }

@@ -57,6 +57,8 @@ pub(super) struct Sealer {
     ready: Condvar,
     /// Held by whoever changes the parts of a stream.
     pub(super) turn: Mutex<()>,
+    /// Parts whose publication failed, and whose files are still there.
+    pub(super) doubtful: Mutex<Vec<Identity>>,
     /// Queries that run or wait: sealing leaves them half a core.
     queries: AtomicUsize,
 }
@@ -300,6 +302,7 @@ fn prefix_of<'a>(batches: impl Iterator<Item = &'a Arc<TailBatch>>, through: u64
 /// Seals the oldest rows of a stream, those of L0 values up to number `through`. None: there were none.
 pub(super) fn seal_once(shared: &Arc<Shared>, stream: &Arc<Stream>, through: u64) -> Result<Option<SealReport>> {
     let _turn = shared.sealer.turn.lock().unwrap_or_else(PoisonError::into_inner);
+    publish::remove_unnamed(shared)?;
     let snapshot = stream.snapshot();
     let Some(prefix) = prefix_of(snapshot.batches(), through) else {
         return Ok(None);

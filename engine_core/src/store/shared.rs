@@ -10,7 +10,6 @@ use super::hot::Hot;
 use super::lock::Directory;
 use super::manifest::{PartHandle, Registry};
 use super::options::StoreOptions;
-use super::part::file;
 use super::queue::Queue;
 use super::scrub::Scrubber;
 use super::sealer::{SealReport, Sealer};
@@ -252,9 +251,7 @@ impl Shared {
     /// Removes the files of parts that no record names any more. Who reads them still may.
     pub(super) fn unlink(&self, parts: &[Arc<PartHandle>]) {
         for part in parts {
-            self.registry.forget(part);
-            // One that cannot be removed now goes at the next opening.
-            let _ = file::remove(&self.registry.path(&part.identity, false));
+            self.registry.remove(part);
         }
     }
 

@@ -60,7 +60,9 @@ class Settings(BaseSettings):
     query_workers: int = Field(0, ge=0, le=256, description="threads that scan; 0: one a core")
     tail_limit_bytes: int = Field(0, ge=0, description="bound of rows in memory; 0: a quarter of memory, at most 2 GiB")
     sealing: bool = Field(True, description="seal rows in the background; else only when SealStream asks for it")
-    footer_bytes: int = Field(0, ge=0, description="memory for footers of parts; 0: 1/16 of memory, at most 256 MiB")
+    footer_bytes: int = Field(
+        0, ge=0, le=16 * 2**30, description="memory for footers of parts; 0: 1/16 of memory, at most 256 MiB"
+    )
     scrub_bytes_per_second: int = Field(
         8 * MIB, ge=0, description="bytes of parts read a second to find damage, daily; 0: none are"
     )

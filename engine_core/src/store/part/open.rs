@@ -19,8 +19,9 @@ use crate::codec::{floats, integers, text};
 use crate::column::packed::{BlockStats, Physical, Validity};
 use crate::column::schema::{ENTITY, TIME};
 use crate::column::{BLOCK_ROWS, ColumnId, NULL_CODE};
-use crate::error::Result;
+use crate::error::{Kind as ErrorKind, Result};
 use crate::store::check::{Content, check_file};
+use crate::store::fault;
 use crate::store::sys::Mapped;
 
 /// Numbers of opened parts: a part that is closed and opened again has another one.
@@ -54,8 +55,10 @@ impl Part {
             ));
         }
         check_file(path, Content::Records)?;
-        let mapped = Mapped::open(path, bytes as usize)
-            .map_err(|error| damaged(&identity, &format!("its file cannot be mapped: {error}")))?;
+        let mapped = Mapped::open(path, bytes as usize).map_err(|error| match fault::classify(error) {
+            error if error.kind() == ErrorKind::LimitExceeded => error,
+            error => damaged(&identity, &format!("its file cannot be mapped: {}", error.detail())),
+        })?;
         let key = header::key(Kind::Root, 0, 0);
         let (payload, crc) = header::open(&identity, key, value(&mapped, &identity, &key)?)?;
         if crc != root_crc {

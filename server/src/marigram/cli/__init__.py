@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from marigram.cli import failures, groups
+from marigram.cli import backup, failures, groups
 from marigram.cli.options import EXIT_CODES, Address, FileFormat, Format, Output, Profile, Shape
 
 
@@ -18,7 +18,7 @@ class _InOrder(TyperGroup):
     """Commands in the order in which they are needed."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        first = ["serve", "import", "query", "streams", "status", "top", "key", "namespace", "inspect", "demo"]
+        first = ["serve", "import", "query", "streams", "status", "top", "key", "namespace", "backup", "inspect", "demo"]
         return [*first, *(name for name in super().list_commands(ctx) if name not in first)]
 
 
@@ -79,6 +79,9 @@ def serve(
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     log_format: Annotated[str | None, typer.Option(help="auto, json or console.")] = None,
     reflection: Annotated[bool | None, typer.Option("--reflection/--no-reflection", help="Serve reflection.")] = None,
+    sealing: Annotated[
+        bool | None, typer.Option("--sealing/--no-sealing", help="Seal rows in the background; on unless told.")
+    ] = None,
     more: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting.")] = None,
     until_stdin_ends: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
@@ -100,7 +103,8 @@ def serve(
 
     flags: dict[str, object] = dict(words.setting(text) for text in more or ())
     named = {"data_dir": data_dir, "host": host, "port": port, "log_level": log_level, "log_format": log_format}
-    flags |= {name: value for name, value in (*named.items(), ("reflection", reflection)) if value is not None}
+    switches = {"reflection": reflection, "sealing": sealing}
+    flags |= {name: value for name, value in (named | switches).items() if value is not None}
     try:
         loaded = settings.load(flags, config)
     except ValueError as error:
@@ -334,6 +338,7 @@ def top(
 app.add_typer(groups.streams, name="streams")
 app.add_typer(groups.key, name="key")
 app.add_typer(groups.namespace, name="namespace")
+app.add_typer(backup.backup, name="backup")
 
 
 @app.command("inspect", epilog=EXIT_CODES)

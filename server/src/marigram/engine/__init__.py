@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from marigram.engine import _core
+from marigram.engine.backup import Backup
 from marigram.engine.model import (
     Column,
     ColumnType,
@@ -27,6 +28,7 @@ from marigram.engine.tickets import Tickets
 from marigram.errors import FailedPrecondition
 
 __all__ = [
+    "Backup",
     "Column",
     "ColumnType",
     "Engine",
@@ -250,6 +252,20 @@ class Engine:
     def verify(self) -> Sequence[str]:
         """Checks every header and block; what is damaged, empty when all is sound."""
         return self._core.verify()
+
+    def backup(self, target: Path, base: Path | None = None) -> Backup:
+        """Makes a backup while everything goes on: all that was committed when it was begun. For a pool.
+
+        Args:
+            target: a directory that is not there.
+            base: an earlier backup of the same store on the same filesystem, whose parts are shared.
+
+        Raises:
+            AlreadyExists: the target is there.
+            StoreFull: there is no room for it; nothing of it is left.
+            Corrupt: the store is damaged.
+        """
+        return Backup.from_core(_core.backup(self._core, target, base))
 
     def _running(self) -> Tickets:
         if self._tickets is None:

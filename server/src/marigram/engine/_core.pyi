@@ -4,6 +4,7 @@ Namespaces are numbers here (`namespace_id` finds them); times are Unix nanoseco
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, final
 
 VERSION: str
@@ -109,3 +110,20 @@ class Engine:
 
     def verify(self) -> Sequence[str]:
         """Checks every header and block; returns what is damaged, empty when all is sound."""
+
+# Backups. Dicts: store_id, created_ns, commits (name and commit of each namespace), files, bytes, shared_parts,
+# shared_bytes, records, parts, sealed_rows, unsealed_rows; of a rollback transaction, kept and the last four.
+def backup(engine: Engine, target: Path, base: Path | None = None) -> dict[str, Any]:
+    """Makes a backup of an open directory while everything goes on."""
+
+def backup_offline(directory: Path, target: Path, base: Path | None = None) -> dict[str, Any]:
+    """Makes a backup of a directory that nobody has open."""
+
+def verify_backup(path: Path) -> dict[str, Any]:
+    """Reads everything in a backup and checks it."""
+
+def restore_backup(path: Path, target: Path) -> dict[str, Any]:
+    """Makes a directory from a backup, and checks it before it has its name."""
+
+def rollback_to_previous(directory: Path) -> dict[str, Any]:
+    """Rolls a directory that nobody has open back by one transaction."""

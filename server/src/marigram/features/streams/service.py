@@ -16,9 +16,10 @@ SERVICE = "marigram.v1.StreamsService"
 class StreamsService:
     """Streams by name: made, listed, changed, sealed, deleted."""
 
-    def __init__(self, engine: Engine, pages: wire.PageTokens) -> None:
+    def __init__(self, engine: Engine, pages: wire.PageTokens, seal_seconds: float) -> None:
         self._engine = engine
         self._pages = pages
+        self._seal_seconds = seal_seconds
 
     def register(self, methods: Methods) -> None:
         """Says what is served."""
@@ -27,7 +28,8 @@ class StreamsService:
         methods.control(f"{SERVICE}/ListStreams", streams_pb2.ListStreamsRequest, self.ListStreams)
         methods.control(f"{SERVICE}/UpdateStream", streams_pb2.UpdateStreamRequest, self.UpdateStream)
         methods.control(f"{SERVICE}/DeleteStream", streams_pb2.DeleteStreamRequest, self.DeleteStream)
-        methods.control(f"{SERVICE}/SealStream", streams_pb2.SealStreamRequest, self.SealStream)
+        seal = (f"{SERVICE}/SealStream", streams_pb2.SealStreamRequest, self.SealStream)
+        methods.control(*seal, seconds=self._seal_seconds, lengthy=True)
         methods.control(f"{SERVICE}/ApplyRetention", streams_pb2.ApplyRetentionRequest, self.ApplyRetention)
 
     def CreateStream(self, request: streams_pb2.CreateStreamRequest) -> streams_pb2.CreateStreamResponse:
