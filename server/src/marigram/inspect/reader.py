@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from marigram.errors import FailedPrecondition, InvalidArgument, NotFound, Unsupported
-from marigram.inspect import series
+from marigram.inspect import backups, series
 from marigram.inspect.codecs import BLOCK
 from marigram.inspect.damage import Damage, Damages
 from marigram.inspect.fields import demand
@@ -168,6 +168,14 @@ class DataDirectory:
         Raises:
             Damage: bytes are not what was written, and this is no salvage.
         """
+        backup = backups.check(self._directory, self._damages)
+        catalog = self._hot.catalog
+        if backup is not None:
+            commits = {number: counters.commit for number, counters in catalog.namespace_counters.items()}
+            known = tuple((one.number, commits.get(one.number), one.name) for one in catalog.namespaces.values())
+            with self._damages.at(backups.LIST, "the list"):
+                demand(catalog.format is None or catalog.format.store == backup.store, "the backup is of this store")
+                demand(known == backup.namespaces, "namespaces and their commits are those of the store")
         self._hot.read_the_rest()
         for stream in self._hot.catalog.streams.values():
             for _ in self.pieces(stream):
