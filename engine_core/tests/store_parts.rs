@@ -5,9 +5,10 @@ mod store_support;
 
 use std::fs;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use marigram_core::codec::checksum::crc32c;
 use marigram_core::column::batch::BatchColumn;
 use marigram_core::column::packed::pack;
 use marigram_core::column::{
@@ -15,7 +16,7 @@ use marigram_core::column::{
 };
 use marigram_core::error::Kind;
 use marigram_core::store::{CommitItem, Store, Stream};
-use marigram_core::time::SECOND_NS;
+use marigram_core::time::{ManualClock, SECOND_NS};
 use marigram_core::wire::v1;
 use query_support::{Cell, ask, by, compare, measure, spec, table, tumbling};
 use store_support::{Bed, NOW, commit, options};
@@ -582,4 +583,71 @@ fn full_tails_are_sealed_in_the_background() {
     assert!(status.sealing.parts > 0 && status.sealing.failure.is_none());
     assert_eq!(status.sealing.rows + status.sealing.lag_rows, 400_000);
     bed.store.verify().unwrap();
+}
+
+/// A store of format 1 with sealed rows of every type, and the checksum of what it answers.
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1-parts")
+}
+
+fn checksum_of(stream: &Arc<Stream>) -> String {
+    format!("{:08x}\n", crc32c(answers(stream).join("\n").as_bytes()))
+}
+
+fn copy_of_fixture(to: &Path) {
+    fs::create_dir(to.join("parts")).unwrap();
+    for folder in ["", "parts"] {
+        for entry in fs::read_dir(fixture().join(folder)).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_file() {
+                fs::copy(entry.path(), to.join(folder).join(entry.file_name())).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "makes a fixture, once a format version"]
+fn make_the_fixture() {
+    assert!(!fixture().exists(), "a fixture is never made again");
+    let bed = Bed::new();
+    let streams = twins(&bed);
+    let mut random = Random(31);
+    write(&bed, &streams, &mut random, 2_500, 3, false);
+    bed.store.seal(&streams[0]).unwrap();
+    write(&bed, &streams, &mut random, 700, 1, true);
+    bed.store.seal(&streams[0]).unwrap();
+    write(&bed, &streams, &mut random, 40, 1, false);
+    let checksum = checksum_of(&streams[0]);
+    bed.store.delete_stream(bed.ns, "twin").unwrap();
+    bed.store.close().unwrap();
+    fs::create_dir_all(fixture().join("parts")).unwrap();
+    fs::write(fixture().join("answers"), checksum).unwrap();
+    for name in ["MARIGRAM", "hot.mdb"] {
+        fs::copy(bed.path().join(name), fixture().join(name)).unwrap();
+    }
+    for path in part_files(&bed) {
+        fs::copy(&path, fixture().join("parts").join(path.file_name().unwrap())).unwrap();
+    }
+}
+
+#[test]
+fn parts_of_format_1_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    copy_of_fixture(dir.path());
+    let clock = Arc::new(ManualClock::at(NOW));
+    let store = Store::open(dir.path(), options(&clock)).unwrap();
+    let stream = store.stream(store.namespace("default").unwrap(), "rows").unwrap();
+    assert_eq!((stream.rows(), stream.tail_size().0), (3_240, 40));
+    assert_eq!(
+        checksum_of(&stream),
+        fs::read_to_string(fixture().join("answers")).unwrap()
+    );
+    store.verify().unwrap();
+    // And it is written on.
+    assert_eq!(store.seal(&stream).unwrap().rows, 40);
+    assert_eq!(
+        checksum_of(&stream),
+        fs::read_to_string(fixture().join("answers")).unwrap()
+    );
+    store.verify().unwrap();
 }

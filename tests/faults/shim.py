@@ -48,7 +48,8 @@ class Kind(enum.IntFlag):
 
 @dataclass(frozen=True)
 class Record:
-    """One call of the trace; ``data``: what was written, the path opened, unlinked or made, both of a rename, or the mark."""
+    """One call of the trace; ``data``: what was written, the path opened, unlinked or made, both of a rename, or the
+    mark."""
 
     kind: Kind
     file: int

@@ -1,4 +1,5 @@
-"""T7: one flipped bit anywhere in the hot environment or in a part is found, or does not matter. It never changes an answer."""
+"""T7: one flipped bit anywhere in the hot environment or in a part is found, or does not matter. It never changes an
+answer."""
 
 import random
 import shutil

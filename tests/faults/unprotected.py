@@ -8,7 +8,6 @@ import sys
 
 import lmdb
 
-
 PART_KEY = 7  # bytes of a key in a part, whose records lie in no table with a name
 
 

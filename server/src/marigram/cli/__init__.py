@@ -18,8 +18,19 @@ class _InOrder(TyperGroup):
     """Commands in the order in which they are needed."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        first = ["serve", "import", "query", "streams", "status", "top", "key", "namespace"]
-        first += ["backup", "inspect", "demo"]
+        first = [
+            "serve",
+            "import",
+            "query",
+            "streams",
+            "status",
+            "top",
+            "key",
+            "namespace",
+            "backup",
+            "inspect",
+            "demo",
+        ]
         return [*first, *(name for name in super().list_commands(ctx) if name not in first)]
 
 
