@@ -491,6 +491,34 @@ fn parts_of_like_size_become_one_and_no_answer_changes() {
     assert_twins_agree(&streams);
 }
 
+/// Twins for a reader that is not ours (`tests/inspect`): merged, sealed and in the log; symbols as codes and as texts.
+#[test]
+#[ignore = "makes a fixture"]
+fn make_the_twins() {
+    let target = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/inspect/twins");
+    assert!(!target.exists(), "a fixture is never made again");
+    let bed = Bed::new();
+    let streams = twins(&bed);
+    let mut random = Random(33);
+    for round in 0..5 {
+        write(&bed, &streams, &mut random, 300, 1, round % 3 == 2);
+        bed.store.seal(&streams[0]).unwrap();
+    }
+    assert!(bed.store.merge(&streams[0]).unwrap() > 0);
+    write(&bed, &streams, &mut random, 1_100, 3, false);
+    bed.store.seal(&streams[0]).unwrap();
+    write(&bed, &streams, &mut random, 90, 1, true);
+    assert_eq!(streams[0].rows(), 2_690);
+    bed.store.close().unwrap();
+    fs::create_dir_all(target.join("parts")).unwrap();
+    for name in ["MARIGRAM", "hot.mdb"] {
+        fs::copy(bed.path().join(name), target.join(name)).unwrap();
+    }
+    for path in part_files(&bed) {
+        fs::copy(&path, target.join("parts").join(path.file_name().unwrap())).unwrap();
+    }
+}
+
 #[test]
 fn retention_drops_whole_parts_counts_them_and_gives_their_room_back() {
     let mut bed = Bed::new();

@@ -1,7 +1,11 @@
 """crc32c in numpy is that of RFC 3720."""
 
 import random
+from pathlib import Path
 
+import pytest
+
+from marigram.inspect import checksum
 from marigram.inspect.checksum import crc32c, crc32c_of
 
 
@@ -24,6 +28,14 @@ def test_published_values() -> None:
 
 def test_pieces_are_one_message() -> None:
     assert crc32c(b"1234", b"", memoryview(b"56789")) == 0xE306_9283
+
+
+def test_a_file_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checksum, "_AT_ONCE", 1_024)
+    for size in (0, 5, 1_024, 1_025, 5_000):
+        data = random.Random(size).randbytes(size)
+        (tmp_path / "file").write_bytes(data)
+        assert checksum.crc32c_of_file(tmp_path / "file") == plain(data)
 
 
 def test_messages_of_all_lengths_together() -> None:

@@ -66,6 +66,16 @@ def test_the_store_that_is_kept_of_format_1(fixture_store: Path) -> None:
     assert load.drop_columns(["time"]).to_pylist() == [{"entity": '{host="a"}', "host": "a", "value": None}] * 2
 
 
+def test_a_stream_that_was_sealed_and_merged_has_the_rows_of_its_twin_in_the_log() -> None:
+    """The test `make_the_twins` of the core made the store: symbols are codes in some rows and texts in others."""
+    with open_copy(Path(__file__).parent / "twins") as data:
+        data.verify()
+        sealed, log = (data.stream("default", name) for name in ("rows", "twin"))
+        assert (data.figures(sealed).sealed_rows, data.figures(log).sealed_rows) == (2_600, 0)
+        assert len(data.rows(log)) == 2_690
+        assert same(data.rows(sealed), data.rows(log))
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [

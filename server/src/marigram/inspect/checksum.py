@@ -9,6 +9,7 @@ four bytes.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +77,16 @@ def crc32c_of(messages: Sequence[bytes | memoryview]) -> Words:
             some = indices[start : start + step]
             sums[some] = _together([messages[index] for index in some], level)
     return sums
+
+
+def crc32c_of_file(file: Path) -> int:
+    """crc32c of all that a file holds."""
+    level = _AT_ONCE.bit_length() - _PIECE.bit_length()
+    with file.open("rb") as opened:
+        found = crc32c(opened.read(file.stat().st_size % _AT_ONCE))  # so that what follows is a power of two of pieces
+        while data := opened.read(_AT_ONCE):
+            found = int(_moved(np.array([found], np.uint32), _move(level))[0]) ^ crc32c(data)
+    return found
 
 
 def _together(messages: Sequence[bytes | memoryview], level: int) -> Words:

@@ -93,19 +93,21 @@ class Hot:
 
     def texts(self, stream: StreamKey, column: int) -> list[str | None]:
         """The dictionary of a column: texts by code, 0 is null. What cannot be read is None."""
-        length = self.catalog.lengths.get((*stream, column), 1)
-        found: list[str | None] = [None] * length
+        length = self.catalog.lengths.get((*stream, column))
+        found: list[str | None] = [None] * (length or 1)
 
         def take(key: bytes, fields: Fields) -> int:
             (first,) = struct.unpack(">I", key[10:])
             page = records.read_dictionary(fields)
-            demand(first >= 1 and first + len(page) <= length, f"codes are below {length}")
-            demand(page, "a page has texts")
-            found[first : first + len(page)] = page
+            following = first + len(page)
+            demand(first >= 1 and page and (length is None or following <= length), "codes are those of the dictionary")
+            found.extend([None] * (following - len(found)))
+            found[first:following] = page
             return len(page)
 
         there = sum(self.read(Table.DICTIONARIES, take, struct.pack(">IIH", *stream, column)))
-        if there != length - 1:
+        if there != (length or 1) - 1:
+            length = length or 1
             rule = f"the dictionary of column {column} has {length - 1} texts by its length, {there} are there"
             self._damages.add(Damage(FILE, f"table dictionaries, {named(stream)}", rule))
         return found

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from marigram.errors import FailedPrecondition, InvalidArgument, NotFound, Unsupported
-from marigram.inspect import series
+from marigram.inspect import backups, series
 from marigram.inspect.codecs import BLOCK
 from marigram.inspect.damage import Damage, Damages
 from marigram.inspect.fields import demand
@@ -40,9 +40,11 @@ _STORED = {
     Type.I64: Physical.I64,
     Type.BOOL: Physical.BOOL,
     Type.TIMESTAMP: Physical.I64,
-    Type.SYMBOL: Physical.CODE,
+    Type.SYMBOL: Physical.TEXT,
     Type.TEXT: Physical.TEXT,
 }
+_STRINGS = (Type.SYMBOL, Type.TEXT)
+"""Types whose values are codes or texts: symbols past their bound become texts, and what is stored stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,14 @@ class DataDirectory:
         Raises:
             Damage: bytes are not what was written, and this is no salvage.
         """
+        backup = backups.check(self._directory, self._damages)
+        catalog = self._hot.catalog
+        if backup is not None:
+            commits = {number: counters.commit for number, counters in catalog.namespace_counters.items()}
+            known = tuple((one.number, commits.get(one.number), one.name) for one in catalog.namespaces.values())
+            with self._damages.at(backups.LIST, "the list"):
+                demand(catalog.format is None or catalog.format.store == backup.store, "the backup is of this store")
+                demand(known == backup.namespaces, "namespaces and their commits are those of the store")
         self._hot.read_the_rest()
         for stream in self._hot.catalog.streams.values():
             for _ in self.pieces(stream):
@@ -212,7 +222,7 @@ class _Columns:
         self._stream = stream
         self._schema = directory.schema(stream)
         key = stream.namespace, stream.number
-        coded = [ENTITY, *(column.number for column in stream.columns if column.type is Type.SYMBOL)]
+        coded = [ENTITY, *(column.number for column in stream.columns if column.type in _STRINGS)]
         self._texts: dict[int, pa.LargeStringArray] = {
             number: pa.array(directory.texts(key, number), pa.large_string()) for number in coded
         }
@@ -230,14 +240,15 @@ class _Columns:
     def table(self, rows: Rows) -> pa.Table:
         """Some rows. Those whose time or entity is lost are left out."""
         demand(all(number < len(self._schema) for number in rows.columns), "columns are those of the schema")
-        columns = [self._number_column(TIME, Physical.I64, rows), self._text_column(ENTITY, ENTITY, rows)]
+        columns = [self._plain(TIME, Physical.I64, rows), self._looked_up(ENTITY, ENTITY, rows)]
         for column in self._stream.columns:
+            physical, _ = rows.columns.get(column.number, (None, None))
             if column.type is Type.LABEL:
-                columns.append(self._text_column(column.number, ENTITY, rows))
-            elif column.type is Type.SYMBOL:
-                columns.append(self._text_column(column.number, column.number, rows))
+                columns.append(self._looked_up(column.number, ENTITY, rows))
+            elif column.type in _STRINGS and physical is Physical.CODE:
+                columns.append(self._looked_up(column.number, column.number, rows))
             else:
-                columns.append(self._number_column(column.number, _STORED[column.type], rows))
+                columns.append(self._plain(column.number, _STORED[column.type], rows))
         table = pa.Table.from_arrays(columns, schema=self._schema)
         missing = {*rows.lost.get(TIME, ()), *rows.lost.get(ENTITY, ())}
         if not missing:
@@ -252,7 +263,8 @@ class _Columns:
         demand(found is physical, f"{self.name(number)} is stored as {physical.name}, not {found.name}")
         return values
 
-    def _number_column(self, number: int, physical: Physical, rows: Rows) -> pa.Array:
+    def _plain(self, number: int, physical: Physical, rows: Rows) -> pa.Array:
+        """A column whose values are stored themselves."""
         kind = self._schema.field(number).type
         values = self._values(number, physical, rows)
         if values is None:
@@ -263,13 +275,14 @@ class _Columns:
         array = pa.array(values.data, mask=None if values.valid is None else ~values.valid)
         return array.view(kind) if kind == _INSTANT else array
 
-    def _text_column(self, number: int, stored: int, rows: Rows) -> pa.Array:
+    def _looked_up(self, number: int, stored: int, rows: Rows) -> pa.Array:
+        """A column of texts that codes stand for: those of the column itself or, for a label, of the entity."""
         texts = self._texts[number]
         values = self._values(stored, Physical.CODE, rows)
         if values is None:
             return pa.nulls(rows.count, pa.large_string())
         codes: Any = values.data
-        demand(codes.max(initial=0) < max(1, len(texts)), f"codes of {self.name(stored)} are those of its dictionary")
+        demand(codes.max(initial=0) < len(texts), f"codes of {self.name(stored)} are those of its dictionary")
         return texts.take(pa.array(codes))
 
 
