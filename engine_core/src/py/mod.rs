@@ -6,7 +6,9 @@ mod engine;
 mod error;
 mod reencode;
 mod status;
+mod storage;
 mod streams;
+mod verify;
 
 use pyo3::prelude::*;
 
@@ -21,5 +23,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("STREAM_QUERY", engine::STREAM_QUERY)?;
     module.add_class::<engine::PyEngine>()?;
     module.add_class::<engine::PyWriteSession>()?;
+    verify::register(module)?;
     reencode::register(module)
 }

@@ -18,7 +18,7 @@ pub(super) const HOT_NEW: &str = "hot.new";
 pub(super) const PARTS: &str = "parts";
 const LOCK: &str = "lock";
 const RESERVE: &str = "reserve";
-const MARKER: &str = "MARIGRAM";
+pub(super) const MARKER: &str = "MARIGRAM";
 
 /// Filesystems that more than one machine may write, or that a process of its own serves: LMDB's map and locks are not to
 /// be trusted there. Numbers from statfs(2).
