@@ -156,7 +156,16 @@ async def running(port: int = 0, state: FakeServer | None = None) -> AsyncIterat
         "AdminService": service(
             admin_pb2,
             "AdminService",
-            ("CreateNamespace", "ListNamespaces", "CreateApiKey", "ListApiKeys", "RevokeApiKey", "GetStatus"),
+            (
+                "CreateNamespace",
+                "ListNamespaces",
+                "CreateApiKey",
+                "ListApiKeys",
+                "RevokeApiKey",
+                "GetStatus",
+                "GetStorage",
+                "VerifyStore",
+            ),
         )
         | {"WatchStatus": several(admin_pb2.WatchStatusRequest, "WatchStatus")},
     }

@@ -153,6 +153,30 @@ async def test_a_seal_says_what_it_came_to(client: Client, server: FakeServer) -
     assert server.sent("SealStream")[0].name == "streams/cpu"
 
 
+async def test_storage_is_read_by_stream_column_and_codec(client: Client, server: FakeServer) -> None:
+    codec = admin_pb2.CodecStorage(codec="frame", blocks=3, bytes=100)
+    column = admin_pb2.ColumnStorage(
+        name="n", layout=admin_pb2.COLUMN_LAYOUT_I64, rows=50, blocks=3, bytes=100, plain_bytes=400, codecs=[codec]
+    )
+    stream = admin_pb2.StreamStorage(name="streams/cpu", sealed_rows=50, parts=1, sealed_bytes=200, columns=[column])
+    stream.lag.FromTimedelta(timedelta(seconds=2))
+    server.will("GetStorage", admin_pb2.GetStorageResponse(streams=[stream]), admin_pb2.GetStorageResponse())
+    (found,) = await client.storage("cpu")
+    assert (found.name, found.sealed_rows, found.parts, found.sealed_bytes) == ("cpu", 50, 1, 200)
+    assert found.lag == timedelta(seconds=2)
+    (read,) = found.columns
+    assert (read.name, read.layout, read.ratio) == ("n", "i64", 4.0)
+    assert (read.codecs[0].codec, read.codecs[0].blocks, read.codecs[0].bytes) == ("frame", 3, 100)
+    assert await client.storage() == ()
+    assert [request.stream for request in server.sent("GetStorage")] == ["streams/cpu", ""]
+
+
+async def test_a_verification_says_what_it_read(client: Client, server: FakeServer) -> None:
+    server.will("VerifyStore", admin_pb2.VerifyStoreResponse(records=9, rows=4, parts=2, part_rows=7))
+    found = await client.verify()
+    assert (found.records, found.rows, found.parts, found.part_rows, found.blocks) == (9, 4, 2, 7, 0)
+
+
 async def test_a_key_shows_its_secret_once_and_not_when_printed(client: Client, server: FakeServer) -> None:
     key = admin_pb2.ApiKey(name="keys/k1", namespace="namespaces/default", scopes=["ingest:write"])
     server.will("CreateApiKey", admin_pb2.CreateApiKeyResponse(key=key, secret="hush"))

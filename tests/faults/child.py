@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from marigram.engine import _core
+from marigram.errors import Corrupt
 from marigram.v1 import ingest_pb2, queries_pb2
 from tests.faults import rows
 
@@ -104,7 +105,11 @@ class Child:
         return {"rows": deleted, "commit": commit}
 
     def verify(self) -> dict[str, Any]:
-        return {"damaged": list(self.opened.verify())}
+        try:
+            self.opened.verify()
+        except Corrupt as error:
+            return {"damaged": [error.message]}
+        return {"damaged": []}
 
     def status(self) -> dict[str, Any]:
         return {"status": self.opened.status(self.namespace)}

@@ -132,10 +132,22 @@ def stream(name: str = "flights", **changed: object) -> StreamStatus:
 STREAMS = (
     stream("flights"),
     stream(
-        "weather", rows=26_115, entities=3, watermark_ns=START_NS - 3_600 * SECOND_NS * 24 * 400, rows_per_second=91
+        "weather",
+        rows=26_115,
+        sealed_rows=26_115,
+        entities=3,
+        watermark_ns=START_NS - 3_600 * SECOND_NS * 24 * 400,
+        rows_per_second=91,
     ),
-    stream("host", rows=8_402, entities=1, watermark_ns=START_NS - 11 * SECOND_NS, rows_per_second=4),
-    stream("orders", rows=98_211_004, entities=1_203_400, watermark_ns=START_NS - 4_000 * SECOND_NS, rows_per_second=0),
+    stream("host", rows=8_402, sealed_rows=0, entities=1, watermark_ns=START_NS - 11 * SECOND_NS, rows_per_second=4),
+    stream(
+        "orders",
+        rows=98_211_004,
+        sealed_rows=89_323_275,
+        entities=1_203_400,
+        watermark_ns=START_NS - 4_000 * SECOND_NS,
+        rows_per_second=0,
+    ),
 )
 
 

@@ -101,6 +101,25 @@ async def test_only_cells_whose_text_changed_are_written(monkeypatch: pytest.Mon
     assert written == [("flights", "rows")]
 
 
+async def test_the_share_of_sealed_rows_and_what_waits_are_shown() -> None:
+    app, gateway, clock = application()
+    async with app.run_test(size=SIZE) as pilot:
+        await live(pilot, gateway, clock)
+        assert "9.00 M rows not sealed for 1 min 34 s · 41 parts" in screen_text(app)
+        none_left = replace(status().sealing, lag_rows=0)
+        gateway.push(status(3, sealing=none_left))
+        await settle(pilot)
+        assert "all sealed · 41 parts" in screen_text(app)
+        gateway.push(status(4, sealing=replace(none_left, failure_reason="STORE_FULL")))
+        await settle(pilot)
+        assert "sealing fails: STORE_FULL" in screen_text(app)
+    app, gateway, clock = application()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await live(pilot, gateway, clock)
+        (line,) = [line for line in screen_text(app).splitlines() if "flights" in line]
+        assert "91 %" in line
+
+
 async def test_a_filter_narrows_the_table_and_escape_shows_all() -> None:
     app, gateway, clock = application()
     async with app.run_test(size=SIZE) as pilot:

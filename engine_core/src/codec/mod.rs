@@ -27,5 +27,29 @@ mod tests;
 pub mod text;
 mod whole_bytes;
 
+/// What the codec of this number is called, as the file that chooses it lists it.
+pub fn name(codec: u8) -> Option<&'static str> {
+    Some(match codec {
+        0 => "constant",
+        1 => "bytes",
+        2 => "frame",
+        3 => "delta",
+        4 => "linear",
+        5 => "runs",
+        6 => "dictionary",
+        16 => "bits",
+        17 => "decimals",
+        18 => "real doubles",
+        32 => "none",
+        33 => "all",
+        34 => "bits",
+        35 => "changes",
+        48 => "plain",
+        49 => "zstd",
+        50 => "dictionary",
+        _ => return None,
+    })
+}
+
 /// Values in a whole block.
 pub const BLOCK: usize = 1024;

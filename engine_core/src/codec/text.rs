@@ -194,6 +194,17 @@ impl Texts<'_> {
     }
 }
 
+/// Bytes of the texts of a block, of each row its own; only the lengths are read unless it has a dictionary. None if the bytes are
+/// no such block.
+pub fn plain_bytes(bytes: &[u8], rows: usize) -> Option<u64> {
+    let mut fields = Fields::new(bytes);
+    if fields.byte()? != DICTIONARY {
+        return integers::sum(fields.nested()?, rows).and_then(|sum| sum.try_into().ok());
+    }
+    let texts = decode(bytes, rows)?;
+    Some((0..rows).map(|row| texts.get(row).len() as u64).sum())
+}
+
 /// Decodes a block of so many rows; None if the bytes are no such block.
 pub fn decode(bytes: &[u8], rows: usize) -> Option<Texts<'_>> {
     let mut fields = Fields::new(bytes);

@@ -10,9 +10,9 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyList, PyMapping};
 
 use super::completions::Completions;
-use super::{error, status, streams};
+use super::{error, status, storage, streams, verify};
 use crate::engine::{Engine, EngineOptions};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::ingest::{WriteMethod, WriteSession};
 use crate::query::{QueryMethod, Tickets};
 use crate::store::NamespaceId;
@@ -320,11 +320,16 @@ impl PyEngine {
         status::to_dict(py, store, &found, self.engine.queries.running(), NamespaceId(namespace))
     }
 
-    fn verify(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        match py.detach(|| self.engine.store.verify()) {
-            Ok(_) => Ok(Vec::new()),
-            Err(error) if error.kind() == Kind::Corrupt => Ok(vec![format!("{error} ({})", error.detail())]),
-            Err(error) => Err(error.into()),
-        }
+    fn storage<'py>(&self, py: Python<'py>, namespace: u32, name: &str) -> PyResult<Bound<'py, PyDict>> {
+        let store = &self.engine.store;
+        let (stream, found) = py.detach(|| {
+            let stream = store.stream(NamespaceId(namespace), name)?;
+            store.storage(&stream).map(|found| (stream, found))
+        })?;
+        storage::to_dict(py, &stream, &found)
+    }
+
+    fn verify<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        verify::to_dict(py, py.detach(|| self.engine.store.verify()))
     }
 }

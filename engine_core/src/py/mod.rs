@@ -7,7 +7,9 @@ mod engine;
 mod error;
 mod reencode;
 mod status;
+mod storage;
 mod streams;
+mod verify;
 
 use pyo3::prelude::*;
 
@@ -23,5 +25,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<engine::PyEngine>()?;
     module.add_class::<engine::PyWriteSession>()?;
     backup::register(module)?;
+    verify::register(module)?;
     reencode::register(module)
 }

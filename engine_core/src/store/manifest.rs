@@ -265,6 +265,13 @@ impl Registry {
         drop(oldest);
     }
 
+    /// Lets go of all parts: a file that nobody reads any more is closed, so that this process may open it again.
+    pub(super) fn close(&self) {
+        let recent = std::mem::take(&mut *self.recent.lock().unwrap_or_else(PoisonError::into_inner));
+        // Dropped outside the lock.
+        drop(recent);
+    }
+
     /// Lets go of a part that is none of the stream's any more.
     pub(super) fn forget(&self, handle: &PartHandle) {
         let open = handle.open.lock().unwrap_or_else(PoisonError::into_inner).upgrade();

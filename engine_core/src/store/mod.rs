@@ -36,6 +36,7 @@ mod sealer;
 mod shared;
 mod space;
 pub mod status;
+mod storage;
 pub mod stream;
 mod sys;
 mod tables;
@@ -63,6 +64,7 @@ pub use scrub::{DamagedPart, ScrubStatus};
 pub use sealer::{QueryGuard, SealReport};
 pub use space::Usage;
 pub use status::{SealingStatus, StoreStatus, StreamRate};
+pub use storage::{CodecStorage, ColumnStorage, Storage};
 pub use stream::{CommitCounter, Entities, Ledger, NamespaceId, Stream, Symbols};
 pub use tables::FORMAT_VERSION;
 pub use tail::{Snapshot, Tail, TailBatch};
@@ -70,7 +72,7 @@ pub use writers::{Outcome, WriterAdvance, WriterState};
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::time::Clock;
 use hot::Hot;
 use item::Queued;
@@ -190,6 +192,7 @@ impl Store {
             let _ = thread.join();
         }
         self.shared.queue.close();
+        self.shared.registry.close();
         let committer = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
         match committer {
             // The last owner may let go within a callback of the committer, which ends by itself.
@@ -355,15 +358,48 @@ impl Store {
         status
     }
 
-    /// Reads everything that is stored and checks it: headers, blocks, counts. Writes go on meanwhile.
+    /// What the sealed rows of a stream take, by column and codec. Footers and a byte of each block are read, of texts their
+    /// lengths: long work on a large store.
     ///
     /// # Errors
-    /// Corrupt: the first thing that is not what was written; its table and key are in the detail.
+    /// Corrupt: a part is damaged.
+    pub fn storage(&self, stream: &Stream) -> Result<Storage> {
+        storage::of(stream, self.shared.options.clock.now())
+    }
+
+    /// Opens the store in a directory that no server holds, reads everything that is stored, checks it, and closes it.
+    ///
+    /// # Errors
+    /// FailedPrecondition: STORE_MISSING, and as [`Store::open`]. Corrupt: as [`Store::verify`].
+    pub fn verify_directory(dir: &Path, options: StoreOptions) -> Result<VerifyReport> {
+        if ![lock::HOT, lock::MARKER].iter().any(|name| dir.join(name).exists()) {
+            let message = "there is no store in the directory";
+            return Err(Error::new(Kind::FailedPrecondition, "STORE_MISSING", message));
+        }
+        let store = Self::open(
+            dir,
+            StoreOptions {
+                seals: false,
+                ..options
+            },
+        )?;
+        let report = store.verify()?;
+        store.close()?;
+        Ok(report)
+    }
+
+    /// Reads everything that is stored and checks it: headers, blocks, counts. Writes go on meanwhile; a close ends it.
+    ///
+    /// # Errors
+    /// Corrupt: the first thing that is not what was written; its table and key are in the detail. Overloaded: SHUTTING_DOWN.
     pub fn verify(&self) -> Result<VerifyReport> {
         let mut report = self.shared.read(|hot| Ok(replay::read_back(hot, None)?.report))?;
         let streams: Vec<Arc<Stream>> = self.shared.catalog().all_streams().cloned().collect();
         for stream in streams {
             for part in stream.parts().iter() {
+                if !self.shared.queue.is_open() {
+                    return Err(fault::shutting_down());
+                }
                 let verified = part
                     .open()
                     .and_then(|opened| opened.verify(&mut |_| Ok(())).map_err(|error| part.explain(&error)));

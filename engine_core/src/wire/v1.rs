@@ -377,6 +377,126 @@ pub struct StreamStatus {
     pub sealed_bytes: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetStorageRequest {
+    #[prost(string, tag = "1")]
+    pub stream: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetStorageResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub streams: ::prost::alloc::vec::Vec<StreamStorage>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StreamStorage {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub sealed_rows: u64,
+    #[prost(uint64, tag = "3")]
+    pub parts: u64,
+    #[prost(uint64, tag = "4")]
+    pub sealed_bytes: u64,
+    #[prost(uint64, tag = "5")]
+    pub lag_rows: u64,
+    #[prost(uint64, tag = "6")]
+    pub lag_bytes: u64,
+    #[prost(message, optional, tag = "7")]
+    pub lag: ::core::option::Option<::prost_types::Duration>,
+    #[prost(message, repeated, tag = "8")]
+    pub columns: ::prost::alloc::vec::Vec<ColumnStorage>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ColumnStorage {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(enumeration = "ColumnLayout", tag = "2")]
+    pub layout: i32,
+    #[prost(uint64, tag = "3")]
+    pub rows: u64,
+    #[prost(uint64, tag = "4")]
+    pub nulls: u64,
+    #[prost(uint64, tag = "5")]
+    pub blocks: u64,
+    #[prost(uint64, tag = "6")]
+    pub bytes: u64,
+    #[prost(uint64, tag = "7")]
+    pub plain_bytes: u64,
+    #[prost(message, repeated, tag = "8")]
+    pub codecs: ::prost::alloc::vec::Vec<CodecStorage>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CodecStorage {
+    #[prost(string, tag = "1")]
+    pub codec: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub blocks: u64,
+    #[prost(uint64, tag = "3")]
+    pub bytes: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct VerifyStoreRequest {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct VerifyStoreResponse {
+    #[prost(uint64, tag = "1")]
+    pub records: u64,
+    #[prost(uint64, tag = "2")]
+    pub l0_values: u64,
+    #[prost(uint64, tag = "3")]
+    pub batches: u64,
+    #[prost(uint64, tag = "4")]
+    pub blocks: u64,
+    #[prost(uint64, tag = "5")]
+    pub rows: u64,
+    #[prost(uint64, tag = "6")]
+    pub bytes: u64,
+    #[prost(uint64, tag = "7")]
+    pub parts: u64,
+    #[prost(uint64, tag = "8")]
+    pub part_blocks: u64,
+    #[prost(uint64, tag = "9")]
+    pub part_rows: u64,
+    #[prost(uint64, tag = "10")]
+    pub part_bytes: u64,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ColumnLayout {
+    Unspecified = 0,
+    F64 = 1,
+    I64 = 2,
+    Bool = 3,
+    Code = 4,
+    Text = 5,
+}
+impl ColumnLayout {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "COLUMN_LAYOUT_UNSPECIFIED",
+            Self::F64 => "COLUMN_LAYOUT_F64",
+            Self::I64 => "COLUMN_LAYOUT_I64",
+            Self::Bool => "COLUMN_LAYOUT_BOOL",
+            Self::Code => "COLUMN_LAYOUT_CODE",
+            Self::Text => "COLUMN_LAYOUT_TEXT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "COLUMN_LAYOUT_UNSPECIFIED" => Some(Self::Unspecified),
+            "COLUMN_LAYOUT_F64" => Some(Self::F64),
+            "COLUMN_LAYOUT_I64" => Some(Self::I64),
+            "COLUMN_LAYOUT_BOOL" => Some(Self::Bool),
+            "COLUMN_LAYOUT_CODE" => Some(Self::Code),
+            "COLUMN_LAYOUT_TEXT" => Some(Self::Text),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OpenWriterRequest {
     #[prost(string, tag = "1")]
     pub writer: ::prost::alloc::string::String,

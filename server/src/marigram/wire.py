@@ -19,6 +19,7 @@ DEFAULT_PAGE = 100
 LARGEST_PAGE = 1_000
 _NANOS_LIMIT = 2**63
 _MAC_BYTES = 16
+_STREAM_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 
 Request = TypeVar("Request", bound=Message)
 
@@ -50,6 +51,15 @@ def resource_id(name: str, collection: str, pattern: re.Pattern[str], field: str
             field=field,
         )
     return found
+
+
+def stream_id(name: str, field: str) -> str:
+    """The id in ``streams/{id}``.
+
+    Raises:
+        InvalidArgument: it is none.
+    """
+    return resource_id(name, "streams", _STREAM_ID, field, reason="BAD_STREAM_ID")
 
 
 def text(value: str, field: str, longest: int) -> str:

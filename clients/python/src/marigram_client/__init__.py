@@ -8,7 +8,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from marigram_client.admin import ApiKey, Ledger, Namespace, NewApiKey, SealingStatus, ServerStatus, StreamStatus
+    from marigram_client.admin import (
+        ApiKey,
+        CodecStorage,
+        ColumnStorage,
+        Ledger,
+        Namespace,
+        NewApiKey,
+        SealingStatus,
+        ServerStatus,
+        StreamStatus,
+        StreamStorage,
+        Verified,
+    )
     from marigram_client.answers import Provenance, provenance
     from marigram_client.blocking import Client
     from marigram_client.delivery import Rejection, Totals
@@ -62,7 +74,9 @@ __all__ = [
     "Budget",
     "Cancelled",
     "Client",
+    "CodecStorage",
     "Column",
+    "ColumnStorage",
     "Condition",
     "Corrupt",
     "DeadlineExceeded",
@@ -95,10 +109,12 @@ __all__ = [
     "Stream",
     "StreamStats",
     "StreamStatus",
+    "StreamStorage",
     "Totals",
     "TrackResult",
     "Unauthenticated",
     "Unsupported",
+    "Verified",
     "VersionConflict",
     "Window",
     "WriteResult",
@@ -120,7 +136,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "admin": "ApiKey Ledger Namespace NewApiKey SealingStatus ServerStatus StreamStatus",
+    "admin": "ApiKey CodecStorage ColumnStorage Ledger Namespace NewApiKey SealingStatus ServerStatus StreamStatus "
+    "StreamStorage Verified",
     "answers": "Provenance provenance",
     "blocking": "Client",
     "delivery": "Rejection Totals",

@@ -1,13 +1,14 @@
 """Namespaces, keys and figures of the server, as callers get them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from marigram_client._pb.marigram.v1 import admin_pb2 as pb
+from marigram_client.kinds import word
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,73 @@ class ServerStatus:
     sealing: SealingStatus
 
 
+@dataclass(frozen=True, slots=True)
+class CodecStorage:
+    """What the blocks of a codec take; codec ``null`` is of blocks without a value."""
+
+    codec: str
+    blocks: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnStorage:
+    """What the blocks of a column take, of the parts that hold it; ``rows`` are of these.
+
+    ``layout`` is how values lie: f64, i64 (times too), bool, code (of a dictionary: symbols, labels, entities) or text.
+    ``plain_bytes`` is what the rows would take one after the other: 8 bytes a number or time, 4 a code, a bit a
+    boolean, of a text its own.
+    """
+
+    name: str
+    layout: str
+    rows: int
+    nulls: int
+    blocks: int
+    bytes: int
+    plain_bytes: int
+    codecs: tuple[CodecStorage, ...]
+
+    @property
+    def ratio(self) -> float:
+        """How many times less it takes than plain; infinite where it takes nothing."""
+        return self.plain_bytes / self.bytes if self.bytes else float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStorage:
+    """What a stream takes on the disk: sealed rows in ``parts``, the others in the log, the oldest of them for ``lag``.
+
+    ``sealed_bytes`` are of files: blocks of columns, and what finds, describes and proves them.
+    """
+
+    name: str
+    sealed_rows: int
+    parts: int
+    sealed_bytes: int
+    lag_rows: int
+    lag_bytes: int
+    lag: timedelta
+    columns: tuple[ColumnStorage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a verification has read, all of it sound: records, the log in values, batches, blocks, rows and bytes, and
+    the parts in blocks, rows and bytes of files."""
+
+    records: int
+    l0_values: int
+    batches: int
+    blocks: int
+    rows: int
+    bytes: int
+    parts: int
+    part_blocks: int
+    part_rows: int
+    part_bytes: int
+
+
 def read_namespace(message: pb.Namespace) -> Namespace:
     """A namespace from its message."""
     return Namespace(
@@ -183,6 +251,37 @@ def _stream(message: pb.StreamStatus) -> StreamStatus:
         parts=message.parts,
         sealed_bytes=message.sealed_bytes,
     )
+
+
+def read_storage(message: pb.StreamStorage) -> StreamStorage:
+    """What a stream takes, from its message."""
+    return StreamStorage(
+        name=message.name.removeprefix("streams/"),
+        sealed_rows=message.sealed_rows,
+        parts=message.parts,
+        sealed_bytes=message.sealed_bytes,
+        lag_rows=message.lag_rows,
+        lag_bytes=message.lag_bytes,
+        lag=message.lag.ToTimedelta(),
+        columns=tuple(
+            ColumnStorage(
+                name=column.name,
+                layout=word(pb.ColumnLayout, "COLUMN_LAYOUT_", column.layout),
+                rows=column.rows,
+                nulls=column.nulls,
+                blocks=column.blocks,
+                bytes=column.bytes,
+                plain_bytes=column.plain_bytes,
+                codecs=tuple(CodecStorage(one.codec, one.blocks, one.bytes) for one in column.codecs),
+            )
+            for column in message.columns
+        ),
+    )
+
+
+def read_verified(message: pb.VerifyStoreResponse) -> Verified:
+    """What a verification has read, from its message."""
+    return Verified(**{part.name: getattr(message, part.name) for part in fields(Verified)})
 
 
 def _sealing(message: pb.SealingStatus) -> SealingStatus:

@@ -1,6 +1,6 @@
 use super::samples::{Random, TEXT_SHAPES, blocks, log_messages, texts, urls, user_agents};
 use crate::codec::BLOCK;
-use crate::codec::text::{MOST_BYTES, decode, encode};
+use crate::codec::text::{MOST_BYTES, decode, encode, plain_bytes};
 use proptest::prelude::*;
 
 fn encoded<T: AsRef<str>>(texts: &[T]) -> Vec<u8> {
@@ -154,4 +154,22 @@ fn places_past_the_distinct_texts_are_refused() {
     assert!(decode(&[50, 3, 5, 48, 2, 0, 0, 0, 0], 2).is_none());
     assert!(decode(&[50, 0, 4, 48, 2, 0, 0, 0, 0], 2).is_none());
     assert!(decode(&[50, 1, 10, 50, 1, 5, 48, 2, 0, 2, b'a', 0, 0, 0, 0], 2).is_none());
+}
+
+#[test]
+fn plain_bytes_are_those_of_the_rows_texts_whatever_the_codec() {
+    let mut random = Random::new(5);
+    let few: Vec<String> = (0..900).map(|row| format!("text {}", row % 7)).collect();
+    let blocks = [urls(900, &mut random), few, vec!["x".to_owned(), "yz".to_owned()]];
+    let mut codecs = Vec::new();
+    for texts in blocks {
+        let bytes = encoded(&texts);
+        codecs.push(bytes[0]);
+        let all = texts.iter().map(|text| text.len() as u64).sum();
+        assert_eq!(plain_bytes(&bytes, texts.len()), Some(all));
+    }
+    codecs.sort_unstable();
+    assert_eq!(codecs, [48, 49, 50]);
+    assert_eq!(plain_bytes(&[], 3), None);
+    assert_eq!(plain_bytes(&[48, 2, 0, 1], 0), None);
 }

@@ -321,12 +321,17 @@ impl<'a> PartColumn<'a> {
         )
     }
 
-    /// A block's bytes, their checksum compared.
-    fn check(&self, block: usize) -> Result<&'a [u8]> {
+    /// A block's bytes, their checksum not compared.
+    fn bytes(&self, block: usize) -> &'a [u8] {
         let entry = &self.footer.blocks[block];
         let blob = self.part.mapped.value(entry.blob as usize);
-        let bytes = &blob[header::HEADER_BYTES + entry.offset as usize..][..entry.length as usize];
-        if crc32c(bytes) == entry.crc {
+        &blob[header::HEADER_BYTES + entry.offset as usize..][..entry.length as usize]
+    }
+
+    /// A block's bytes, their checksum compared.
+    fn check(&self, block: usize) -> Result<&'a [u8]> {
+        let bytes = self.bytes(block);
+        if crc32c(bytes) == self.footer.blocks[block].crc {
             Ok(bytes)
         } else {
             Err(self.damaged(block))
@@ -342,6 +347,23 @@ impl<'a> PartColumn<'a> {
             Physical::Code => self.decode_codes(block, &mut [0; BLOCK_ROWS]),
             Physical::Text => self.decode_text(block).map(|_| ()),
         }
+    }
+
+    /// What a block takes: its bytes, its nulls, and its encoded values without those nulls; none where all are null. Their
+    /// checksum is not compared, so that no more of them is read than is looked at.
+    pub(in crate::store) fn encoded(&self, block: usize) -> Result<(u64, u16, Option<&'a [u8]>)> {
+        let (bytes, nulls) = (self.bytes(block), self.footer.blocks[block].nulls);
+        let mut fields = Fields::new(bytes);
+        if nulls > 0 && !bytes.is_empty() && self.physical() != Physical::Code {
+            fields.nested().ok_or_else(|| self.damaged(block))?;
+        }
+        let values = Some(fields.rest()).filter(|values| !values.is_empty());
+        Ok((bytes.len() as u64, nulls, values))
+    }
+
+    /// The error of a block whose bytes are not what was written.
+    pub(in crate::store) fn broken(&self, block: usize) -> crate::error::Error {
+        self.damaged(block)
     }
 
     fn open(&self, block: usize) -> Result<(Validity, Option<&'a [u8]>)> {

@@ -6,7 +6,7 @@ from datetime import timedelta
 from marigram.cli import figures, output
 from marigram.cli.options import Shape
 from marigram.cli.plain import plain
-from marigram_client.admin import ServerStatus
+from marigram_client.admin import SealingStatus, ServerStatus
 from marigram_client.aio import Client
 from marigram_client.errors import FailedPrecondition
 
@@ -74,7 +74,8 @@ def line(status: ServerStatus) -> str:
 
 
 def _figures(status: ServerStatus) -> list[tuple[str, str]]:
-    ledger = status.ledger
+    ledger, sealed = status.ledger, status.sealing
+    parts = figures.counted(sealed.parts, "part")
     up = status.now - status.start_time
     rejected = "".join(f"; {count:,} {reason}" for reason, count in sorted(ledger.rejected.items()))
     writes = "accepted" if status.accepting_writes else f"refused: {status.refusal_reason}"
@@ -93,6 +94,8 @@ def _figures(status: ServerStatus) -> list[tuple[str, str]]:
             "tail",
             f"{status.tail_rows:,} rows, {figures.size(status.tail_bytes)} of {figures.size(status.tail_limit_bytes)}",
         ),
+        ("not sealed", _lag(sealed)),
+        ("sealed", f"{sealed.sealed_rows:,} rows in {parts}, {figures.size(sealed.sealed_bytes)}"),
         ("queries", f"{status.queries_running} running, {status.queries_waiting} waiting"),
         ("memory", figures.size(status.resident_bytes)),
         ("disk", f"{figures.size(status.disk_bytes)}, {figures.size(status.disk_free_bytes)} free"),
@@ -101,3 +104,10 @@ def _figures(status: ServerStatus) -> list[tuple[str, str]]:
         ("rows rejected", f"{sum(ledger.rejected.values()):,}{rejected}"),
         ("rows duplicate", f"{ledger.duplicate:,}"),
     ]
+
+
+def _lag(sealing: SealingStatus) -> str:
+    """What waits to be sealed, and why it does if it should not."""
+    since = f", for {sealing.lag.total_seconds():,.0f} s" if sealing.lag_rows else ""
+    why = f"; the last seal failed: {sealing.failure_reason}" if sealing.failure_reason else ""
+    return f"{sealing.lag_rows:,} rows, {figures.size(sealing.lag_bytes)}{since}{why}"

@@ -109,6 +109,8 @@ def _facts(stream: Stream) -> list[tuple[str, str]]:
         ("rows duplicate", f"{stats.duplicate:,}"),
         ("newest row", figures.instant(stats.max_time_ns) or output.NOTHING),
         ("watermark", figures.instant(stats.watermark_ns) or output.NOTHING),
+        ("rows sealed", f"{stats.sealed_rows:,} in {figures.counted(stats.parts, 'part')}"),
+        ("parts on disk", figures.size(stats.sealed_bytes)),
         ("log on disk", figures.size(stats.log_bytes)),
     ]
     return [(name, value) for name, value in facts if value]

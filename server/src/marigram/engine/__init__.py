@@ -5,15 +5,18 @@ may wait for a commit and belong on a pool, or in a notebook.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from marigram.engine import _core
 from marigram.engine.backup import Backup
 from marigram.engine.model import (
+    CodecStorage,
     Column,
+    ColumnStorage,
     ColumnType,
+    Layout,
     Ledger,
     Retention,
     Sealed,
@@ -23,15 +26,20 @@ from marigram.engine.model import (
     StreamFigures,
     StreamKind,
     StreamStats,
+    StreamStorage,
+    Verified,
 )
 from marigram.engine.tickets import Tickets
 from marigram.errors import FailedPrecondition
 
 __all__ = [
     "Backup",
+    "CodecStorage",
     "Column",
+    "ColumnStorage",
     "ColumnType",
     "Engine",
+    "Layout",
     "Ledger",
     "Retention",
     "Sealed",
@@ -41,7 +49,10 @@ __all__ = [
     "StreamFigures",
     "StreamKind",
     "StreamStats",
+    "StreamStorage",
+    "Verified",
     "WriteSession",
+    "verify_directory",
 ]
 
 WriteSession = _core.WriteSession
@@ -249,9 +260,23 @@ class Engine:
         """Figures of now."""
         return Status.of(self._core.status(namespace))
 
-    def verify(self) -> Sequence[str]:
-        """Checks every header and block; what is damaged, empty when all is sound."""
-        return self._core.verify()
+    def storage(self, namespace: int, name: str) -> StreamStorage:
+        """What a stream takes on the disk, by column and codec. It looks at each block, and may take long.
+
+        Raises:
+            NotFound: there is none of this name.
+            Corrupt: a part is damaged.
+        """
+        return StreamStorage.of(self._core.storage(namespace, name))
+
+    def verify(self) -> Verified:
+        """Reads everything that is stored and checks it, while writes and queries go on. It may take long.
+
+        Raises:
+            Corrupt: something is not what was written; the message names its table or part.
+            Overloaded: the engine was closed meanwhile.
+        """
+        return Verified(**self._core.verify())
 
     def backup(self, target: Path, base: Path | None = None) -> Backup:
         """Makes a backup while everything goes on: all that was committed when it was begun. For a pool.
@@ -272,6 +297,16 @@ class Engine:
             raise FailedPrecondition("hot calls need an event loop: call start() on it", reason="ENGINE_NOT_STARTED")
         self._tickets.must_be_open()
         return self._tickets
+
+
+def verify_directory(path: Path, *, allow_network_filesystem: bool = False) -> Verified:
+    """As ``Engine.verify``, of a directory that no server holds: opens it, reads everything, closes it.
+
+    Raises:
+        FailedPrecondition: there is no store in it, or it cannot be opened, as ``Engine.open`` says.
+        Corrupt: something is not what was written; the message names its table or part.
+    """
+    return Verified(**_core.verify_directory(str(path), allow_network_filesystem))
 
 
 def _nanoseconds(seconds: float | None) -> int | None:

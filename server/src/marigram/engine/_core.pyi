@@ -3,7 +3,7 @@
 Namespaces are numbers here (`namespace_id` finds them); times are Unix nanoseconds unless a name says otherwise.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -108,8 +108,17 @@ class Engine:
         damaged_parts}, streams [{name, rows, entities, watermark_ns | None, rows_per_second, sealed_rows, parts,
         sealed_bytes}] (the first 1,000 by name)."""
 
-    def verify(self) -> Sequence[str]:
-        """Checks every header and block; returns what is damaged, empty when all is sound."""
+    def storage(self, namespace: int, name: str) -> dict[str, Any]:
+        """What a stream takes on the disk: name, parts, sealed_rows, sealed_bytes, lag_rows, lag_bytes, lag_ns, columns
+        [{name, layout (1 f64, 2 i64, 3 bool, 4 code, 5 text), rows, nulls, blocks, bytes, plain_bytes, codecs [(name,
+        blocks, bytes)]}]."""
+
+    def verify(self) -> dict[str, int]:
+        """Checks every header and block: records, l0_values, batches, blocks, rows, bytes (of the log), parts,
+        part_blocks, part_rows, part_bytes. Corrupt names what is damaged."""
+
+def verify_directory(path: str, allow_network_filesystem: bool) -> dict[str, int]:
+    """As `Engine.verify`, of a directory that no server holds."""
 
 # Backups. Dicts: store_id, created_ns, commits (name and commit of each namespace), files, bytes, shared_parts,
 # shared_bytes, records, parts, sealed_rows, unsealed_rows; of a rollback transaction, kept and the last four.

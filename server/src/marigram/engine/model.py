@@ -170,6 +170,89 @@ class Retention:
     before_ns: int | None
 
 
+class Layout(IntEnum):
+    """How values of a column lie."""
+
+    F64 = 1
+    I64 = 2
+    BOOL = 3
+    CODE = 4
+    TEXT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class CodecStorage:
+    """What the blocks of a codec take."""
+
+    codec: str
+    blocks: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnStorage:
+    """What the blocks of a column take, of the parts that hold it; ``rows`` are of these.
+
+    ``plain_bytes`` is what the rows would take one after the other: 8 bytes a number or time, 4 a code, a bit a
+    boolean, of a text its own.
+    """
+
+    name: str
+    layout: Layout
+    rows: int
+    nulls: int
+    blocks: int
+    bytes: int
+    plain_bytes: int
+    codecs: tuple[CodecStorage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStorage:
+    """What a stream takes on the disk. ``sealed_bytes`` are of files, so more than those of columns together."""
+
+    name: str
+    sealed_rows: int
+    parts: int
+    sealed_bytes: int
+    lag_rows: int
+    lag_bytes: int
+    lag_ns: int
+    columns: tuple[ColumnStorage, ...]
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> "StreamStorage":
+        """From the core's dict."""
+        columns = tuple(
+            ColumnStorage(
+                **column
+                | {
+                    "layout": Layout(column["layout"]),
+                    "codecs": tuple(CodecStorage(*codec) for codec in column["codecs"]),
+                }
+            )
+            for column in found["columns"]
+        )
+        return cls(**{**found, "columns": columns})
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a verification has read, all of it sound: records, the log in values, batches, blocks, rows and bytes, and
+    the parts in blocks, rows and bytes of files."""
+
+    records: int
+    l0_values: int
+    batches: int
+    blocks: int
+    rows: int
+    bytes: int
+    parts: int
+    part_blocks: int
+    part_rows: int
+    part_bytes: int
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """Figures of the engine now. Rates are over the last 10 s, commit times over the last 1,024 groups.

@@ -45,5 +45,6 @@ FEATURES: tuple[Callable[[Tools], Feature], ...] = (
         tools.pages,
         max_watchers=tools.settings.max_watchers,
         max_watchers_per_namespace=tools.settings.max_watchers_per_namespace,
+        storage_seconds=tools.settings.export_seconds,
     ),
 )

@@ -9,6 +9,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from marigram.v1 import common_pb2 as _common_pb2
 import builtins as _builtins
 import sys
@@ -20,6 +21,42 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ColumnLayout:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ColumnLayoutEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ColumnLayout.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COLUMN_LAYOUT_UNSPECIFIED: _ColumnLayout.ValueType  # 0
+    """Not said."""
+    COLUMN_LAYOUT_F64: _ColumnLayout.ValueType  # 1
+    """Doubles."""
+    COLUMN_LAYOUT_I64: _ColumnLayout.ValueType  # 2
+    """Integers, timestamps, event time."""
+    COLUMN_LAYOUT_BOOL: _ColumnLayout.ValueType  # 3
+    """Booleans."""
+    COLUMN_LAYOUT_CODE: _ColumnLayout.ValueType  # 4
+    """Codes of a dictionary: symbols, labels, entities."""
+    COLUMN_LAYOUT_TEXT: _ColumnLayout.ValueType  # 5
+    """Texts."""
+
+class ColumnLayout(_ColumnLayout, metaclass=_ColumnLayoutEnumTypeWrapper):
+    """How values of a column lie."""
+
+COLUMN_LAYOUT_UNSPECIFIED: ColumnLayout.ValueType  # 0
+"""Not said."""
+COLUMN_LAYOUT_F64: ColumnLayout.ValueType  # 1
+"""Doubles."""
+COLUMN_LAYOUT_I64: ColumnLayout.ValueType  # 2
+"""Integers, timestamps, event time."""
+COLUMN_LAYOUT_BOOL: ColumnLayout.ValueType  # 3
+"""Booleans."""
+COLUMN_LAYOUT_CODE: ColumnLayout.ValueType  # 4
+"""Codes of a dictionary: symbols, labels, entities."""
+COLUMN_LAYOUT_TEXT: ColumnLayout.ValueType  # 5
+"""Texts."""
+Global___ColumnLayout: _TypeAlias = ColumnLayout  # noqa: Y015
 
 @_typing.final
 class Namespace(_message.Message):
@@ -793,3 +830,264 @@ class StreamStatus(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__watermark_ns) -> _WhichOneofReturnType__watermark_ns | None: ...
 
 Global___StreamStatus: _TypeAlias = StreamStatus  # noqa: Y015
+
+@_typing.final
+class GetStorageRequest(_message.Message):
+    """Asks what streams take on the disk."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STREAM_FIELD_NUMBER: _builtins.int
+    stream: _builtins.str
+    """`streams/{id}`; empty: all of the namespace, the first 1,000 by name."""
+    def __init__(
+        self,
+        *,
+        stream: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stream", b"stream"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStorageRequest: _TypeAlias = GetStorageRequest  # noqa: Y015
+
+@_typing.final
+class GetStorageResponse(_message.Message):
+    """What streams take on the disk."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STREAMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def streams(self) -> _containers.RepeatedCompositeFieldContainer[Global___StreamStorage]:
+        """In ascending order of name."""
+
+    def __init__(
+        self,
+        *,
+        streams: _abc.Iterable[Global___StreamStorage] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["streams", b"streams"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStorageResponse: _TypeAlias = GetStorageResponse  # noqa: Y015
+
+@_typing.final
+class StreamStorage(_message.Message):
+    """What a stream takes on the disk."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SEALED_ROWS_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    SEALED_BYTES_FIELD_NUMBER: _builtins.int
+    LAG_ROWS_FIELD_NUMBER: _builtins.int
+    LAG_BYTES_FIELD_NUMBER: _builtins.int
+    LAG_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`streams/{id}`."""
+    sealed_rows: _builtins.int
+    """Rows that are sealed."""
+    parts: _builtins.int
+    """Parts that hold them."""
+    sealed_bytes: _builtins.int
+    """Bytes of the files of these parts: blocks of columns, and what finds, describes and proves them."""
+    lag_rows: _builtins.int
+    """Rows that are not sealed yet."""
+    lag_bytes: _builtins.int
+    """Bytes of these in the log."""
+    @_builtins.property
+    def lag(self) -> _duration_pb2.Duration:
+        """How long the oldest of these has been there; 0 s when there are none."""
+
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___ColumnStorage]:
+        """What the sealed rows take: `time` and `entity` first, the others in order of creation. Columns that are in no part are left
+        out; one that turned from symbols to texts is there once for each.
+        """
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        sealed_rows: _builtins.int = ...,
+        parts: _builtins.int = ...,
+        sealed_bytes: _builtins.int = ...,
+        lag_rows: _builtins.int = ...,
+        lag_bytes: _builtins.int = ...,
+        lag: _duration_pb2.Duration | None = ...,
+        columns: _abc.Iterable[Global___ColumnStorage] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lag", b"lag"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "lag", b"lag", "lag_bytes", b"lag_bytes", "lag_rows", b"lag_rows", "name", b"name", "parts", b"parts", "sealed_bytes", b"sealed_bytes", "sealed_rows", b"sealed_rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamStorage: _TypeAlias = StreamStorage  # noqa: Y015
+
+@_typing.final
+class ColumnStorage(_message.Message):
+    """What the blocks of a column take, of all parts that hold it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LAYOUT_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    NULLS_FIELD_NUMBER: _builtins.int
+    BLOCKS_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    PLAIN_BYTES_FIELD_NUMBER: _builtins.int
+    CODECS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name, or `time`, or `entity`."""
+    layout: Global___ColumnLayout.ValueType
+    """How its values lie."""
+    rows: _builtins.int
+    """Rows of the parts that hold it; in other parts it is null throughout and takes nothing."""
+    nulls: _builtins.int
+    """Those of these rows that are null."""
+    blocks: _builtins.int
+    """Its blocks, of up to 1,024 rows each."""
+    bytes: _builtins.int
+    """Bytes of these blocks."""
+    plain_bytes: _builtins.int
+    """Bytes that the rows would take one after the other, nulls among them: 8 for a number or a time, 4 for a code, a bit for a
+    boolean (whole bytes a block), for a text its bytes of UTF-8. Over `bytes`, it is the ratio.
+    """
+    @_builtins.property
+    def codecs(self) -> _containers.RepeatedCompositeFieldContainer[Global___CodecStorage]:
+        """The same blocks by codec, most bytes first."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        layout: Global___ColumnLayout.ValueType = ...,
+        rows: _builtins.int = ...,
+        nulls: _builtins.int = ...,
+        blocks: _builtins.int = ...,
+        bytes: _builtins.int = ...,
+        plain_bytes: _builtins.int = ...,
+        codecs: _abc.Iterable[Global___CodecStorage] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocks", b"blocks", "bytes", b"bytes", "codecs", b"codecs", "layout", b"layout", "name", b"name", "nulls", b"nulls", "plain_bytes", b"plain_bytes", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ColumnStorage: _TypeAlias = ColumnStorage  # noqa: Y015
+
+@_typing.final
+class CodecStorage(_message.Message):
+    """What the blocks of a codec take."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODEC_FIELD_NUMBER: _builtins.int
+    BLOCKS_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    codec: _builtins.str
+    """Its name, such as `frame`, `decimals` or `zstd`; `null` where all rows of a block are."""
+    blocks: _builtins.int
+    """Blocks in it."""
+    bytes: _builtins.int
+    """Bytes of these, with the bitmaps of their nulls."""
+    def __init__(
+        self,
+        *,
+        codec: _builtins.str = ...,
+        blocks: _builtins.int = ...,
+        bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocks", b"blocks", "bytes", b"bytes", "codec", b"codec"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CodecStorage: _TypeAlias = CodecStorage  # noqa: Y015
+
+@_typing.final
+class VerifyStoreRequest(_message.Message):
+    """Asks for everything to be checked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyStoreRequest: _TypeAlias = VerifyStoreRequest  # noqa: Y015
+
+@_typing.final
+class VerifyStoreResponse(_message.Message):
+    """What was read, all of it sound."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORDS_FIELD_NUMBER: _builtins.int
+    L0_VALUES_FIELD_NUMBER: _builtins.int
+    BATCHES_FIELD_NUMBER: _builtins.int
+    BLOCKS_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    PART_BLOCKS_FIELD_NUMBER: _builtins.int
+    PART_ROWS_FIELD_NUMBER: _builtins.int
+    PART_BYTES_FIELD_NUMBER: _builtins.int
+    records: _builtins.int
+    """Records besides the log: schemas, dictionaries, counters, writers, documents, the manifest and quarantined rows."""
+    l0_values: _builtins.int
+    """Values of the log."""
+    batches: _builtins.int
+    """Batches in them."""
+    blocks: _builtins.int
+    """Blocks in those, of up to 1,024 rows of a column each."""
+    rows: _builtins.int
+    """Rows in those: what is not sealed yet."""
+    bytes: _builtins.int
+    """Bytes of the values of the log."""
+    parts: _builtins.int
+    """Parts."""
+    part_blocks: _builtins.int
+    """Blocks in those."""
+    part_rows: _builtins.int
+    """Rows in those."""
+    part_bytes: _builtins.int
+    """Bytes of their files."""
+    def __init__(
+        self,
+        *,
+        records: _builtins.int = ...,
+        l0_values: _builtins.int = ...,
+        batches: _builtins.int = ...,
+        blocks: _builtins.int = ...,
+        rows: _builtins.int = ...,
+        bytes: _builtins.int = ...,
+        parts: _builtins.int = ...,
+        part_blocks: _builtins.int = ...,
+        part_rows: _builtins.int = ...,
+        part_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batches", b"batches", "blocks", b"blocks", "bytes", b"bytes", "l0_values", b"l0_values", "part_blocks", b"part_blocks", "part_bytes", b"part_bytes", "part_rows", b"part_rows", "parts", b"parts", "records", b"records", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyStoreResponse: _TypeAlias = VerifyStoreResponse  # noqa: Y015

@@ -14,17 +14,21 @@ if TYPE_CHECKING:
     from marigram_tui.gateway import StreamStatus
 
 NAME, RATE, ROWS, ENTITIES, WATERMARK, TREND = "name", "rate", "rows", "entities", "watermark", "trend"
+SEALED = "sealed"
 _TITLES = {
     NAME: "STREAM",
     RATE: "ROWS/S",
     ROWS: "ROWS",
+    SEALED: "SEALED",
     ENTITIES: "ENTITIES",
     WATERMARK: "WATERMARK",
     TREND: "LAST 2 MIN",
 }
 SORTS = (NAME, RATE, ROWS, ENTITIES, WATERMARK)
-_WIDTHS = {RATE: 8, ROWS: 8, ENTITIES: 8, WATERMARK: 16, TREND: 12}
+_WIDTHS = {RATE: 8, ROWS: 8, SEALED: 7, ENTITIES: 8, WATERMARK: 16, TREND: 12}
 _NARROWEST_NAME, _WIDEST_NAME = 12, 48
+_DROPPED = (SEALED, TREND)
+"""Columns that go, in this order, where it is narrow."""
 
 
 class _Name(Text):
@@ -53,7 +57,7 @@ class StreamTable(DataTable[Text]):
         self._filter = ""
         self._texts: dict[tuple[str, str], str] = {}
         self._order: list[str] = []
-        self._layout = (_NARROWEST_NAME, True)
+        self._layout: tuple[int, tuple[str, ...]] = (_NARROWEST_NAME, ())
         self._last: tuple[State, int] | None = None
 
     def on_mount(self) -> None:
@@ -78,6 +82,7 @@ class StreamTable(DataTable[Text]):
             texts = {
                 RATE: formats.number(stream.rows_per_second) if stream.rows_per_second else "–",
                 ROWS: formats.number(stream.rows),
+                SEALED: formats.percent(stream.sealed_rows, stream.rows),
                 ENTITIES: formats.number(stream.entities),
                 WATERMARK: formats.watermark(stream.watermark_ns, now_ns),
             }
@@ -85,7 +90,7 @@ class StreamTable(DataTable[Text]):
                 texts[TREND] = formats.sparkline(state.trend(stream.name, _WIDTHS[TREND], second))[0]
             for column, text in texts.items():
                 self._write(stream.name, column, text)
-        self._title(len(order), len(self._streams(state)))
+        self._title(len(order), len(self._streams(state)), state)
 
     def narrow(self, text: str) -> None:
         """Show the streams whose name holds this, whatever its case."""
@@ -132,26 +137,27 @@ class StreamTable(DataTable[Text]):
         return stream.watermark_ns if stream.watermark_ns is not None else -(1 << 63)
 
     def _lay_out(self) -> None:
-        """Columns as wide as the screen allows; the trend goes first where it is narrow."""
+        """Columns as wide as the screen allows; where it is narrow some go."""
         fixed = sum(_WIDTHS.values()) + 2 * (len(_WIDTHS) + 1)
         left = self.size.width - fixed - 1
-        with_trend = left >= _NARROWEST_NAME
-        if not with_trend:
-            left += _WIDTHS[TREND] + 2
-        width = max(_NARROWEST_NAME, min(_WIDEST_NAME, left))
-        if self.size.width and (width, with_trend) != self._layout:
-            self._layout = (width, with_trend)
+        dropped = 0
+        while left < _NARROWEST_NAME and dropped < len(_DROPPED):
+            left += _WIDTHS[_DROPPED[dropped]] + 2
+            dropped += 1
+        layout = (max(_NARROWEST_NAME, min(_WIDEST_NAME, left)), _DROPPED[:dropped])
+        if self.size.width and layout != self._layout:
+            self._layout = layout
             self._build()
 
     def _build(self) -> None:
         """Columns and rows anew, the cursor where it was."""
-        width, with_trend = self._layout
+        width, dropped = self._layout
         held = self._held()
         self.clear(columns=True)
         self._texts.clear()
         self._order = []
         for column, title in _TITLES.items():
-            if column != TREND or with_trend:
+            if column not in dropped:
                 sorted_by = column == self._sort
                 arrow = ("▼" if self._reverse else "▲") if sorted_by else ""
                 label = self._cell(column, title + arrow, "bold" if sorted_by else "")
@@ -190,8 +196,24 @@ class StreamTable(DataTable[Text]):
         left = column in {NAME, TREND}
         return Text(text, style=style, justify="left" if left else "right", no_wrap=True, end="")
 
-    def _title(self, shown: int, of: int) -> None:
+    def _title(self, shown: int, of: int, state: State) -> None:
         title = f"Streams {of}" if shown == of else f"Streams {shown} of {of}"
         if self.border_title != title:
             self.border_title = title
-            self.border_subtitle = "" if of else "no streams yet: marigram import FILE writes one"
+        below = sealing(state) if of else "no streams yet: marigram import FILE writes one"
+        if self.border_subtitle != below:
+            self.border_subtitle = below
+
+
+def sealing(state: State) -> str:
+    """What of the server's rows is not sealed, for how long, and why if it should be."""
+    if state.status is None:
+        return ""
+    found = state.status.sealing
+    if found.failure_reason:
+        return f"sealing fails: {formats.safe(found.failure_reason, 32)}"
+    parts = f"{formats.number(found.parts)} parts"
+    if not found.lag_rows:
+        return f"all sealed · {parts}"
+    since = formats.duration(int(found.lag.total_seconds()))
+    return f"{formats.number(found.lag_rows)} rows not sealed for {since} · {parts}"

@@ -1,5 +1,5 @@
 # ruff: noqa: ASYNC109  (the bound travels to the server, and spans attempts)
-"""Administration: namespaces, keys, status."""
+"""Administration: namespaces, keys, status, storage."""
 
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ import grpc.aio
 
 from marigram_client import admin, times
 from marigram_client._pb.marigram.v1 import admin_pb2 as pb
-from marigram_client.admin import ApiKey, Namespace, NewApiKey, ServerStatus
+from marigram_client.admin import ApiKey, Namespace, NewApiKey, ServerStatus, StreamStorage, Verified
 from marigram_client.aio.calls import Calls
 from marigram_client.errors import from_status
 
@@ -49,6 +49,39 @@ class Administration:
             raise from_status(error) from error
         finally:
             call.cancel()
+
+    async def storage(self, stream: str = "", timeout: timedelta | None = None) -> tuple[StreamStorage, ...]:
+        """What a stream takes on the disk by column and codec, or each of the key's namespace (the first 1,000 by
+        name). The server looks at every block for it. Scope status:read.
+
+        >>> (cpu,) = await client.storage("cpu")
+        >>> cpu.lag_rows + cpu.sealed_rows
+        4
+
+        Args:
+            timeout: instead of 10 minutes.
+        Raises:
+            NotFound: there is no such stream.
+            LimitExceeded: the answer is too large: ask for one stream at a time.
+            Corrupt: a part is damaged.
+        """
+        request = pb.GetStorageRequest(stream=f"streams/{stream}" if stream else "")
+        answer = await self._calls.unary(request, pb.GetStorageResponse, timeout)
+        return tuple(admin.read_storage(found) for found in answer.streams)
+
+    async def verify(self, timeout: timedelta | None = None) -> Verified:
+        """Have everything that the server stores read and checked, while it goes on serving. Scope admin:server.
+
+        >>> (await client.verify()).rows
+        4
+
+        Args:
+            timeout: instead of 30 minutes; the server goes on to the end all the same.
+        Raises:
+            Corrupt: something is not what was written; the message names its table or part.
+            LimitExceeded: it is being verified for somebody else.
+        """
+        return admin.read_verified(await self._calls.unary(pb.VerifyStoreRequest(), pb.VerifyStoreResponse, timeout))
 
     async def create_namespace(
         self, name: str, *, description: str = "", forbid_stream_creation: bool = False

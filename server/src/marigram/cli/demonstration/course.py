@@ -51,6 +51,7 @@ async def _course(replay: Replay, client: Client, chosen: Options, clock: Clock,
             await replay.live(cut_ns, chosen.speed_up, clock)
     replay.moved = None
     talk.loaded(written, cut_ns, seconds)
+    talk.sealed([await client.seal(stream) for stream, rows in written.items() if rows])
     for question in tables.ALL:
         answer = await question.ask(client)
         output.show(question.shown(answer), question.title)

@@ -3,17 +3,18 @@
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
 
-from marigram.cli import output
+from marigram.cli import figures, output
 from marigram.cli.demonstration import Options
 from marigram_client import provenance
 from marigram_client.admin import ServerStatus
+from marigram_client.streams import SealedRows
 
 _UNITS = ((86_400.0, "day"), (3_600.0, "hour"), (60.0, "minute"))
 
@@ -56,8 +57,13 @@ def loaded(rows: Mapping[str, int], until_ns: int, seconds: float) -> None:
     _lines(
         f"rows on disk, times before {minute(until_ns)}: {each}",
         f"that took {seconds:.1f} s, {rate:.1f} million rows a second",
-        "",
     )
+
+
+def sealed(streams: Sequence[SealedRows]) -> None:
+    """History lies in parts."""
+    rows, parts, size = (sum(each) for each in zip(*((one.rows, one.parts, one.bytes) for one in streams), strict=True))
+    _lines(f"sealed: {rows:,} rows in {figures.counted(parts, 'part')}, {figures.size(size)}", "")
 
 
 def answered(answer: pa.Table) -> None:

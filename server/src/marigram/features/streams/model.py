@@ -1,12 +1,10 @@
 """Bounds and defaults of a stream's settings, and the order in which a change is made of them."""
 
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from marigram.errors import InvalidArgument
 
-STREAM_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 DESCRIPTION_BYTES = 1_024
 UNIT_BYTES = 63
 

@@ -35,14 +35,14 @@ class StreamsService:
     def CreateStream(self, request: streams_pb2.CreateStreamRequest) -> streams_pb2.CreateStreamResponse:
         """Settings that are not given are as by default."""
         asked = request.stream
-        spec = {"name": stream_id(asked.name, "stream.name"), "kind": kind(asked), "columns": columns(asked)}
+        spec = {"name": wire.stream_id(asked.name, "stream.name"), "kind": kind(asked), "columns": columns(asked)}
         given = ["strict", "description", *(name for name in (*model.DURATIONS, *model.OPTIONAL) if has(asked, name))]
         stream, commit = self._engine.create_stream(current().caller.namespace_id, spec | settings(asked, given))
         return streams_pb2.CreateStreamResponse(stream=to_message(stream), commit=commit)
 
     def GetStream(self, request: streams_pb2.GetStreamRequest) -> streams_pb2.GetStreamResponse:
         """With counters of this instant."""
-        stream = self._engine.stream(current().caller.namespace_id, stream_id(request.name, "name"))
+        stream = self._engine.stream(current().caller.namespace_id, wire.stream_id(request.name, "name"))
         return streams_pb2.GetStreamResponse(stream=to_message(stream))
 
     def ListStreams(self, request: streams_pb2.ListStreamsRequest) -> streams_pb2.ListStreamsResponse:
@@ -57,7 +57,7 @@ class StreamsService:
     def UpdateStream(self, request: streams_pb2.UpdateStreamRequest) -> streams_pb2.UpdateStreamResponse:
         """A setting that the mask names and the stream does not give goes back to its default."""
         asked = request.stream
-        name = stream_id(asked.name, "stream.name")
+        name = wire.stream_id(asked.name, "stream.name")
         fields = model.changed_fields(request.update_mask.paths)
         changes = settings(asked, fields) | ({"columns": columns(asked)} if "columns" in fields else {})
         stream, commit = self._engine.update_stream(current().caller.namespace_id, name, asked.version, changes)
@@ -65,26 +65,21 @@ class StreamsService:
 
     def DeleteStream(self, request: streams_pb2.DeleteStreamRequest) -> streams_pb2.DeleteStreamResponse:
         """With all its rows."""
-        rows, commit = self._engine.delete_stream(current().caller.namespace_id, stream_id(request.name, "name"))
+        rows, commit = self._engine.delete_stream(current().caller.namespace_id, wire.stream_id(request.name, "name"))
         return streams_pb2.DeleteStreamResponse(rows=rows, commit=commit)
 
     def SealStream(self, request: streams_pb2.SealStreamRequest) -> streams_pb2.SealStreamResponse:
         """What is committed by now; rows that come meanwhile wait for the next time."""
-        sealed = self._engine.seal(current().caller.namespace_id, stream_id(request.name, "name"))
+        sealed = self._engine.seal(current().caller.namespace_id, wire.stream_id(request.name, "name"))
         return streams_pb2.SealStreamResponse(rows=sealed.rows, parts=sealed.parts, bytes=sealed.bytes)
 
     def ApplyRetention(self, request: streams_pb2.ApplyRetentionRequest) -> streams_pb2.ApplyRetentionResponse:
         """Whole parts; rows that are not sealed stay."""
-        name = stream_id(request.name, "name")
+        name = wire.stream_id(request.name, "name")
         gone = self._engine.apply_retention(current().caller.namespace_id, name, request.dry_run)
         return streams_pb2.ApplyRetentionResponse(
             parts=gone.parts, rows=gone.rows, bytes=gone.bytes, before_ns=gone.before_ns
         )
-
-
-def stream_id(name: str, field: str) -> str:
-    """The id in ``streams/{id}``."""
-    return wire.resource_id(name, "streams", model.STREAM_ID, field, reason="BAD_STREAM_ID")
 
 
 def kind(asked: streams_pb2.Stream) -> StreamKind:

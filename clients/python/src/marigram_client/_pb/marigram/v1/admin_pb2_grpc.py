@@ -70,6 +70,16 @@ class AdminServiceStub:
                 request_serializer=marigram_dot_v1_dot_admin__pb2.WatchStatusRequest.SerializeToString,
                 response_deserializer=marigram_dot_v1_dot_admin__pb2.WatchStatusResponse.FromString,
                 _registered_method=True)
+        self.GetStorage = channel.unary_unary(
+                '/marigram.v1.AdminService/GetStorage',
+                request_serializer=marigram_dot_v1_dot_admin__pb2.GetStorageRequest.SerializeToString,
+                response_deserializer=marigram_dot_v1_dot_admin__pb2.GetStorageResponse.FromString,
+                _registered_method=True)
+        self.VerifyStore = channel.unary_unary(
+                '/marigram.v1.AdminService/VerifyStore',
+                request_serializer=marigram_dot_v1_dot_admin__pb2.VerifyStoreRequest.SerializeToString,
+                response_deserializer=marigram_dot_v1_dot_admin__pb2.VerifyStoreResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -128,6 +138,25 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetStorage(self, request, context):
+        """What streams of the caller's namespace take on the disk, by column and codec. Reads the footers of all parts and a byte of
+        each block, of texts their lengths: long work on a large store, at most 600 s. An answer beyond 3 MiB is refused with
+        RESULT_TOO_LARGE: then ask for one stream at a time. DATA_LOSS when a part is damaged. Scope status:read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyStore(self, request, context):
+        """Reads everything that is stored, of all namespaces, and checks it: records, rows in the log, parts. DATA_LOSS names the first
+        table or part that is not what was written. Writes and queries go on meanwhile. One at a time (RESOURCE_EXHAUSTED,
+        VERIFY_RUNNING), at most 1,800 s; it goes on to its end after the caller has given up, unless the server stops. Scope
+        admin:server.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -165,6 +194,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.WatchStatus,
                     request_deserializer=marigram_dot_v1_dot_admin__pb2.WatchStatusRequest.FromString,
                     response_serializer=marigram_dot_v1_dot_admin__pb2.WatchStatusResponse.SerializeToString,
+            ),
+            'GetStorage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStorage,
+                    request_deserializer=marigram_dot_v1_dot_admin__pb2.GetStorageRequest.FromString,
+                    response_serializer=marigram_dot_v1_dot_admin__pb2.GetStorageResponse.SerializeToString,
+            ),
+            'VerifyStore': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyStore,
+                    request_deserializer=marigram_dot_v1_dot_admin__pb2.VerifyStoreRequest.FromString,
+                    response_serializer=marigram_dot_v1_dot_admin__pb2.VerifyStoreResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -357,6 +396,60 @@ class AdminService:
             '/marigram.v1.AdminService/WatchStatus',
             marigram_dot_v1_dot_admin__pb2.WatchStatusRequest.SerializeToString,
             marigram_dot_v1_dot_admin__pb2.WatchStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStorage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/marigram.v1.AdminService/GetStorage',
+            marigram_dot_v1_dot_admin__pb2.GetStorageRequest.SerializeToString,
+            marigram_dot_v1_dot_admin__pb2.GetStorageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyStore(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/marigram.v1.AdminService/VerifyStore',
+            marigram_dot_v1_dot_admin__pb2.VerifyStoreRequest.SerializeToString,
+            marigram_dot_v1_dot_admin__pb2.VerifyStoreResponse.FromString,
             options,
             channel_credentials,
             insecure,

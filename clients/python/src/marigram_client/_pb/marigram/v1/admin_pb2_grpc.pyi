@@ -51,6 +51,17 @@ class AdminServiceStub:
     reader misses messages; none are queued for it. Figures may be 50 ms older than the message, disk_bytes and
     disk_free_bytes a second. Scope status:read.
     """
+    GetStorage: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetStorageRequest, _admin_pb2.GetStorageResponse]
+    """What streams of the caller's namespace take on the disk, by column and codec. Reads the footers of all parts and a byte of
+    each block, of texts their lengths: long work on a large store, at most 600 s. An answer beyond 3 MiB is refused with
+    RESULT_TOO_LARGE: then ask for one stream at a time. DATA_LOSS when a part is damaged. Scope status:read.
+    """
+    VerifyStore: _grpc.UnaryUnaryMultiCallable[_admin_pb2.VerifyStoreRequest, _admin_pb2.VerifyStoreResponse]
+    """Reads everything that is stored, of all namespaces, and checks it: records, rows in the log, parts. DATA_LOSS names the first
+    table or part that is not what was written. Writes and queries go on meanwhile. One at a time (RESOURCE_EXHAUSTED,
+    VERIFY_RUNNING), at most 1,800 s; it goes on to its end after the caller has given up, unless the server stops. Scope
+    admin:server.
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -74,6 +85,17 @@ class AdminServiceAsyncStub(AdminServiceStub):
     expires (UNAUTHENTICATED within a second), or the server drains or ends a connection of 35 minutes (UNAVAILABLE). A slow
     reader misses messages; none are queued for it. Figures may be 50 ms older than the message, disk_bytes and
     disk_free_bytes a second. Scope status:read.
+    """
+    GetStorage: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetStorageRequest, _admin_pb2.GetStorageResponse]  # type: ignore[assignment]
+    """What streams of the caller's namespace take on the disk, by column and codec. Reads the footers of all parts and a byte of
+    each block, of texts their lengths: long work on a large store, at most 600 s. An answer beyond 3 MiB is refused with
+    RESULT_TOO_LARGE: then ask for one stream at a time. DATA_LOSS when a part is damaged. Scope status:read.
+    """
+    VerifyStore: _aio.UnaryUnaryMultiCallable[_admin_pb2.VerifyStoreRequest, _admin_pb2.VerifyStoreResponse]  # type: ignore[assignment]
+    """Reads everything that is stored, of all namespaces, and checks it: records, rows in the log, parts. DATA_LOSS names the first
+    table or part that is not what was written. Writes and queries go on meanwhile. One at a time (RESOURCE_EXHAUSTED,
+    VERIFY_RUNNING), at most 1,800 s; it goes on to its end after the caller has given up, unless the server stops. Scope
+    admin:server.
     """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -137,6 +159,29 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         expires (UNAUTHENTICATED within a second), or the server drains or ends a connection of 35 minutes (UNAVAILABLE). A slow
         reader misses messages; none are queued for it. Figures may be 50 ms older than the message, disk_bytes and
         disk_free_bytes a second. Scope status:read.
+        """
+
+    @_abc_1.abstractmethod
+    def GetStorage(
+        self,
+        request: _admin_pb2.GetStorageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GetStorageResponse, _abc.Awaitable[_admin_pb2.GetStorageResponse]]:
+        """What streams of the caller's namespace take on the disk, by column and codec. Reads the footers of all parts and a byte of
+        each block, of texts their lengths: long work on a large store, at most 600 s. An answer beyond 3 MiB is refused with
+        RESULT_TOO_LARGE: then ask for one stream at a time. DATA_LOSS when a part is damaged. Scope status:read.
+        """
+
+    @_abc_1.abstractmethod
+    def VerifyStore(
+        self,
+        request: _admin_pb2.VerifyStoreRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.VerifyStoreResponse, _abc.Awaitable[_admin_pb2.VerifyStoreResponse]]:
+        """Reads everything that is stored, of all namespaces, and checks it: records, rows in the log, parts. DATA_LOSS names the first
+        table or part that is not what was written. Writes and queries go on meanwhile. One at a time (RESOURCE_EXHAUSTED,
+        VERIFY_RUNNING), at most 1,800 s; it goes on to its end after the caller has given up, unless the server stops. Scope
+        admin:server.
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
