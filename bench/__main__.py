@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.cases import CASES
-from bench.harness import Case, Result, Size, log, measure
+from bench.harness import Case, Result, Size, Skipped, log, measure
 from bench.report import describe_machine, write_report
 from bench.workspace import run_directory
 
@@ -37,29 +37,36 @@ def main() -> int:
     wanted = [case for case in CASES if not options.names or {case.name, case.group} & set(options.names)]
     with run_directory() as directory:
         machine = describe_machine(directory)
-        results, broken = run(wanted, options.size)
-    write_report(results, broken, options.size, sys.argv[1:], machine)
+        results, broken, skipped = run(wanted, options.size)
+    write_report(results, broken, skipped, options.size, sys.argv[1:], machine)
     return 0 if not broken and all(result.ok for result in results) else 1
 
 
-def run(cases: Sequence[Case], size: Size) -> tuple[list[Result], list[str]]:
-    """Measures the cases and prints their lines; returns what was measured, and which cases broke."""
+def run(cases: Sequence[Case], size: Size) -> tuple[list[Result], list[str], dict[str, str]]:
+    """Measures the cases and prints their lines; returns what was measured, which cases broke, and which were skipped
+    for which reason."""
     results: list[Result] = []
     broken: list[str] = []
+    skipped: dict[str, str] = {}
     for case in cases:
-        line: dict[str, Any]
+        line: dict[str, Any] = {"case": case.name, "ours": None, "peers": {}, "unit": case.unit, "ratio": None}
+        line |= {"target": case.target}
         try:
             result = measure(case, size)
+            measured = result.to_json()
+        except Skipped as reason:
+            log(f"   {case.name} IS SKIPPED: {reason}")
+            skipped[case.name] = str(reason)
+            line |= {"ok": None, "skipped": str(reason)}
         except Exception as failure:
             log(traceback.format_exc())
             broken.append(case.name)
-            line = {"case": case.name, "ours": None, "peers": {}, "unit": case.unit, "ratio": None}
-            line |= {"target": case.target, "ok": False, "wrong": [f"{type(failure).__name__}: {failure}"]}
+            line |= {"ok": False, "wrong": [f"{type(failure).__name__}: {failure}"]}
         else:
             results.append(result)
-            line = result.to_json()
+            line = measured
         print(json.dumps(line), flush=True)
-    return results, broken
+    return results, broken, skipped
 
 
 if __name__ == "__main__":

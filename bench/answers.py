@@ -12,6 +12,8 @@ from bench.data import SERIES, Points
 MINUTE_NS = 60_000_000_000
 # Float sums depend on their order. Ours is within 2^-50 of the sum of magnitudes, a compensated peer within 2^-52.
 SUM_TOLERANCE = 2.0**-49
+# Plain sums of many millions of doubles, in whatever order: each is off by some hundreds of units in the last place.
+PLAIN_SUM_TOLERANCE = 1e-11
 # Means of at most a few thousand values, against the greatest of all numbers that are compared with them.
 MEAN_TOLERANCE = 1e-12
 
@@ -54,10 +56,12 @@ class Replies:
 
     Attributes:
         rows: the rows of all replies, one after the other. Integers and texts are compared exactly, floats within
-            ``MEAN_TOLERANCE``.
+            the tolerance.
+        tolerance: of floats, against the greatest of all numbers; the wider of two replies counts.
     """
 
     rows: Sequence[Sequence[Any]]
+    tolerance: float = MEAN_TOLERANCE
 
 
 def of_points(points: Points) -> Answers:
@@ -79,7 +83,7 @@ def disagreements(ours: Answers | Replies, theirs: Answers | Replies) -> list[st
     """Where two contenders differ, in words; empty when they agree."""
     if isinstance(ours, Replies) or isinstance(theirs, Replies):
         if isinstance(ours, Replies) and isinstance(theirs, Replies):
-            return _different_rows(ours.rows, theirs.rows)
+            return _different_rows(ours.rows, theirs.rows, max(ours.tolerance, theirs.tolerance))
         return [f"answers: {type(ours).__name__} against {type(theirs).__name__}"]
     found: list[str] = []
     for name in ("count", "least", "greatest"):
@@ -103,11 +107,11 @@ def _first_difference(name: str, ours: list[int], theirs: list[int]) -> list[str
     return []
 
 
-def _different_rows(ours: Sequence[Sequence[Any]], theirs: Sequence[Sequence[Any]]) -> list[str]:
+def _different_rows(ours: Sequence[Sequence[Any]], theirs: Sequence[Sequence[Any]], tolerance: float) -> list[str]:
     if len(ours) != len(theirs):
         return [f"rows: {len(ours)} against {len(theirs)}"]
     floats = [abs(number) for row in (*ours, *theirs) for number in row if isinstance(number, float)]
-    bound = MEAN_TOLERANCE * max(floats, default=0.0)
+    bound = tolerance * max(floats, default=0.0)
     for index, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
         if len(mine) != len(other) or not all(map(_close, mine, other, [bound] * len(mine))):
             return [f"rows[{index}]: {list(mine)} against {list(other)}"]

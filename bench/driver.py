@@ -19,6 +19,7 @@ import uvloop
 from bench import messages
 from bench.answers import Answers
 from bench.data import SERIES
+from bench.pace import p99_ms, timed_for
 from marigram_client._pb.marigram.v1 import ingest_pb2, queries_pb2
 from marigram_client.aio import runtime
 
@@ -52,7 +53,7 @@ class Run:
     @property
     def p99_ms(self) -> float:
         """99th percentile of the waits, milliseconds."""
-        return float(np.quantile(np.asarray(self.waits), 0.99)) * 1e3
+        return p99_ms(self.waits)
 
 
 def open_writers(address: str, metadata: Metadata, names: Sequence[str]) -> None:
@@ -170,6 +171,18 @@ def ask_each(address: str, metadata: Metadata, requests: Sequence[bytes]) -> tup
             sent = time.perf_counter()
             tables.append(_table(query(request, metadata=metadata, timeout=60.0)))
             waits.append(time.perf_counter() - sent)
+        return Run(time.perf_counter() - began, waits), tables
+
+
+def ask_for(
+    address: str, metadata: Metadata, requests: Sequence[bytes], seconds: float
+) -> tuple[Run, Sequence[pa.Table]]:
+    """The same again and again until the seconds are over, but each once at least; the first answer to each."""
+    with grpc.insecure_channel(address, options=OPTIONS) as channel:
+        grpc.channel_ready_future(channel).result(30.0)
+        query: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(QUERY + "Query")
+        began = time.perf_counter()
+        waits, tables = timed_for(lambda sent: _table(query(sent, metadata=metadata, timeout=60.0)), requests, seconds)
         return Run(time.perf_counter() - began, waits), tables
 
 

@@ -18,6 +18,10 @@ def log(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+class Skipped(Exception):  # noqa: N818 — it is no error
+    """This machine cannot hold the case; the reason is said on its line, and the run does not fail for it."""
+
+
 @dataclass(frozen=True)
 class Measurement:
     """One round of one contender.
@@ -45,6 +49,24 @@ class Contender(Protocol):
 
     def close(self) -> None:
         """Ends what it started and removes what it wrote."""
+
+
+@dataclass(frozen=True)
+class Absent:
+    """In place of a contender that is not installed here.
+
+    Attributes:
+        why: said on the case's line.
+    """
+
+    why: str
+
+    def round(self) -> Measurement:
+        """Never called."""
+        raise NotImplementedError(self.why)
+
+    def close(self) -> None:
+        """There is nothing."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +110,7 @@ class Result:
     also: Mapping[str, Mapping[str, float]]
     wrong: Sequence[str]
     note: str = ""
+    absent: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float | None:
@@ -145,6 +168,8 @@ class Result:
                 for name, figures in self.also.items()
                 if figures
             }
+        if self.absent:
+            line["absent"] = dict(self.absent)
         if self.note:
             line["note"] = self.note
         if self.wrong:
@@ -166,7 +191,11 @@ def ratio(ours: float, peers: Sequence[float], bigger_is_better: bool) -> float:
 def measure(case: Case, size: Size) -> Result:
     """Runs the contenders of a case in turn, A B A B, and compares their answers in each round."""
     log(f"-- {case.name}: prepare")
-    contenders = case.contenders(size)
+    made = case.contenders(size)
+    absent = {name: contender.why for name, contender in made.items() if isinstance(contender, Absent)}
+    for name, why in absent.items():
+        log(f"   {case.name}: {name} is absent: {why}")
+    contenders = {name: contender for name, contender in made.items() if name not in absent}
     figures: dict[str, list[Measurement]] = {name: [] for name in contenders}
     wrong: list[str] = []
     try:
@@ -189,6 +218,7 @@ def measure(case: Case, size: Size) -> Result:
         also={name: _medians([m.also for m in taken]) for name, taken in figures.items()},
         wrong=wrong,
         note=figures[OURS][-1].note,
+        absent=absent,
     )
 
 
@@ -203,6 +233,18 @@ def _compare(round_: Mapping[str, Measurement], number: int) -> list[str]:
     for difference in found:
         log(f"   WRONG: {difference}")
     return found
+
+
+def gathered(makers: Mapping[str, Callable[[], Contender]]) -> Mapping[str, Contender]:
+    """Makes contenders in turn; if one cannot be made, those that were are closed."""
+    made: dict[str, Contender] = {}
+    try:
+        for name, make in makers.items():
+            made[name] = make()
+    except BaseException:
+        _close(made)
+        raise
+    return made
 
 
 def _close(contenders: Mapping[str, Contender]) -> None:

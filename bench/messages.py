@@ -64,11 +64,13 @@ def _batch(points: Points) -> ingest_pb2.Batch:
     return ingest_pb2.Batch(rows=len(points), time=time, columns=[value], series=table)
 
 
-def _measure(kind: "queries_pb2.MeasureKind.ValueType", name: str, column: str = "value") -> queries_pb2.Measure:
+def measure(kind: "queries_pb2.MeasureKind.ValueType", name: str, column: str = "value") -> queries_pb2.Measure:
+    """A measure of a column; of count without one, rows."""
     return queries_pb2.Measure(kind=kind, column=column, name=name)
 
 
-def _query(spec: queries_pb2.QuerySpec) -> bytes:
+def query(spec: queries_pb2.QuerySpec) -> bytes:
+    """A request for an answer in Arrow."""
     return queries_pb2.QueryRequest(spec=spec, format=queries_pb2.ANSWER_FORMAT_ARROW).SerializeToString()
 
 
@@ -76,42 +78,42 @@ def whole_query(stream: str = STREAM) -> bytes:
     """Count, sum, least and greatest of all rows: columns ``rows``, ``total``, ``least``, ``greatest``."""
     measures = [
         queries_pb2.Measure(kind=queries_pb2.MEASURE_KIND_COUNT, name="rows"),
-        _measure(queries_pb2.MEASURE_KIND_SUM, "total"),
-        _measure(queries_pb2.MEASURE_KIND_MIN, "least"),
-        _measure(queries_pb2.MEASURE_KIND_MAX, "greatest"),
+        measure(queries_pb2.MEASURE_KIND_SUM, "total"),
+        measure(queries_pb2.MEASURE_KIND_MIN, "least"),
+        measure(queries_pb2.MEASURE_KIND_MAX, "greatest"),
     ]
-    return _query(queries_pb2.QuerySpec(stream=stream, measures=measures))
+    return query(queries_pb2.QuerySpec(stream=stream, measures=measures))
 
 
 def by_series_query(stream: str = STREAM) -> bytes:
     """Rows and their sum by series: columns ``host``, ``rows``, ``total``."""
     measures = [
         queries_pb2.Measure(kind=queries_pb2.MEASURE_KIND_COUNT, name="rows"),
-        _measure(queries_pb2.MEASURE_KIND_SUM, "total"),
+        measure(queries_pb2.MEASURE_KIND_SUM, "total"),
     ]
     keys = [queries_pb2.GroupKey(column=LABEL)]
-    return _query(queries_pb2.QuerySpec(stream=stream, group_by=keys, measures=measures))
+    return query(queries_pb2.QuerySpec(stream=stream, group_by=keys, measures=measures))
 
 
 def by_minute_query(stream: str = STREAM) -> bytes:
     """Rows by minute, ascending: columns ``start``, ``rows``."""
     measures = [queries_pb2.Measure(kind=queries_pb2.MEASURE_KIND_COUNT, name="rows")]
-    return _query(queries_pb2.QuerySpec(stream=stream, window=_tumbling(MINUTE_SECONDS), measures=measures))
+    return query(queries_pb2.QuerySpec(stream=stream, window=tumbling(MINUTE_SECONDS), measures=measures))
 
 
-def question(asked: Question) -> bytes:
-    """A question of the latency cases: columns ``start`` (only by the minute), ``rows``, ``least``, ``greatest``, and
+def question(asked: Question, stream: str = STREAM) -> bytes:
+    """A small question: columns ``start`` (only by the minute), ``rows``, ``least``, ``greatest``, and
     ``newest`` or, by the minute, ``mean``."""
     by_minute = asked.by_minute
     last = (queries_pb2.MEASURE_KIND_MEAN, "mean") if by_minute else (queries_pb2.MEASURE_KIND_LAST, "newest")
     measures = [
         queries_pb2.Measure(kind=queries_pb2.MEASURE_KIND_COUNT, name="rows"),
-        _measure(queries_pb2.MEASURE_KIND_MIN, "least"),
-        _measure(queries_pb2.MEASURE_KIND_MAX, "greatest"),
-        _measure(*last),
+        measure(queries_pb2.MEASURE_KIND_MIN, "least"),
+        measure(queries_pb2.MEASURE_KIND_MAX, "greatest"),
+        measure(*last),
     ]
     spec = queries_pb2.QuerySpec(
-        stream=STREAM,
+        stream=stream,
         range=common_pb2.TimeRange(start_ns=asked.start_ns, end_ns=asked.end_ns),
         filter=queries_pb2.Filter(
             compare=queries_pb2.Comparator(
@@ -120,22 +122,23 @@ def question(asked: Question) -> bytes:
                 value=common_pb2.Value(text=host(asked.series)),
             )
         ),
-        window=_tumbling(MINUTE_SECONDS) if by_minute else None,
+        window=tumbling(MINUTE_SECONDS) if by_minute else None,
         measures=measures,
     )
-    return _query(spec)
+    return query(spec)
 
 
 def busiest_hours() -> bytes:
     """The ten hours of the demo's flights with most departures: columns ``start``, ``departures``."""
     departures = queries_pb2.Measure(kind=queries_pb2.MEASURE_KIND_COUNT, name="departures")
     order = [queries_pb2.OrderBy(column="departures", descending=True), queries_pb2.OrderBy(column="start")]
-    hours = _tumbling(60 * MINUTE_SECONDS)
+    hours = tumbling(60 * MINUTE_SECONDS)
     spec = queries_pb2.QuerySpec(stream="flights", window=hours, measures=[departures], order_by=order, limit=10)
-    return _query(spec)
+    return query(spec)
 
 
-def _tumbling(seconds: int) -> queries_pb2.Window:
+def tumbling(seconds: int) -> queries_pb2.Window:
+    """Windows side by side."""
     window = queries_pb2.Window(tumbling=queries_pb2.TumblingWindow())
     window.tumbling.width.FromSeconds(seconds)
     return window

@@ -1,4 +1,4 @@
-"""A producer beside what is measured: batches at a fixed rate, from a thread of its own."""
+"""A producer beside what is measured: batches at a fixed rate, from a thread of its own; and work for a fixed time."""
 
 import threading
 import time
@@ -6,8 +6,12 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+import numpy as np
+
 FIRST_SECONDS = 30.0
 Batch = TypeVar("Batch")
+Work = TypeVar("Work")
+Reply = TypeVar("Reply")
 
 
 class Producer(Generic[Batch]):
@@ -66,3 +70,27 @@ class Producer(Generic[Batch]):
             self._failure = failure
         finally:
             self._first.set()
+
+
+def timed_for(
+    do: Callable[[Work], Reply], works: Sequence[Work], seconds: float
+) -> tuple[Sequence[float], Sequence[Reply]]:
+    """Does the works in turn, again and again until the seconds are over, but each of them once at least.
+
+    Returns: the seconds of each, and what the first time of each gave.
+    """
+    waits: list[float] = []
+    replies: list[Reply] = []
+    until = time.perf_counter() + seconds
+    while len(waits) < len(works) or time.perf_counter() < until:
+        began = time.perf_counter()
+        reply = do(works[len(waits) % len(works)])
+        waits.append(time.perf_counter() - began)
+        if len(replies) < len(works):
+            replies.append(reply)
+    return waits, replies
+
+
+def p99_ms(waits: Sequence[float]) -> float:
+    """99th percentile, milliseconds."""
+    return float(np.quantile(np.asarray(waits), 0.99)) * 1e3

@@ -30,11 +30,11 @@ def small_batches(batch_rows: int, count: int) -> list[Points]:
     return batches[:count]
 
 
-def beside_batches(after_rows: int, first: int, count: int) -> Sequence[Points]:
-    """``count`` batches of ``BESIDE_ROWS`` rows, later than ``after_rows`` narrow points and ``first`` batches."""
-    base = narrow_points(BESIDE_ROWS)
+def beside_batches(after_rows: int, first: int, count: int, rows: int = BESIDE_ROWS) -> Sequence[Points]:
+    """``count`` batches of ``rows`` rows, later than ``after_rows`` narrow points and ``first`` such batches."""
+    base = narrow_points(rows)
     begin = after_rows // SERIES * STEP_NS
-    shifts = [begin + number * BESIDE_STEPS * STEP_NS for number in range(first, first + count)]
+    shifts = [begin + number * (rows // SERIES) * STEP_NS for number in range(first, first + count)]
     return [Points(base.time + shift, base.series, base.value) for shift in shifts]
 
 

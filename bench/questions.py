@@ -1,4 +1,4 @@
-"""What the latency cases ask of everybody: small questions about one series, the same ones in the same order."""
+"""What is asked of everybody: small questions about one series, the same ones in the same order, and large ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,11 @@ import numpy as np
 from bench.data import SEED, SERIES, START_NS, STEP_NS
 
 Kind = Literal["lookup", "hour"]
+# Of a store that was filled once. "check": of each series count, least, greatest and mean of the points; of each host
+# rows and the sums of its metrics; of each type of event rows, users and countries. "minutes": mean and greatest
+# usage_user of all hosts by the minute. "sum": of all points. "hour": a Question. "lastpoint": of each host its newest
+# metrics.
+What = Literal["check", "minutes", "sum", "hour", "lastpoint"]
 LOOKUP_NS = 10_000_000_000
 HOUR_NS = 3_600_000_000_000
 
@@ -42,3 +47,24 @@ def questions(kind: Kind, count: int, rows: int) -> Sequence[Question]:
     return [
         Question(code, start, start + LOOKUP_NS, by_minute=False) for code, start in zip(series, starts, strict=True)
     ]
+
+
+def hours(count: int, rows: int) -> Sequence[Question]:
+    """``count`` questions about ``rows`` narrow points: an hour of a series by the minute, beginning at any second; all
+    of them where they are fewer than an hour."""
+    random = np.random.default_rng(SEED)
+    series = random.integers(0, SERIES, count).tolist()
+    steps = rows // SERIES
+    length = min(HOUR_NS // STEP_NS, steps)
+    starts = random.integers(0, steps - length + 1, count).tolist()
+    begin = START_NS - STEP_NS // 2
+    return [
+        Question(code, begin + start * STEP_NS, begin + (start + length) * STEP_NS, by_minute=True)
+        for code, start in zip(series, starts, strict=True)
+    ]
+
+
+def mixed_questions(count: int, rows: int) -> Sequence[Question]:
+    """``count`` lookups and hours in turn."""
+    pairs = zip(questions("lookup", count, rows), questions("hour", count, rows), strict=True)
+    return [pair[number % 2] for number, pair in enumerate(pairs)]

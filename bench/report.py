@@ -4,7 +4,7 @@ import datetime as dt
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -12,24 +12,35 @@ from bench.harness import OURS, Result, Size
 from bench.workspace import file_system_of
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-PACKAGES = ("marigram", "duckdb", "chdb", "grpcio", "protobuf", "pyarrow", "numpy")
+PACKAGES = ("marigram", "duckdb", "chdb", "grpcio", "protobuf", "pyarrow", "numpy", "lmdb")
 
 
 def write_report(
-    results: Sequence[Result], broken: Sequence[str], size: Size, arguments: Sequence[str], machine: str
+    results: Sequence[Result],
+    broken: Sequence[str],
+    skipped: Mapping[str, str],
+    size: Size,
+    arguments: Sequence[str],
+    machine: str,
 ) -> None:
     """Writes the results of a run anew.
 
     Args:
         broken: cases that could not be measured.
+        skipped: cases that this machine cannot hold, and why.
         arguments: those of ``python -m bench``.
         machine: as ``describe_machine`` found it.
     """
-    RESULTS.write_text(_report(results, broken, size, arguments, machine), encoding="utf-8")
+    RESULTS.write_text(_report(results, broken, skipped, size, arguments, machine), encoding="utf-8")
 
 
 def _report(
-    results: Sequence[Result], broken: Sequence[str], size: Size, arguments: Sequence[str], machine: str
+    results: Sequence[Result],
+    broken: Sequence[str],
+    skipped: Mapping[str, str],
+    size: Size,
+    arguments: Sequence[str],
+    machine: str,
 ) -> str:
     now = dt.datetime.now(dt.UTC)
     lines = [
@@ -46,6 +57,7 @@ def _report(
     if size == "small":
         lines += ["At this size only the answers count: the ratios below are printed, not judged.", ""]
     lines += [f"**{name} could not be measured.**\n" for name in broken]
+    lines += [f"**{name} was skipped: {reason}.**\n" for name, reason in skipped.items()]
     lines += [
         "| case | unit | ours | peers | ratio | target | answers | met |",
         "|---|---|---|---|---|---|---|---|",
@@ -53,6 +65,7 @@ def _report(
         "",
         "A figure in brackets is the median of the rounds, the one before it the best round.",
         *(f"{result.case.name}: {result.note}." for result in results if result.note),
+        *(f"{result.case.name}: without {name}: {why}." for result in results for name, why in result.absent.items()),
         "",
     ]
     return "\n".join(lines)

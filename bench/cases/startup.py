@@ -80,7 +80,7 @@ class _DuckDb:
     def round(self) -> Measurement:
         """Starts it and reads its answer."""
         command = [sys.executable, "-m", "bench.peers.duckdb_first", self._database]
-        seconds, rows = _seconds_of_a_process(command)
+        seconds, rows = seconds_of_a_process(command)
         return Measurement(seconds * 1e3, Replies(rows))
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class Import:
 
     def round(self) -> Measurement:
         """Starts it and reads its times."""
-        _, (imported, ready, worked, arrow) = _seconds_of_a_process([sys.executable, "-P", "-c", self._code])
+        _, (imported, ready, worked, arrow) = seconds_of_a_process([sys.executable, "-P", "-c", self._code])
         wrong = ["pyarrow was imported"] if arrow and self._without_arrow else []
         return Measurement(ready * 1e3, also={"import_ms": imported * 1e3, "processor_ms": worked * 1e3}, wrong=wrong)
 
@@ -142,7 +142,7 @@ async def _load(server: Server, flights: pa.Table, weather: pa.Table) -> None:
         raise RuntimeError(f"{len(flights) + len(weather)} rows were written, {totals.stored} stored")
 
 
-def _seconds_of_a_process(command: list[str]) -> tuple[float, Any]:
+def seconds_of_a_process(command: list[str]) -> tuple[float, Any]:
     """Seconds from before its start until it has printed a line of JSON, and what it printed."""
     began = time.perf_counter()
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:

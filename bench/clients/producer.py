@@ -7,7 +7,7 @@ import grpc
 
 from bench import driver, messages
 from bench.pace import Producer
-from bench.producers import BESIDE_SECONDS, beside_batches
+from bench.producers import BESIDE_ROWS, BESIDE_SECONDS, beside_batches
 
 
 class Peer:
@@ -17,14 +17,22 @@ class Peer:
         self._running = ExitStack()
         self._producer: Producer[bytes] | None = None
 
-    def start(self, address: str, metadata: list[list[str]], after_rows: int, first: int, count: int) -> None:
+    def start(
+        self,
+        address: str,
+        metadata: list[list[str]],
+        after_rows: int,
+        first: int,
+        count: int,
+        batch_rows: int = BESIDE_ROWS,
+    ) -> None:
         """Begins with batch ``first`` of those that follow ``after_rows`` points; returns once it is acknowledged."""
         pairs = tuple((name, value) for name, value in metadata)
         writer = f"beside-{first}"
         driver.open_writers(address, pairs, [writer])
         requests = [
             messages.write_request(batch, writer=writer, sequence=sequence)
-            for sequence, batch in enumerate(beside_batches(after_rows, first, count), start=1)
+            for sequence, batch in enumerate(beside_batches(after_rows, first, count, batch_rows), start=1)
         ]
         channel = self._running.enter_context(grpc.insecure_channel(address, options=driver.OPTIONS))
         write: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(driver.INGEST + "Write")

@@ -12,9 +12,9 @@ import numpy as np
 
 from bench.answers import Answers
 from bench.data import Points, narrow_points
-from bench.pace import Producer
+from bench.pace import Producer, p99_ms, timed_for
 from bench.producers import BESIDE_ROWS, BESIDE_SECONDS, beside_batches, small_batches
-from bench.questions import Kind, Question, questions
+from bench.questions import Kind, Question, mixed_questions, questions
 from bench.workspace import new_directory
 
 POINTS = "points"
@@ -45,6 +45,24 @@ class LatencyPeer(ABC):
             self._ask(question)
         taken, replies = self._timed(self._ask, asked, beside)
         return {**taken, "rows": [row for reply in replies for row in reply]}
+
+    def ask_mixed(self, count: int, idle: float, seconds: float, beside: int, batch_rows: int) -> dict[str, Any]:
+        """Asks ``count`` lookups and hours in turn, again and again for ``idle`` seconds, then for ``seconds`` while a
+        producer with ``beside`` batches of ``batch_rows`` is at work."""
+        asked = mixed_questions(count, self._rows)
+        for question in asked[:WARM]:
+            self._ask(question)
+        alone, _ = timed_for(self._ask, asked, idle)
+        batches = beside_batches(self._rows, self._beside, beside, batch_rows)
+        statements = [self._beside_statement(POINTS, batch) for batch in batches]
+        gc.collect()
+        with Producer(statements, self._write_beside, BESIDE_SECONDS) as producer:
+            waits, replies = timed_for(self._ask, asked, seconds)
+        self._beside += producer.sent
+        found, expected = self._count(POINTS), self._rows + self._beside * batch_rows
+        figures = {"idle_ms": p99_ms(alone), "p99_ms": p99_ms(waits), "behind_ms": producer.behind_ms}
+        wrong = [] if found == expected else [f"{expected} rows were loaded and produced, {found} are there"]
+        return {"figures": figures, "wrong": wrong, "rows": [row for reply in replies for row in reply]}
 
     def write(self, batch_rows: int, count: int, beside: int) -> dict[str, Any]:
         """Times ``count`` writes of ``batch_rows`` rows into a new table, each durable by itself."""

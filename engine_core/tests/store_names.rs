@@ -4,7 +4,7 @@ mod store_support;
 
 use marigram_core::column::Reject;
 use marigram_core::error::Kind;
-use marigram_core::store::{CommitItem, NamespaceId, Store};
+use marigram_core::store::{CommitItem, NamespaceId, Quota, Store};
 use marigram_core::time::SECOND_NS;
 use store_support::*;
 
@@ -272,4 +272,34 @@ fn names_that_fit_no_key_are_refused() {
     let name = "w".repeat(255);
     bed.store.open_writer(bed.ns, &name).unwrap();
     assert_eq!(bed.store.writer_head(bed.ns, &name).unwrap(), (1, 1));
+}
+
+#[test]
+fn a_namespace_at_its_quota_takes_no_more_and_keeps_what_it_has() {
+    let mut bed = Bed::new();
+    let stream = bed.stream("clicks");
+    bed.write(&stream, &[NOW, NOW + 1, NOW + 2]);
+    let usage = bed.store.namespace_usage(bed.ns).unwrap().1;
+    assert_eq!(usage.rows, 3);
+    let namespace = bed.ns;
+    let set = |store: &Store, max_rows, max_bytes| {
+        store
+            .set_namespace_quota(namespace, Quota { max_rows, max_bytes })
+            .unwrap();
+    };
+    set(&bed.store, 4, usage.bytes + 1);
+    bed.store.admits(bed.ns, 100).unwrap();
+    bed.write(&stream, &[NOW]);
+    let error = bed.store.admits(bed.ns, 100).unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (Kind::LimitExceeded, "NAMESPACE_QUOTA"));
+    assert!(error.message().contains("4 rows"), "{error}");
+    set(&bed.store, 0, usage.bytes);
+    assert!(bed.store.admits(bed.ns, 1).unwrap_err().message().contains("bytes"));
+    drop(stream);
+    bed.reopen();
+    assert_eq!(bed.store.namespace_usage(bed.ns).unwrap().0.max_bytes, usage.bytes);
+    bed.store.set_namespace_quota(bed.ns, Quota::default()).unwrap();
+    bed.store.admits(bed.ns, 1).unwrap();
+    let other = bed.store.create_namespace("other").unwrap();
+    bed.store.admits(other, 1).unwrap();
 }

@@ -240,12 +240,12 @@ fn a_full_tail_refuses_rows_until_there_is_room() {
     assert_eq!((error.kind(), error.reason()), (Kind::Overloaded, "TAIL_FULL"));
     assert!(error.retry_delay_ms().is_some());
     assert!(bed.store.pressure().throttle_percent > 0);
-    assert_eq!(bed.store.admits(10_000).unwrap_err().reason(), "TAIL_FULL");
+    assert_eq!(bed.store.admits(bed.ns, 10_000).unwrap_err().reason(), "TAIL_FULL");
     assert_eq!(bed.store.status().queue_bytes, 0);
     bed.store.delete_stream(bed.ns, "clicks").unwrap();
     assert_eq!(bed.store.status().tail_bytes, 0);
     assert_eq!(bed.store.pressure().throttle_percent, 0);
-    bed.store.admits(10_000).unwrap();
+    bed.store.admits(bed.ns, 10_000).unwrap();
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn below_the_floor_of_free_bytes_rows_are_refused_and_deletes_are_not() {
     let stream = store.stream(bed.ns, "clicks").unwrap();
     let error = commit(&store, item(&stream, &[2])).unwrap_err();
     assert_eq!((error.kind(), error.reason()), (Kind::StoreFull, "STORE_FULL"));
-    assert_eq!(store.admits(1).unwrap_err().reason(), "STORE_FULL");
+    assert_eq!(store.admits(bed.ns, 1).unwrap_err().reason(), "STORE_FULL");
     assert_eq!(store.status().accepting.unwrap_err().reason(), "STORE_FULL");
     assert_eq!(times(&stream), [1], "queries go on");
     store.delete_stream(bed.ns, "clicks").unwrap();

@@ -78,3 +78,11 @@ def test_what_must_be_answered_about_points_is_counted_from_them() -> None:
     )
     assert expected.by_series == [1, 0, 3, *[0] * (SERIES - 4), 1]
     assert (expected.minutes, expected.by_minute) == ([0, minute, 3 * minute], [2, 2, 1])
+
+
+def test_the_wider_tolerance_of_two_replies_counts() -> None:
+    plain = Replies([[1e9 + 1e-3]], tolerance=1e-11)
+    assert disagreements(Replies([[1e9]]), plain) == []
+    assert disagreements(Replies([[1e9]]), Replies([[1e9 + 1e-2]])) == [
+        "rows[0]: [1000000000.0] against [1000000000.01]"
+    ]

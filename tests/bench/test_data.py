@@ -8,7 +8,7 @@ import pytest
 
 from bench.data import SERIES, START_NS, STEP_NS, narrow_points
 from bench.producers import BESIDE_ROWS, beside_batches, small_batches, split
-from bench.questions import LOOKUP_NS, questions
+from bench.questions import LOOKUP_NS, hours, mixed_questions, questions
 
 
 def test_the_same_rows_come_every_time() -> None:
@@ -78,3 +78,30 @@ def test_a_lookup_covers_ten_seconds_that_hold_ten_rows() -> None:
         assert question.end_ns - question.start_ns == LOOKUP_NS
         times = points.time[points.series == question.series]
         assert 9 <= ((times >= question.start_ns) & (times < question.end_ns)).sum() <= 11
+
+
+def test_hours_lie_anywhere_within_the_rows() -> None:
+    points = narrow_points(8_000_000)
+    asked = hours(20, 8_000_000)
+    assert len({question.start_ns for question in asked}) == 20
+    for question in asked[:3]:
+        times = points.time[points.series == question.series]
+        assert ((times >= question.start_ns) & (times < question.end_ns)).sum() == 3_600
+
+
+def test_hours_of_less_than_an_hour_are_all_there_is() -> None:
+    points = narrow_points(60_000)
+    for question in hours(5, 60_000):
+        times = points.time[points.series == question.series]
+        assert ((times >= question.start_ns) & (times < question.end_ns)).all()
+
+
+def test_mixed_questions_are_lookups_and_hours_in_turn() -> None:
+    assert [question.by_minute for question in mixed_questions(4, 60_000)] == [False, True, False, True]
+
+
+def test_larger_batches_beside_hold_more_seconds_and_follow_each_other() -> None:
+    first, second = beside_batches(3_000, 0, 2, rows=20_000)
+    assert len(first) == 20_000
+    assert second.time.min() > first.time.max()
+    assert np.array_equal(second.time - first.time, np.full(20_000, 20 * STEP_NS))

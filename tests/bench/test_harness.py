@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from bench.answers import Answers
-from bench.harness import OURS, Case, Contender, Measurement, Result, Size, measure, ratio
+from bench.harness import OURS, Absent, Case, Contender, Measurement, Result, Size, gathered, measure, ratio
 
 
 class Scripted:
@@ -145,3 +145,26 @@ def test_only_judged_peers_make_the_ratio() -> None:
     measured = Result(asked, "full", best=figures, median=figures, also={}, wrong=())
     assert measured.ratio == 3.0
     assert measured.to_json()["peers"] == {"tuned": 10.0, "shown": 60.0}
+
+
+def test_a_peer_that_is_not_installed_is_named_and_not_measured() -> None:
+    contenders: dict[str, Contender] = {
+        OURS: Scripted("a", [8.0, 9.0], []),
+        "peer": Scripted("b", [3.0, 2.0], []),
+        "gone": Absent("no such"),
+    }
+    line = measure(case(contenders), "full").to_json()
+    assert line["absent"] == {"gone": "no such"}
+    assert line["peers"] == {"peer": 3.0}
+    assert line["ratio"] == 3.0
+
+
+def test_contenders_that_were_made_are_closed_when_a_later_one_cannot_be() -> None:
+    diary: list[str] = []
+
+    def fail() -> Contender:
+        raise RuntimeError("no room")
+
+    with pytest.raises(RuntimeError, match="no room"):
+        gathered({OURS: lambda: Scripted("a", [], diary), "peer": fail})
+    assert diary == ["a closed"]

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from bench.pace import Producer
+from bench.pace import Producer, p99_ms, timed_for
 
 DEADLINE_S = 10.0
 
@@ -56,3 +56,20 @@ def test_batches_that_do_not_last_fail_the_measurement() -> None:
     with pytest.raises(RuntimeError, match="failed after 0 batches") as failure, Producer([], print, 0.001):
         pass
     assert "its 0 batches did not last" in str(failure.value.__cause__)
+
+
+def test_work_for_a_time_is_done_once_at_least_and_its_first_replies_are_kept() -> None:
+    waits, replies = timed_for(lambda number: number * 10, [1, 2, 3], 0.0)
+    assert len(waits) == 3
+    assert replies == [10, 20, 30]
+
+
+def test_work_for_a_time_goes_round_until_it_is_over() -> None:
+    waits, replies = timed_for(lambda number: number, [1, 2], 0.01)
+    assert len(waits) > 2
+    assert replies == [1, 2]
+    assert sum(waits) <= 10.0
+
+
+def test_the_last_percent_is_told_in_milliseconds() -> None:
+    assert p99_ms([0.001] * 98 + [0.5] * 2) == 500.0

@@ -47,11 +47,11 @@ def command(*arguments: str) -> list[str]:
 
 
 @contextmanager
-def serving(directory: Path) -> Iterator[Served]:
+def serving(directory: Path, *flags: str) -> Iterator[Served]:
     """A server on a free port; it also ends with this process."""
     with directory.with_suffix(".log").open("wb") as log:
         process = subprocess.Popen(
-            command("serve", "--data-dir", str(directory), "--port", "0", "--until-stdin-ends"),
+            command("serve", "--data-dir", str(directory), "--port", "0", "--until-stdin-ends", *flags),
             stdin=subprocess.PIPE,
             stderr=log,
             env={name: value for name, value in os.environ.items() if not name.startswith("MARIGRAM_")},

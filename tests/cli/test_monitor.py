@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from marigram.cli import monitor
-from marigram_client.admin import Ledger, ServerStatus, StreamStatus
+from marigram_client.admin import Ledger, SealingStatus, ServerStatus, StreamStatus
 from marigram_client.aio import Client
 from marigram_client.errors import Overloaded
 from tests.cli.running import DEADLINE_S, Served, command, run
@@ -38,9 +38,10 @@ STATUS = ServerStatus(
     disk_bytes=1 << 30,
     disk_free_bytes=1 << 40,
     ledger=Ledger(12, 10, MappingProxyType({"TYPE_MISMATCH": 2}), 0, 1),
-    streams=(StreamStatus("cpu", 10, 2, 1_500_000_000, 0.25),),
+    streams=(StreamStatus("cpu", 10, 2, 1_500_000_000, 0.25, 0, 0, 0),),
     queries_running=1,
     queries_waiting=4,
+    sealing=SealingStatus(10, 1_536, timedelta(seconds=5), 0, 0, 0, 0, 0, "", 0),
 )
 
 

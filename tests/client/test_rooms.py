@@ -146,6 +146,13 @@ async def test_a_deleted_stream_says_what_went(client: Client, server: FakeServe
     assert server.sent("DeleteStream")[0].name == "streams/cpu"
 
 
+async def test_a_seal_says_what_it_came_to(client: Client, server: FakeServer) -> None:
+    server.will("SealStream", streams_pb2.SealStreamResponse(rows=5, parts=2, bytes=900))
+    sealed = await client.seal("cpu")
+    assert (sealed.rows, sealed.parts, sealed.bytes) == (5, 2, 900)
+    assert server.sent("SealStream")[0].name == "streams/cpu"
+
+
 async def test_a_key_shows_its_secret_once_and_not_when_printed(client: Client, server: FakeServer) -> None:
     key = admin_pb2.ApiKey(name="keys/k1", namespace="namespaces/default", scopes=["ingest:write"])
     server.will("CreateApiKey", admin_pb2.CreateApiKeyResponse(key=key, secret="hush"))
@@ -176,8 +183,13 @@ async def test_keys_and_namespaces_are_listed_and_revoked(client: Client, server
 async def test_status_is_read_with_its_units(client: Client, server: FakeServer) -> None:
     status = admin_pb2.ServerStatus(version="0.1.0", accepting_writes=True, tail_bytes=5)
     status.commit_latency.p99.FromTimedelta(timedelta(milliseconds=4))
-    status.streams.add(name="streams/cpu", rows=3, watermark_ns=9)
+    status.streams.add(name="streams/cpu", rows=3, watermark_ns=9, sealed_rows=2, sealed_bytes=400, parts=1)
+    status.sealing.CopyFrom(admin_pb2.SealingStatus(lag_rows=1, lag_bytes=8, parts=1, failure_reason="STORE_FULL"))
+    status.sealing.lag.FromTimedelta(timedelta(seconds=3))
     server.will("GetStatus", admin_pb2.GetStatusResponse(status=status))
     read = await client.status()
     assert (read.version, read.tail_bytes, read.commit_p99) == ("0.1.0", 5, timedelta(milliseconds=4))
     assert (read.streams[0].name, read.streams[0].watermark_ns) == ("cpu", 9)
+    assert (read.streams[0].sealed_rows, read.streams[0].sealed_bytes, read.streams[0].parts) == (2, 400, 1)
+    assert (read.sealing.lag_rows, read.sealing.lag_bytes, read.sealing.lag) == (1, 8, timedelta(seconds=3))
+    assert (read.sealing.parts, read.sealing.failure_reason) == (1, "STORE_FULL")

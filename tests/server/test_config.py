@@ -25,6 +25,15 @@ def test_defaults() -> None:
         False,
     )
     assert found.max_message_bytes == 16 * 2**20
+    assert found.sealing
+    assert found.engine_options()["seals"]
+    assert "footer_bytes" not in found.engine_options()
+
+
+def test_sealing_and_the_memory_of_footers_reach_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARIGRAM_SEALING", "false")
+    found = load({"footer_bytes": 1 << 20})
+    assert (found.engine_options()["seals"], found.engine_options()["footer_bytes"]) == (False, 1 << 20)
 
 
 def test_flag_environment_file_default(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,6 +64,8 @@ def test_what_belongs_to_clients_is_let_be() -> None:
         ({"port": "many"}, "port"),
         ({"max_message_bytes": 65 * 2**20}, "max_message_bytes"),
         ({"log_level": "loud"}, "log_level"),
+        ({"sealing": "perhaps"}, "sealing"),
+        ({"footer_bytes": 2**40}, "footer_bytes"),
         ({"host": "0.0.0.0"}, "host"),
     ],
 )

@@ -1,5 +1,9 @@
-"""Rows in memory have a bound: past it writes are refused with a delay, and everything else goes on."""
+"""Rows in memory have a bound: past it writes are refused with a delay, and everything else goes on.
 
+Sealing is off but in one test, since it makes room by itself.
+"""
+
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -31,7 +35,10 @@ LIMIT = 100_000
 @pytest.fixture
 async def full(tmp_path: Path) -> AsyncIterator[tuple[Client, int]]:
     """A server whose tail is full, and the number of rows in it."""
-    async with serving(settings(tmp_path / "data", tail_limit_bytes=LIMIT, reflection=True)) as (_, client):
+    async with serving(settings(tmp_path / "data", tail_limit_bytes=LIMIT, sealing=False, reflection=True)) as (
+        _,
+        client,
+    ):
         stored = 0
         for rows in (1_000, 1):  # the last room is filled row by row
             while (found := await outcome(send(client, some(rows)))) is None:
@@ -92,8 +99,31 @@ async def test_queries_go_on_and_a_delete_makes_room(full: tuple[Client, int]) -
     assert (await send(client, some())).stored == 1_000
 
 
-async def test_a_batch_that_can_never_fit_is_not_told_to_come_again(tmp_path: Path) -> None:
+async def test_a_seal_makes_room(full: tuple[Client, int]) -> None:
+    client, stored = full
+    asked = streams_pb2.SealStreamRequest(name="streams/cpu")
+    sealed = await client.unary(f"{STREAMS}/SealStream", asked, streams_pb2.SealStreamResponse)
+    assert sealed.rows == stored
+    assert (await taking(client)) == (True, "")
+    assert (await send(client, some())).stored == 1_000
+    ((row,), _) = await ask(client, query())
+    assert row["count"] == stored + 1_000
+
+
+async def test_with_sealing_on_a_small_tail_refuses_for_a_moment_at_most(tmp_path: Path) -> None:
     async with serving(settings(tmp_path / "data", tail_limit_bytes=LIMIT)) as (_, client):
+        stored = 0
+        async with asyncio.timeout(60):
+            while stored < 50_000:  # four times what the tail holds
+                found = await outcome(send(client, some()))
+                stored += 1_000 if found is None else 0
+                assert found is None or found.reason == "TAIL_FULL"
+        ((row,), _) = await ask(client, query())
+        assert row["count"] == stored
+
+
+async def test_a_batch_that_can_never_fit_is_not_told_to_come_again(tmp_path: Path) -> None:
+    async with serving(settings(tmp_path / "data", tail_limit_bytes=LIMIT, sealing=False)) as (_, client):
         rows = 50_000
         column = ingest_pb2.BatchColumn(name="n", i64=integers((i * 0x9E3779B97F4A7C15) % 2**63 for i in range(rows)))
         refusal = await refused(send(client, write(batch(column, times=[time.time_ns()] * rows))))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from marigram_client.admin import Ledger, ServerStatus, StreamStatus
+from marigram_client.admin import Ledger, SealingStatus, ServerStatus, StreamStatus
 from marigram_tui.app import MarigramApp
 from marigram_tui.gateway import Kind, Trouble
 from marigram_tui.questions import Answer, Column, Line, Question, Schema
@@ -125,7 +125,7 @@ def wave(question: Question) -> Answer:
 
 def stream(name: str = "flights", **changed: object) -> StreamStatus:
     """Figures of one stream."""
-    usual = StreamStatus(name, 1_204_331, 4_044, START_NS - 10 * SECOND_NS, 1_830.0)
+    usual = StreamStatus(name, 1_204_331, 4_044, START_NS - 10 * SECOND_NS, 1_830.0, 1_000_000, 2, 2_310_000)
     return replace(usual, **changed)  # type: ignore[arg-type]
 
 
@@ -163,6 +163,9 @@ def status(second: int = 0, **changed: object) -> ServerStatus:
         streams=STREAMS,
         queries_running=1,
         queries_waiting=0,
+        sealing=SealingStatus(
+            9_000_000, 880_000_000, timedelta(hours=1), 41, 90_449_012, 209_000_000, 44, 12_000, "", 0
+        ),
     )
     return replace(usual, **changed)  # type: ignore[arg-type]
 

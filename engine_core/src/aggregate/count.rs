@@ -1,6 +1,6 @@
 //! How many.
 
-use super::{Aggregate, Groups};
+use super::{Aggregate, GroupRun, Groups};
 
 /// Number of values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +35,11 @@ pub fn count_into(states: &mut [Count], groups: Groups<'_>, n: usize) {
                 states[group as usize].0 += 1;
             }
         }
+        Groups::Runs(runs) => {
+            for (group, range) in GroupRun::ranges(runs) {
+                states[group].0 += range.len() as u64;
+            }
+        }
     }
 }
 
@@ -48,6 +53,10 @@ mod tests {
         count_into(&mut states, Groups::Each(&[2, 0, 2]), 3);
         count_into(&mut states, Groups::One(1), 5);
         assert_eq!(states.iter().map(Count::finish).collect::<Vec<_>>(), [1, 5, 2]);
+        let runs = [GroupRun { group: 2, end: 3 }, GroupRun { group: 0, end: 4 }];
+        let mut others = vec![Count::default(); 3];
+        count_into(&mut others, Groups::Runs(&runs), 4);
+        assert_eq!(others.iter().map(Count::finish).collect::<Vec<_>>(), [1, 0, 3]);
         let mut all = states[0];
         all.merge(&states[1]);
         assert_eq!(all.finish(), 6);

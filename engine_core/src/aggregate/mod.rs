@@ -39,7 +39,33 @@ pub enum Groups<'a> {
     One(u32),
     /// Each to its own.
     Each(&'a [u32]),
+    /// Neighbours together.
+    Runs(&'a [GroupRun]),
 }
+
+/// Values in a row that belong to one group. The first run begins with the first value, each other where the one before ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupRun {
+    /// Their group.
+    pub group: u32,
+    /// Place behind the last of them.
+    pub end: u32,
+}
+
+impl GroupRun {
+    /// Each run's group and values.
+    pub fn ranges(runs: &[Self]) -> impl Iterator<Item = (usize, std::ops::Range<usize>)> {
+        let mut start = 0;
+        runs.iter().map(move |run| {
+            let range = start..run.end as usize;
+            start = range.end;
+            (run.group as usize, range)
+        })
+    }
+}
+
+/// Values from which on a state that takes many at once is faster than one that takes each.
+const MANY: usize = 24;
 
 /// Inserts values into the states of their groups.
 ///
@@ -53,6 +79,35 @@ pub fn scatter<A: Aggregate>(states: &mut [A], groups: Groups<'_>, values: &[A::
                 states[group as usize].insert(value);
             }
         }
+        Groups::Runs(runs) => {
+            for (group, range) in GroupRun::ranges(runs) {
+                let (state, values) = (&mut states[group], &values[range]);
+                if values.len() < MANY {
+                    values.iter().for_each(|&value| state.insert(value));
+                } else {
+                    state.insert_all(values);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::extrema::MaxI64;
+    use super::*;
+
+    #[test]
+    fn neighbours_go_where_each_would() {
+        let values: Vec<i64> = (0..100).map(|value| value * 37 % 91).collect();
+        let runs = [(2, 3), (0, 70), (2, 71), (1, 100)].map(|(group, end)| GroupRun { group, end });
+        let each: Vec<u32> = GroupRun::ranges(&runs)
+            .flat_map(|(group, range)| range.map(move |_| group as u32))
+            .collect();
+        let mut states = [[MaxI64::default(); 3]; 2];
+        scatter(&mut states[0], Groups::Runs(&runs), &values);
+        scatter(&mut states[1], Groups::Each(&each), &values);
+        assert_eq!(states[0], states[1]);
     }
 }
 

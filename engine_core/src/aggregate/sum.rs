@@ -1,6 +1,7 @@
 //! Sums: of doubles compensated, of integers exact.
 
 use super::Aggregate;
+use crate::codec::dispatch::dispatched;
 
 /// Values from here on, and infinities, are summed apart: the plain sum of fewer than 2⁶³ values below it is finite.
 pub const HUGE: f64 = f64::from_bits((1023 + 960) << 52);
@@ -41,7 +42,42 @@ fn two_sum(a: f64, b: f64) -> (f64, f64) {
 /// Independent sums in the block loop, so that the compiler vectorises it; part of the result's definition.
 const LANES: usize = 16;
 
+dispatched! {
+    /// Adds values to the sums of the lanes and what is lost to their errors; false, and nothing is added, if one of them is huge.
+    fn add_to_lanes(values: &[f64], highs: &mut [f64; LANES], lows: &mut [f64; LANES]) -> bool {
+        let mut is_huge = false;
+        for value in values {
+            is_huge |= value.abs() >= HUGE;
+        }
+        if is_huge {
+            return false;
+        }
+        let chunks = values.chunks_exact(LANES);
+        let rest = chunks.remainder();
+        for chunk in chunks {
+            for lane in 0..LANES {
+                let (sum, error) = two_sum(highs[lane], chunk[lane]);
+                highs[lane] = sum;
+                lows[lane] += error;
+            }
+        }
+        for (lane, &value) in rest.iter().enumerate() {
+            let (sum, error) = two_sum(highs[lane], value);
+            highs[lane] = sum;
+            lows[lane] += error;
+        }
+        true
+    }
+}
+
 impl Sum {
+    /// Takes the sums of blocks that were summed apart, each within 2⁻⁵¹·Σ|x| of its true sum and finite. The errors of the
+    /// blocks come to 2⁻⁵¹ of all magnitudes, those of adding fewer than 2²⁶ such sums to 2⁻⁵³ + 2⁻⁵⁴ of hardly more:
+    /// together less than 2⁻⁵⁰.
+    pub fn insert_sum(&mut self, sum: f64) {
+        self.insert(sum);
+    }
+
     #[cold]
     fn insert_huge(&mut self, value: f64) {
         let huge = self.huge.get_or_insert_default();
@@ -110,28 +146,10 @@ impl Aggregate for Sum {
     }
 
     fn insert_all(&mut self, values: &[f64]) {
-        let largest = values.iter().fold(
-            0.0f64,
-            |largest, value| if value.abs() > largest { value.abs() } else { largest },
-        );
-        if largest >= HUGE {
+        let (mut highs, mut lows) = ([0.0; LANES], [0.0; LANES]);
+        if !add_to_lanes(values, &mut highs, &mut lows) {
             values.iter().for_each(|&value| self.insert(value));
             return;
-        }
-        let (mut highs, mut lows) = ([0.0; LANES], [0.0; LANES]);
-        let chunks = values.chunks_exact(LANES);
-        let rest = chunks.remainder();
-        for chunk in chunks {
-            for lane in 0..LANES {
-                let (sum, error) = two_sum(highs[lane], chunk[lane]);
-                highs[lane] = sum;
-                lows[lane] += error;
-            }
-        }
-        for (lane, &value) in rest.iter().enumerate() {
-            let (sum, error) = two_sum(highs[lane], value);
-            highs[lane] = sum;
-            lows[lane] += error;
         }
         let mut block = Self::default();
         for lane in 0..LANES {
@@ -165,6 +183,13 @@ impl Aggregate for Sum {
 /// Sum of integers, exact in 128 bits: no number of 64-bit rows overflows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IntegerSum(i128);
+
+impl IntegerSum {
+    /// Takes the sum of values.
+    pub fn insert_sum(&mut self, sum: i128) {
+        self.0 += sum;
+    }
+}
 
 impl Aggregate for IntegerSum {
     type Input = i64;

@@ -2,8 +2,9 @@
 //! Afroozeh, Kuffo & Boncz 2023, PACMMOD 1(4)).
 //!
 //! way (one byte: exponent 0 to 18, plus 32 if multiplied); exceptions (`exceptions`) with all their bits; the whole numbers, an
-//! integer block. Exceptions are what no whole number gives back: −0, NaN with its payload, infinities, what has too many
-//! digits. At their rows stands a neighbour's number.
+//! integer block that takes all bytes that are left. A value is its number divided by 10^exponent or, if multiplied, its number
+//! times the double nearest to 10^−exponent. Exceptions are what no whole number gives back: −0, NaN with its payload,
+//! infinities, what has too many digits. At their rows stands a neighbour's number.
 //!
 //! Unlike the paper we divide: a quotient of integers is rounded correctly, so that every decimal of up to fifteen digits comes
 //! back, where a product with an inexact power of ten misses some. What was made by multiplying (a sensor's raw count times

@@ -3,6 +3,8 @@
 //!
 //! Values `i` of a block are dealt to `L = 1024 / bits(T)` lanes: value `i` lies in lane `i % L` as its `i / L`-th.
 //! Each lane packs its values from the least significant bit on into `width` words; word `j` of lane `l` stands at `j·L + l`.
+//! A short block ends with the last `j` at which a lane holds a value, the words of all lanes standing there: there are
+//! ⌈⌈values / L⌉ · width / bits(T)⌉ words a lane.
 //!
 //! A row of lanes is read as two loads, shifts and a mask, whatever its place: no branch and nothing carried from row to row.
 

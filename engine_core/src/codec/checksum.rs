@@ -16,6 +16,28 @@ pub fn crc32c_of(pieces: &[&[u8]]) -> u32 {
     digest.finalize() as u32
 }
 
+/// crc32c of bytes that come one after another.
+#[derive(Debug)]
+pub struct Running(Digest);
+
+impl Default for Running {
+    fn default() -> Self {
+        Self(Digest::new(CrcAlgorithm::Crc32Iscsi))
+    }
+}
+
+impl Running {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// crc32c of all that came.
+    pub fn finish(&self) -> u32 {
+        self.0.finalize() as u32
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -24,5 +46,10 @@ mod tests {
     fn agrees_with_the_published_check_value() {
         assert_eq!(crc32c(b"123456789"), 0xE306_9283);
         assert_eq!(crc32c_of(&[b"1234", b"", b"56789"]), 0xE306_9283);
+        let mut running = Running::default();
+        [&b"1234"[..], b"", b"56789"]
+            .iter()
+            .for_each(|bytes| running.update(bytes));
+        assert_eq!(running.finish(), 0xE306_9283);
     }
 }

@@ -12,7 +12,7 @@ pub mod bitpack;
 pub mod checksum;
 mod delta;
 mod dictionary;
-mod dispatch;
+pub(crate) mod dispatch;
 mod exceptions;
 pub(crate) mod fields;
 pub mod floats;

@@ -1,5 +1,5 @@
 //! Runs of equal values: how many (varint), their values as a nested block behind its length (varint), and their lengths as
-//! another. Nested blocks are none that nest themselves.
+//! another that takes all bytes that are left. Nested blocks are none that nest themselves.
 
 use super::BLOCK;
 use super::dispatch::dispatched;

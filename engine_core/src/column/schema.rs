@@ -139,6 +139,8 @@ pub struct StreamSettings {
     pub idle_after_ns: i64,
     /// Oldest age of a row in nanoseconds; none: any.
     pub max_age_ns: Option<i64>,
+    /// Sealed rows older than this go, by event time, whole parts at a time; none: rows of any age are kept.
+    pub keep_for_ns: Option<i64>,
     /// For people.
     pub description: String,
 }
@@ -151,6 +153,7 @@ impl Default for StreamSettings {
             allowed_lateness_ns: 3_600 * SECOND_NS,
             idle_after_ns: 30 * SECOND_NS,
             max_age_ns: None,
+            keep_for_ns: None,
             description: String::new(),
         }
     }

@@ -151,7 +151,7 @@ impl Ingest {
         let ask = Ask::read(namespace, method, session, bytes)?;
         let permit = self.pool.admit(bytes.len())?;
         let store = &self.shared.store;
-        let admits = || store.admits(bytes.len());
+        let admits = || store.admits(namespace, bytes.len());
         let Some(writer) = &ask.writer else {
             admits()?;
             return Ok((ask, permit, None));

@@ -39,7 +39,7 @@ impl PyWriteSession {
 
 #[pyclass(name = "Engine", module = "marigram.engine._core", frozen)]
 pub(super) struct PyEngine {
-    engine: Engine,
+    pub(super) engine: Engine,
     completions: Arc<Completions>,
     queries: Tickets,
     tickets: AtomicU64,
@@ -69,6 +69,9 @@ fn options(given: &Bound<'_, PyMapping>) -> PyResult<EngineOptions> {
             "min_free_bytes" => options.store.min_free_bytes = value.extract()?,
             "max_writers" => options.store.max_writers = value.extract()?,
             "allow_network_filesystem" => options.store.allow_network_filesystem = value.extract()?,
+            "seals" => options.store.seals = value.extract()?,
+            "scrub_bytes_per_second" => options.store.scrub_bytes_per_second = value.extract()?,
+            "footer_bytes" => options.store.footer_bytes = value.extract()?,
             "seed" => options.store.seed = value.extract()?,
             "ingest_threads" => options.ingest_threads = value.extract()?,
             "query_workers" => options.query_workers = value.extract()?,
@@ -243,8 +246,20 @@ impl PyEngine {
 
     fn seal(&self, py: Python<'_>, namespace: u32, name: &str) -> PyResult<(u64, u64, u64)> {
         let store = &self.engine.store;
-        let sealed = py.detach(|| store.seal(&store.stream(NamespaceId(namespace), name)?))?;
-        Ok((sealed.rows, sealed.parts, sealed.bytes))
+        let report = py.detach(|| store.seal(&store.stream(NamespaceId(namespace), name)?))?;
+        Ok((report.rows, report.parts, report.bytes))
+    }
+
+    fn apply_retention(
+        &self,
+        py: Python<'_>,
+        namespace: u32,
+        name: &str,
+        dry_run: bool,
+    ) -> PyResult<(u64, u64, u64, Option<i64>)> {
+        let store = &self.engine.store;
+        let report = py.detach(|| store.apply_retention(&store.stream(NamespaceId(namespace), name)?, dry_run))?;
+        Ok((report.parts, report.rows, report.bytes, report.before_ns))
     }
 
     fn get_document<'py>(

@@ -1,6 +1,7 @@
 //! The Python module `marigram.engine._core`, the only place that names pyo3. Each call releases the interpreter for its
 //! whole length and does no arithmetic of its own.
 
+mod backup;
 mod completions;
 mod engine;
 mod error;
@@ -21,5 +22,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("STREAM_QUERY", engine::STREAM_QUERY)?;
     module.add_class::<engine::PyEngine>()?;
     module.add_class::<engine::PyWriteSession>()?;
+    backup::register(module)?;
     reencode::register(module)
 }

@@ -32,6 +32,10 @@ pub(super) fn to_dict<'py>(
             item.set_item("entities", stream.entities().dictionary.len() - 1)?;
             item.set_item("watermark_ns", stream.watermark(now))?;
             item.set_item("rows_per_second", rate.unwrap_or(0.0))?;
+            let (parts, sealed_rows, sealed_bytes) = stream.sealed_size();
+            item.set_item("sealed_rows", sealed_rows)?;
+            item.set_item("parts", parts)?;
+            item.set_item("sealed_bytes", sealed_bytes)?;
             listed.append(item)?;
         }
     }
@@ -54,6 +58,19 @@ pub(super) fn to_dict<'py>(
     dict.set_item("disk_free_bytes", status.free_bytes)?;
     dict.set_item("queries_running", running)?;
     dict.set_item("queries_waiting", waiting)?;
+    let (sealing, figures) = (&status.sealing, PyDict::new(py));
+    figures.set_item("lag_rows", sealing.lag_rows)?;
+    figures.set_item("lag_bytes", sealing.lag_bytes)?;
+    figures.set_item("lag_ns", sealing.lag_ns)?;
+    figures.set_item("parts", sealing.parts)?;
+    figures.set_item("sealed_rows", sealing.rows)?;
+    figures.set_item("sealed_bytes", sealing.bytes)?;
+    figures.set_item("seals", sealing.seals)?;
+    figures.set_item("footer_bytes", sealing.footer_bytes)?;
+    let failure = sealing.failure.as_ref();
+    figures.set_item("failure_reason", failure.map_or("", |error| error.reason()))?;
+    figures.set_item("damaged_parts", sealing.damaged_parts)?;
+    dict.set_item("sealing", figures)?;
     dict.set_item("ledger", streams::ledger_dict(py, &ledger)?)?;
     dict.set_item("streams", listed)?;
     Ok(dict)

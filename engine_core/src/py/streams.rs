@@ -27,8 +27,16 @@ pub(super) fn to_dict<'py>(py: Python<'py>, stream: &Stream, now: i64) -> PyResu
     let watermark = stream.watermark(now);
     stats.set_item("max_time_ns", stream.watermark_state().max_time)?;
     stats.set_item("watermark_ns", watermark)?;
+    let (parts, sealed_rows, sealed_bytes) = stream.sealed_size();
     stats.set_item("log_bytes", stream.tail_size().1)?;
+    stats.set_item("sealed_rows", sealed_rows)?;
+    stats.set_item("sealed_bytes", sealed_bytes)?;
+    stats.set_item("parts", parts)?;
     stats.set_item("commit", stream.last_commit())?;
+    let (parts, sealed_rows, sealed_bytes) = stream.sealed_size();
+    stats.set_item("sealed_rows", sealed_rows)?;
+    stats.set_item("sealed_bytes", sealed_bytes)?;
+    stats.set_item("parts", parts)?;
     let dict = PyDict::new(py);
     dict.set_item("name", &stream.name)?;
     dict.set_item("kind", schema.kind as u8)?;
@@ -38,6 +46,7 @@ pub(super) fn to_dict<'py>(py: Python<'py>, stream: &Stream, now: i64) -> PyResu
     dict.set_item("allowed_lateness_ns", schema.settings.allowed_lateness_ns)?;
     dict.set_item("idle_after_ns", schema.settings.idle_after_ns)?;
     dict.set_item("max_age_ns", schema.settings.max_age_ns)?;
+    dict.set_item("keep_for_ns", schema.settings.keep_for_ns)?;
     dict.set_item("description", &schema.settings.description)?;
     dict.set_item("created_ns", stream.created_ns)?;
     dict.set_item("version", schema.version)?;
@@ -77,6 +86,7 @@ pub(super) struct Changes {
     allowed_lateness_ns: Option<i64>,
     idle_after_ns: Option<i64>,
     max_age_ns: Option<Option<i64>>,
+    keep_for_ns: Option<Option<i64>>,
     description: Option<String>,
 }
 
@@ -134,6 +144,7 @@ impl Changes {
             allowed_lateness_ns: item(mapping, "allowed_lateness_ns")?,
             idle_after_ns: item(mapping, "idle_after_ns")?,
             max_age_ns: item(mapping, "max_age_ns")?,
+            keep_for_ns: item(mapping, "keep_for_ns")?,
             description: item(mapping, "description")?,
         })
     }
@@ -178,6 +189,7 @@ impl Changes {
         settings.allowed_lateness_ns = self.allowed_lateness_ns.unwrap_or(settings.allowed_lateness_ns);
         settings.idle_after_ns = self.idle_after_ns.unwrap_or(settings.idle_after_ns);
         settings.max_age_ns = self.max_age_ns.unwrap_or(settings.max_age_ns);
+        settings.keep_for_ns = self.keep_for_ns.unwrap_or(settings.keep_for_ns);
         if let Some(description) = self.description {
             settings.description = description;
         }

@@ -1,18 +1,22 @@
-//! Accumulates one lane: its blocks in order, each filtered, grouped and inserted into states.
+//! Accumulates one lane: its blocks in order, each filtered, grouped and inserted into states. A block that is taken whole and is of
+//! one group is not decoded where what is known of it suffices.
 
 use std::ops::Range;
 
+use super::ends::Newest;
+use super::keys::{Grouping, Keying, Taken};
+use super::known::{Told, tell};
 use super::plan::Plan;
-use super::state::{Present, States};
-use crate::aggregate::Groups;
+use super::state::{Known, Present, States};
 use crate::column::BLOCK_ROWS;
 use crate::column::schema::TIME;
 use crate::error::{Error, Result};
 use crate::group::Grouper;
 use crate::scan::block::{Reader, Values};
-use crate::scan::control::Control;
+use crate::scan::control::{Control, Pace};
 use crate::scan::mask::Mask;
 use crate::store::{ColumnRows, Rows};
+use crate::time::TimeRange;
 
 /// What provenance counts.
 #[derive(Clone, Debug, Default)]
@@ -31,30 +35,41 @@ pub(super) fn new_states(plan: &Plan) -> Result<Vec<States>> {
         .collect()
 }
 
+/// Rows of a block that are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Choice {
+    Nothing,
+    Whole,
+    /// The first so many of `kept`.
+    Kept(usize),
+}
+
 /// Buffers of one lane.
 pub(super) struct Lane<'a> {
-    plan: &'a Plan,
-    reader: Reader<'a>,
-    states: Vec<States>,
-    counts: Counts,
-    parts: Vec<Box<[u64; BLOCK_ROWS]>>,
-    offsets: Box<[u32; BLOCK_ROWS]>,
-    groups: Box<[u32; BLOCK_ROWS]>,
+    pub(super) plan: &'a Plan,
+    pub(super) newest: &'a Newest,
+    pub(super) reader: Reader<'a>,
+    pub(super) states: Vec<States>,
+    pub(super) counts: Counts,
+    /// Groups that states have room for.
+    room: usize,
+    keying: Keying<'a>,
     kept: Box<[u16; BLOCK_ROWS]>,
     present: Box<[u16; BLOCK_ROWS]>,
-    present_groups: Box<[u32; BLOCK_ROWS]>,
-    times: Box<[i64; BLOCK_ROWS]>,
-    entities: Box<[u32; BLOCK_ROWS]>,
+    pub(super) times: Box<[i64; BLOCK_ROWS]>,
+    /// Block whose times these are, all of them; none: something else.
+    pub(super) times_of: Option<usize>,
+    present_times: Box<[i64; BLOCK_ROWS]>,
+    present_entities: Box<[u32; BLOCK_ROWS]>,
     /// Values for states that take none.
     nothing: Values,
-    /// Columns that keys and states need.
-    needed: Vec<usize>,
+    told: Vec<Told>,
     /// Columns of states, each with its slots.
     by_column: Vec<(Option<usize>, Vec<usize>)>,
 }
 
 impl<'a> Lane<'a> {
-    pub(super) fn new(plan: &'a Plan) -> Result<Self> {
+    pub(super) fn new(plan: &'a Plan, newest: &'a Newest) -> Result<Self> {
         let mut by_column: Vec<(Option<usize>, Vec<usize>)> = Vec::new();
         for (at, slot) in plan.slots.iter().enumerate() {
             match by_column.iter_mut().find(|(column, _)| *column == slot.column) {
@@ -62,30 +77,25 @@ impl<'a> Lane<'a> {
                 None => by_column.push((slot.column, vec![at])),
             }
         }
-        let mut needed: Vec<usize> = plan.keys.iter().map(|key| key.column).collect();
-        needed.extend(by_column.iter().filter_map(|(column, _)| *column));
-        needed.extend(plan.timed.into_iter().flat_map(|(time, entity)| [time, entity]));
-        needed.sort_unstable();
-        needed.dedup();
-        let parts = usize::from(plan.windows.is_some()) + plan.keys.len() + usize::from(plan.null_word);
         Ok(Self {
             plan,
+            newest,
             reader: Reader::new(&plan.columns),
             states: new_states(plan)?,
             counts: Counts {
                 matched: 0,
                 nans: vec![0; plan.columns.len()],
             },
-            parts: (0..parts).map(|_| Box::new([0; BLOCK_ROWS])).collect(),
-            offsets: Box::new([0; BLOCK_ROWS]),
-            groups: Box::new([0; BLOCK_ROWS]),
+            room: 0,
+            keying: Keying::new(plan),
             kept: Box::new([0; BLOCK_ROWS]),
             present: Box::new([0; BLOCK_ROWS]),
-            present_groups: Box::new([0; BLOCK_ROWS]),
             times: Box::new([0; BLOCK_ROWS]),
-            entities: Box::new([0; BLOCK_ROWS]),
+            times_of: None,
+            present_times: Box::new([0; BLOCK_ROWS]),
+            present_entities: Box::new([0; BLOCK_ROWS]),
             nothing: Values::I64(Box::new([0; BLOCK_ROWS])),
-            needed,
+            told: Vec::new(),
             by_column,
         })
     }
@@ -98,277 +108,299 @@ impl<'a> Lane<'a> {
         most: u64,
     ) -> Result<(Vec<States>, Counts)> {
         let scan = &self.plan.scan;
+        let mut pace = control.pace();
+        control.check()?;
         for run in &self.plan.lanes[lane] {
-            let source = &scan.sources[run.source];
-            self.run_blocks(control, source, run.blocks.clone(), groups, most)
-                .map_err(|error| source.explain(error))?;
+            let (source, blocks) = (&scan.sources[run.source], run.blocks.clone());
+            let done = match source {
+                Rows::Part(part, _) if self.plan.reads_ends => {
+                    self.run_ends(&mut pace, source, part, blocks, groups, most)
+                }
+                _ => self.run_blocks(&mut pace, source, blocks, groups, most),
+            };
+            done.map_err(|error| source.explain(error))?;
         }
+        pace.settle()?;
         Ok((self.states, self.counts))
+    }
+
+    /// Makes room for groups.
+    pub(super) fn grow(&mut self, groups: usize) {
+        if groups > self.room {
+            self.states.iter_mut().for_each(|states| states.grow(groups));
+            self.room = groups;
+        }
     }
 
     fn run_blocks(
         &mut self,
-        control: &Control,
+        pace: &mut Pace<'_>,
         source: &'a Rows,
         blocks: Range<usize>,
         groups: &mut Grouper,
         most: u64,
     ) -> Result<()> {
         self.reader.turn_to(source)?;
+        self.keying.turn_to(source)?;
         let times = source
             .column(TIME)?
             .ok_or_else(|| Error::internal("rows without times"))?;
         for block in blocks {
-            control.check()?;
+            pace.step()?;
             self.reader.turn_to_block(block);
+            self.times_of = None;
             let bounds = times.time_bounds(block);
-            let n = self.choose(control, &times, block, bounds)?;
-            if n > 0 {
-                let many = self.assign(groups, n, bounds, most)?;
-                self.states.iter_mut().for_each(|states| states.grow(groups.len()));
-                self.accumulate(n, many)?;
+            let choice = self.choose(pace, &times, block, bounds)?;
+            let n = match choice {
+                Choice::Nothing => continue,
+                Choice::Whole => self.reader.rows(),
+                Choice::Kept(n) => n,
+            };
+            self.counts.matched += n as u64;
+            let bounds = clipped(bounds, self.plan.scan.range);
+            if let Some(group) = self.keying.one(&self.reader, bounds, groups, most)? {
+                self.grow(groups.len());
+                self.accumulate(choice, n, Grouping::One(group))?;
+            } else {
+                let grouping = self.assign(&times, block, bounds, choice, groups, most)?;
+                self.grow(groups.len());
+                self.accumulate(choice, n, grouping)?;
             }
         }
         Ok(())
     }
 
-    /// Rows of the block that are taken, all that is needed of them moved to the front: how many.
-    fn choose(&mut self, control: &Control, times: &ColumnRows<'_>, block: usize, bounds: (i64, i64)) -> Result<usize> {
+    /// Which rows of the block are taken.
+    fn choose(
+        &mut self,
+        pace: &mut Pace<'_>,
+        times: &ColumnRows<'_>,
+        block: usize,
+        bounds: (i64, i64),
+    ) -> Result<Choice> {
         let rows = self.reader.rows();
         let range = self.plan.scan.range;
-        let inside = range.covers(bounds.0, bounds.1);
-        let windows_apart = self
-            .plan
-            .windows
-            .is_some_and(|windows| windows.tumbling.index(bounds.0) != windows.tumbling.index(bounds.1));
-        let mut have_times = false;
         let mut selection = None;
-        if !inside {
-            times.decode_i64(block, &mut self.times)?;
-            have_times = true;
+        if !range.covers(bounds.0, bounds.1) {
+            self.read_times(times, block)?;
             let within = Mask::of(&self.times[..rows], |time| range.contains(time));
             if within.is_empty() {
-                return Ok(0);
+                return Ok(Choice::Nothing);
             }
-            control.count(within.count() as u64)?;
+            pace.count(within.count() as u64);
             selection = Some(within);
         }
         if let Some(condition) = &self.plan.condition {
             let outlook = condition.outlook(&self.reader);
-            if inside {
-                if !outlook.may_hold {
-                    return Ok(0);
-                }
-                control.count(rows as u64)?;
-            }
             if !outlook.may_hold {
-                return Ok(0);
+                return Ok(Choice::Nothing);
+            }
+            if selection.is_none() {
+                pace.count(rows as u64);
             }
             if !outlook.always_holds() {
                 let (holds, _) = condition.evaluate(&mut self.reader)?;
                 selection = Some(selection.map_or(holds, |within| within.and(&holds)));
             }
-        } else if inside {
-            control.count(rows as u64)?;
+        } else if selection.is_none() {
+            pace.count(rows as u64);
         }
-        let mut n = rows;
-        let selection = selection.filter(|selection| selection.count() < rows);
-        if let Some(selection) = &selection {
-            n = selection.rows(&mut self.kept);
-            if n == 0 {
-                return Ok(0);
-            }
-        }
-        self.counts.matched += n as u64;
-        for &column in &self.needed {
-            self.reader.load(column)?;
-        }
-        if windows_apart && !have_times {
+        Ok(match selection.filter(|selection| selection.count() < rows) {
+            None => Choice::Whole,
+            Some(selection) => match selection.rows(&mut self.kept) {
+                0 => Choice::Nothing,
+                n => Choice::Kept(n),
+            },
+        })
+    }
+
+    pub(super) fn read_times(&mut self, times: &ColumnRows<'_>, block: usize) -> Result<()> {
+        if self.times_of != Some(block) {
             times.decode_i64(block, &mut self.times)?;
+            self.times_of = Some(block);
         }
-        if selection.is_some() {
-            let kept = &self.kept[..n];
-            self.reader.keep_loaded(kept);
-            for (to, &from) in kept.iter().enumerate() {
+        Ok(())
+    }
+
+    /// Groups of rows that may be of several.
+    fn assign(
+        &mut self,
+        times: &ColumnRows<'_>,
+        block: usize,
+        bounds: (i64, i64),
+        choice: Choice,
+        groups: &mut Grouper,
+        most: u64,
+    ) -> Result<Grouping> {
+        if self.plan.windows.is_some() {
+            self.read_times(times, block)?;
+        }
+        let mut kept = None;
+        if let Choice::Kept(n) = choice {
+            let rows = &self.kept[..n];
+            for (to, &from) in rows.iter().enumerate() {
                 self.times[to] = self.times[usize::from(from)];
             }
+            self.times_of = None;
+            kept = Some(rows);
         }
-        Ok(n)
+        if self.keying.reads_keys() {
+            for key in &self.plan.keys {
+                self.reader.load_kept(key.column, kept)?;
+            }
+        }
+        let taken = Taken {
+            n: kept.map_or(self.reader.rows(), <[u16]>::len),
+            bounds,
+            kept,
+            times: &self.times[..],
+        };
+        self.keying.assign(&self.reader, &taken, groups, most)
     }
 
-    /// Groups of the block's rows; false if all rows are in group 0 of a query without keys, or in `groups[0]`.
-    fn assign(&mut self, groups: &mut Grouper, n: usize, bounds: (i64, i64), most: u64) -> Result<bool> {
-        if self.parts.is_empty() {
-            self.groups[0] = groups.single();
-            return Ok(false);
-        }
-        let mut part = 0;
-        let mut one_window = true;
-        if let Some(windows) = self.plan.windows {
-            let low = bounds.0.max(self.plan.scan.range.start);
-            let high = bounds.1.min(match self.plan.scan.range.end {
-                i64::MAX => i64::MAX,
-                end => end - 1,
-            });
-            one_window = windows.tumbling.index(low) == windows.tumbling.index(high);
-            if one_window {
-                self.parts[0][..n].fill(windows.tumbling.index(low).abs_diff(windows.first));
-            } else if windows.count <= u64::from(u32::MAX) {
-                windows
-                    .tumbling
-                    .offsets(&self.times[..n], low, high, windows.first, &mut self.offsets[..]);
-                for (part, &offset) in self.parts[0].iter_mut().zip(&self.offsets[..n]) {
-                    *part = offset.into();
-                }
-            } else {
-                for (part, &time) in self.parts[0].iter_mut().zip(&self.times[..n]) {
-                    *part = windows.tumbling.index(time).abs_diff(windows.first);
-                }
-            }
-            part = 1;
-        }
-        if self.plan.null_word {
-            self.parts.last_mut().into_iter().for_each(|word| word[..n].fill(0));
-        }
-        for key in &self.plan.keys {
-            let (head, tail) = self.parts.split_at_mut(part + 1);
-            let out = &mut head[part][..n];
-            let column = &self.reader.blocks[key.column];
-            match &column.values {
-                Values::Code(codes) => {
-                    for (out, &code) in out.iter_mut().zip(&codes[..]) {
-                        *out = code.into();
-                    }
-                }
-                Values::F64(values) => {
-                    for (out, &value) in out.iter_mut().zip(&values[..]) {
-                        // One group of all NaN, one of both zeros.
-                        *out = if value.is_nan() {
-                            f64::NAN.to_bits()
-                        } else {
-                            (value + 0.0).to_bits()
-                        };
-                    }
-                }
-                Values::I64(values) => {
-                    for (out, &value) in out.iter_mut().zip(&values[..]) {
-                        *out = value as u64;
-                    }
-                }
-            }
-            if !matches!(column.values, Values::Code(_)) && column.valid != Mask::first(n) {
-                for row in (0..n).filter(|&row| !column.valid.get(row)) {
-                    match (key.null_bit, tail.last_mut()) {
-                        (Some(bit), Some(word)) => {
-                            out[row] = 0;
-                            word[row] |= 1 << bit;
-                        }
-                        _ => out[row] = 2,
-                    }
-                }
-            }
-            part += 1;
-        }
-        if one_window && self.plan.keys.is_empty() {
-            groups.assign(&[&self.parts[0][..1]], &mut self.groups[..1], most)?;
-            return Ok(false);
-        }
-        let parts: Vec<&[u64]> = self.parts.iter().map(|part| &part[..]).collect();
-        groups.assign(&parts, &mut self.groups[..n], most)?;
-        Ok(true)
-    }
-
-    fn accumulate(&mut self, n: usize, many: bool) -> Result<()> {
-        let all = Mask::first(n);
-        for (column, slots) in &self.by_column {
-            let groups = if many {
-                Groups::Each(&self.groups[..n])
-            } else {
-                Groups::One(self.groups[0])
-            };
-            let Some(column) = *column else {
-                let present = Present {
-                    values: &self.nothing,
-                    n,
-                    groups,
-                    timed: None,
-                    strings: None,
-                };
-                for &slot in slots {
-                    self.states[slot].insert(&present)?;
-                }
+    /// Inserts the rows into the states of their groups.
+    fn accumulate(&mut self, choice: Choice, n: usize, grouping: Grouping) -> Result<()> {
+        for at in 0..self.by_column.len() {
+            let Some(column) = self.by_column[at].0 else {
+                self.count_rows(at, n, grouping)?;
                 continue;
             };
-            let block = &mut self.reader.blocks[column];
-            let mut keep = block.valid.and(&all);
-            if block.may_be_nan
-                && let Values::F64(values) = &block.values
+            if let (Choice::Whole, Grouping::One(group)) = (choice, grouping)
+                && tell(self.plan, &self.reader, column, &self.by_column[at].1, &mut self.told)?
             {
-                let nans = Mask::of(&values[..n], f64::is_nan).and(&keep);
-                self.counts.nans[column] += nans.count() as u64;
-                keep = keep.and_not(&nans);
-            }
-            let is_all = keep == all;
-            let count = if is_all { n } else { keep.rows(&mut self.present) };
-            if count == 0 {
+                self.insert_told(at, column, group as usize)?;
                 continue;
             }
-            let timed = slots.iter().any(|&slot| self.plan.slots[slot].keep.is_timed());
-            let timed = self.plan.timed.filter(|_| timed);
-            if let Some((time, entity)) = timed {
-                let (Values::I64(times), Values::Code(entities)) =
-                    (&self.reader.blocks[time].values, &self.reader.blocks[entity].values)
-                else {
-                    return Err(Error::internal("time and entity of other types"));
-                };
-                if is_all {
-                    self.times[..n].copy_from_slice(&times[..n]);
-                    self.entities[..n].copy_from_slice(&entities[..n]);
-                } else {
-                    for (to, &from) in self.present[..count].iter().enumerate() {
-                        self.times[to] = times[usize::from(from)];
-                        self.entities[to] = entities[usize::from(from)];
-                    }
+            let kept = match choice {
+                Choice::Kept(n) => Some(&self.kept[..n]),
+                _ => None,
+            };
+            self.reader.load_kept(column, kept)?;
+            if self.by_column[at]
+                .1
+                .iter()
+                .any(|&slot| self.plan.slots[slot].keep.is_timed())
+            {
+                for column in self.plan.timed.into_iter().flat_map(|(time, entity)| [time, entity]) {
+                    self.reader.load_kept(column, kept)?;
                 }
             }
-            let mut groups = groups;
-            let mut compact = None;
-            if !is_all {
-                if many {
-                    for (to, &from) in self.present[..count].iter().enumerate() {
-                        self.present_groups[to] = self.groups[usize::from(from)];
-                    }
-                    groups = Groups::Each(&self.present_groups[..count]);
-                }
-                compact = Some(gather(&self.reader.blocks[column].values, &self.present[..count]));
+            self.insert_column(at, column, n, grouping)?;
+        }
+        Ok(())
+    }
+
+    /// Inserts what is told of a column's block.
+    fn insert_told(&mut self, at: usize, column: usize, group: usize) -> Result<()> {
+        if let Some((found, block)) = self.reader.place(column) {
+            self.counts.nans[column] += u64::from(found.stats(block).nans);
+        }
+        for (&slot, told) in self.by_column[at].1.iter().zip(&self.told) {
+            if let Some(known) = *told {
+                self.states[slot].insert_known(group, known)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts rows, of no column.
+    fn count_rows(&mut self, at: usize, n: usize, grouping: Grouping) -> Result<()> {
+        for &slot in &self.by_column[at].1 {
+            if let Grouping::One(group) = grouping {
+                self.states[slot].insert_known(group as usize, Known::Count(n as u64))?;
+                continue;
             }
             let present = Present {
-                values: compact.as_ref().unwrap_or(&self.reader.blocks[column].values),
-                n: count,
-                groups,
-                timed: timed.map(|_| (&self.times[..count], &self.entities[..count])),
-                strings: self.plan.columns[column].strings.as_deref(),
+                values: &self.nothing,
+                n,
+                groups: self.keying.groups(grouping, n),
+                timed: None,
+                strings: None,
             };
-            for &slot in slots {
-                self.states[slot].insert(&present)?;
-            }
+            self.states[slot].insert(&present)?;
+        }
+        Ok(())
+    }
+
+    /// Inserts the values of a loaded column that are neither null nor NaN.
+    fn insert_column(&mut self, at: usize, column: usize, n: usize, grouping: Grouping) -> Result<()> {
+        let all = Mask::first(n);
+        let block = &self.reader.blocks[column];
+        let mut keep = block.valid.and(&all);
+        if block.may_be_nan
+            && let Values::F64(values) = &block.values
+        {
+            let nans = Mask::of(&values[..n], f64::is_nan).and(&keep);
+            self.counts.nans[column] += nans.count() as u64;
+            keep = keep.and_not(&nans);
+        }
+        let is_all = keep == all;
+        let count = if is_all { n } else { keep.rows(&mut self.present) };
+        if count == 0 {
+            return Ok(());
+        }
+        let rows = (!is_all).then_some(&self.present[..count]);
+        let slots = &self.by_column[at].1;
+        let is_timed = slots.iter().any(|&slot| self.plan.slots[slot].keep.is_timed());
+        let mut timed = None;
+        if let Some((time, entity)) = self.plan.timed.filter(|_| is_timed) {
+            let (Values::I64(times), Values::Code(entities)) =
+                (&self.reader.blocks[time].values, &self.reader.blocks[entity].values)
+            else {
+                return Err(Error::internal("time and entity of other types"));
+            };
+            timed = Some(match rows {
+                None => (&times[..n], &entities[..n]),
+                Some(rows) => {
+                    pick(&times[..], rows, &mut self.present_times[..]);
+                    pick(&entities[..], rows, &mut self.present_entities[..]);
+                    (&self.present_times[..count], &self.present_entities[..count])
+                }
+            });
+        }
+        let values = &self.reader.blocks[column].values;
+        let compact = rows.map(|rows| gather(values, rows));
+        let present = Present {
+            values: compact.as_ref().unwrap_or(values),
+            n: count,
+            groups: match rows {
+                None => self.keying.groups(grouping, n),
+                Some(rows) => self.keying.groups_of(grouping, rows),
+            },
+            timed,
+            strings: self.plan.columns[column].strings.as_deref(),
+        };
+        for &slot in slots {
+            self.states[slot].insert(&present)?;
         }
         Ok(())
     }
 }
 
+/// Bounds of the times of a block that lie in the range.
+fn clipped((low, high): (i64, i64), range: TimeRange) -> (i64, i64) {
+    // The greatest integer as an end is none.
+    let last = if range.end == i64::MAX { i64::MAX } else { range.end - 1 };
+    (low.max(range.start), high.min(last))
+}
+
+/// Copies the values at these rows to the front of `out`.
+fn pick<T: Copy>(values: &[T], rows: &[u16], out: &mut [T]) {
+    for (out, &row) in out.iter_mut().zip(rows) {
+        *out = values[usize::from(row) % BLOCK_ROWS];
+    }
+}
+
 /// A copy of the values at these rows.
 fn gather(values: &Values, rows: &[u16]) -> Values {
-    fn pick<T: Copy + Default>(values: &[T; BLOCK_ROWS], rows: &[u16]) -> Box<[T; BLOCK_ROWS]> {
+    fn boxed<T: Copy + Default>(values: &[T; BLOCK_ROWS], rows: &[u16]) -> Box<[T; BLOCK_ROWS]> {
         let mut out = Box::new([T::default(); BLOCK_ROWS]);
-        for (to, &from) in rows.iter().enumerate() {
-            out[to] = values[usize::from(from) % BLOCK_ROWS];
-        }
+        pick(values, rows, &mut out[..]);
         out
     }
     match values {
-        Values::F64(values) => Values::F64(pick(values, rows)),
-        Values::I64(values) => Values::I64(pick(values, rows)),
-        Values::Code(values) => Values::Code(pick(values, rows)),
+        Values::F64(values) => Values::F64(boxed(values, rows)),
+        Values::I64(values) => Values::I64(boxed(values, rows)),
+        Values::Code(values) => Values::Code(boxed(values, rows)),
     }
 }

@@ -1,6 +1,10 @@
 //! Queries: a checked specification, a plan over one snapshot, lanes run and merged, columns out with their provenance.
 
 pub mod answer;
+mod ends;
+mod entities;
+mod keys;
+mod known;
 mod lane;
 pub mod plan;
 pub mod resolve;

@@ -6,6 +6,7 @@ use super::resolve::Columns;
 use super::spec::{MeasureKind, MeasureSpec, Spec};
 use super::state::Keep;
 use crate::column::Schema;
+use crate::column::schema::ENTITY;
 use crate::error::{Error, Result};
 use crate::group::{MAX_DENSE, Shape};
 use crate::scan::filter::Condition;
@@ -80,6 +81,10 @@ pub struct Plan {
     pub lanes: Vec<Vec<Run>>,
     /// Places of time and entity, where first and last need them.
     pub timed: Option<(usize, usize)>,
+    /// Whether sums and extremes are taken from the rows, not from what is kept beside them.
+    pub no_footers: bool,
+    /// Whether of parts only the ends of each entity's rows are read: first and last by entity, of every row in the range.
+    pub reads_ends: bool,
 }
 
 /// Radix of a part that is false, true or null.
@@ -132,6 +137,10 @@ impl Plan {
             Shape::Hashed(_) => MAX_DENSE / 4,
             other => other.slots(),
         };
+        let reads_ends = condition.is_none()
+            && windows.is_none()
+            && matches!(&keys[..], [key] if is_entity(&columns[key.column]))
+            && slots.iter().all(|slot| slot.keep.is_timed());
         let lanes = scan.lanes(LANE_ROWS.max(likely_groups.saturating_mul(4)).min(LANE_ROWS * 16));
         Ok(Self {
             scan,
@@ -146,6 +155,8 @@ impl Plan {
             shape,
             lanes,
             timed,
+            no_footers: spec.hints.no_footers,
+            reads_ends,
         })
     }
 
@@ -153,6 +164,11 @@ impl Plan {
     pub fn slot_type(&self, slot: &Slot) -> Type {
         slot.column.map_or(Type::I64, |column| self.columns[column].data_type)
     }
+}
+
+fn is_entity(column: &Column) -> bool {
+    let is_label = column.strings.as_ref().is_some_and(|strings| strings.is_label());
+    column.stored == ENTITY && !is_label
 }
 
 fn plan_keys(columns: &mut Columns<'_>, names: &[String]) -> Result<(Vec<PlannedKey>, bool)> {

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::answer::{self, Answer};
+use super::ends::Newest;
+use super::entities::entities;
 use super::lane::{Counts, Lane, new_states};
 use super::plan::Plan;
 use super::spec::Spec;
@@ -110,7 +112,11 @@ pub fn run(stream: &Arc<Stream>, spec: &Spec, context: &Context) -> Result<Answe
         return Err(stream_deleted(&stream.name));
     }
     let schema = stream.schema();
-    let scan = Scan::new(&snapshot, spec.range)?;
+    let entities = spec
+        .filter
+        .as_ref()
+        .and_then(|filter| entities(stream, &schema, filter));
+    let scan = Scan::new(&snapshot, spec.range, entities.as_deref())?;
     let control = Control::new(
         Arc::clone(&context.clock),
         context.deadline_ns,
@@ -172,6 +178,7 @@ struct Merging {
 
 struct Work {
     plan: Plan,
+    newest: Newest,
     control: Control,
     max_groups: u64,
     next_lane: AtomicUsize,
@@ -196,6 +203,7 @@ impl Work {
             },
         };
         Ok(Self {
+            newest: Newest::new(&plan),
             plan,
             control,
             max_groups,
@@ -237,7 +245,8 @@ impl Work {
     fn run_lane(&self, lane: usize) -> Result<()> {
         let spare = lock(&self.spare).pop();
         let mut groups = spare.unwrap_or_else(|| Grouper::new(self.plan.shape.clone()));
-        let (states, counts) = Lane::new(&self.plan)?.run(&self.control, lane, &mut groups, self.max_groups)?;
+        let (states, counts) =
+            Lane::new(&self.plan, &self.newest)?.run(&self.control, lane, &mut groups, self.max_groups)?;
         let partial = Partial {
             keys: groups.take_keys(),
             states,
@@ -279,10 +288,16 @@ impl Work {
 
 impl Job for Work {
     fn step(&self) -> bool {
-        let lane = self.next_lane.fetch_add(1, Ordering::Relaxed);
-        if lane >= self.plan.lanes.len() {
+        let (taken, lanes) = (self.next_lane.fetch_add(1, Ordering::Relaxed), self.plan.lanes.len());
+        if taken >= lanes {
             return false;
         }
+        // Which lane is run when changes no answer.
+        let lane = if self.newest.is_kept() {
+            lanes - 1 - taken
+        } else {
+            taken
+        };
         let outcome = catch_unwind(AssertUnwindSafe(|| self.run_lane(lane)));
         let ok = match outcome {
             Ok(Ok(())) => true,

@@ -39,6 +39,8 @@ pub struct Spec {
     pub limit: Option<u64>,
     /// Rows to scan, groups, bytes; 0: the server's limit.
     pub budget: v1::Budget,
+    /// How to go about it.
+    pub hints: v1::QueryHints,
 }
 
 /// A condition with the path of its field.
@@ -173,6 +175,7 @@ impl Spec {
             top_groups,
             other,
             budget,
+            hints,
         } = message;
         let unserved = [
             ("spec.filter_text", !filter_text.is_empty()),
@@ -202,6 +205,7 @@ impl Spec {
             order_by: order_by_of(order_by)?,
             limit: (limit > 0).then_some(limit),
             budget: budget.unwrap_or_default(),
+            hints: hints.unwrap_or_default(),
         })
     }
 }

@@ -7,7 +7,7 @@ use crate::aggregate::ends::{First, Last, Timed};
 use crate::aggregate::extrema::{MaxF64, MaxI64, MinF64, MinI64};
 use crate::aggregate::mean::Mean;
 use crate::aggregate::sum::{IntegerSum, Sum};
-use crate::aggregate::{Aggregate, Groups, scatter};
+use crate::aggregate::{Aggregate, GroupRun, Groups, scatter};
 use crate::column::{BLOCK_ROWS, NULL_CODE};
 use crate::error::{Error, Result};
 use crate::scan::Type;
@@ -106,6 +106,21 @@ pub struct Present<'a> {
     pub strings: Option<&'a Strings>,
 }
 
+/// What is known of the values of a block without looking at each.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Known {
+    /// How many there are.
+    Count(u64),
+    /// Sum of doubles, as [`Sum::insert_sum`] takes it, and how many there are.
+    SumF64(f64, u64),
+    /// Sum of integers, and how many there are.
+    SumI64(i128, u64),
+    /// Least or greatest double.
+    F64(f64),
+    /// Least or greatest integer.
+    I64(i64),
+}
+
 macro_rules! each {
     ($states:expr, $vec:ident => $what:expr) => {
         match $states {
@@ -161,6 +176,9 @@ fn each_group(groups: Groups<'_>, n: usize, mut take: impl FnMut(usize, usize)) 
             .iter()
             .enumerate()
             .for_each(|(row, &group)| take(row, group as usize)),
+        Groups::Runs(runs) => {
+            GroupRun::ranges(runs).for_each(|(group, rows)| rows.for_each(|row| take(row, group)));
+        }
     }
 }
 
@@ -248,6 +266,37 @@ impl States {
         Ok(())
     }
 
+    /// Takes what is known of a block whose rows are all of one group.
+    pub fn insert_known(&mut self, group: usize, known: Known) -> Result<()> {
+        match (self, known) {
+            (Self::Count(states), Known::Count(n)) => count_into(states, Groups::One(group as u32), n as usize),
+            (Self::MeanF64(states), Known::SumF64(sum, n)) => {
+                states[group].sum.insert_sum(sum);
+                states[group].count += n;
+            }
+            (Self::MeanI64(states), Known::SumI64(sum, n)) => {
+                states[group].sum.insert_sum(sum);
+                states[group].count += n;
+            }
+            (Self::MinF64(states), Known::F64(value)) => states[group].insert(value),
+            (Self::MaxF64(states), Known::F64(value)) => states[group].insert(value),
+            (Self::MinI64(states), Known::I64(value)) => states[group].insert(value),
+            (Self::MaxI64(states), Known::I64(value)) => states[group].insert(value),
+            _ => return Err(Error::internal("something known of another state")),
+        }
+        Ok(())
+    }
+
+    /// Takes one value of first or last.
+    pub fn insert_timed(&mut self, group: usize, value: Timed) -> Result<()> {
+        match self {
+            Self::First(states) => states[group].insert(value),
+            Self::Last(states) => states[group].insert(value),
+            _ => return Err(Error::internal("a time for another state")),
+        }
+        Ok(())
+    }
+
     /// Takes the states of a later lane; `groups` are theirs here.
     pub fn merge(&mut self, later: Self, groups: &[u32], strings: Option<&Strings>) -> Result<()> {
         match (self, later) {
@@ -280,6 +329,9 @@ fn insert_sketches(states: &mut [ExponentialHistogram], groups: Groups<'_>, valu
             for (&group, &value) in groups.iter().zip(values) {
                 states[group as usize].insert(value);
             }
+        }
+        Groups::Runs(runs) => {
+            GroupRun::ranges(runs).for_each(|(group, range)| states[group].insert_all(&values[range]));
         }
     }
 }

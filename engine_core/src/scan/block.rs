@@ -28,6 +28,8 @@ pub struct ColumnBlock {
     /// Whether the block may hold NaN.
     pub may_be_nan: bool,
     loaded: bool,
+    /// Whether only the rows that are kept are there.
+    is_kept: bool,
 }
 
 impl ColumnBlock {
@@ -41,6 +43,7 @@ impl ColumnBlock {
             valid: Mask::EMPTY,
             may_be_nan: false,
             loaded: false,
+            is_kept: false,
         }
     }
 
@@ -93,6 +96,7 @@ impl<'a> Reader<'a> {
     pub fn turn_to(&mut self, source: &'a Rows) -> Result<()> {
         if !self.source.is_some_and(|current| std::ptr::eq(current, source)) {
             self.source = Some(source);
+            self.block = usize::MAX;
             self.places.clear();
             for column in self.columns {
                 self.places.push(source.column(column.stored)?);
@@ -108,9 +112,21 @@ impl<'a> Reader<'a> {
         self.blocks.iter_mut().for_each(|block| block.loaded = false);
     }
 
+    /// Turns to a block unless it is there already, of which nothing was kept alone.
+    pub fn stay_or_turn_to(&mut self, block: usize) {
+        if self.block != block {
+            self.turn_to_block(block);
+        }
+    }
+
     /// Rows of the block.
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// Its place among the blocks of the rows.
+    pub fn block(&self) -> usize {
+        self.block
     }
 
     /// A column of the rows and the block in it, for its statistics; none where it is null throughout.
@@ -134,6 +150,7 @@ impl<'a> Reader<'a> {
         let spec = &self.columns[column];
         let out = &mut self.blocks[column];
         out.loaded = true;
+        out.is_kept = false;
         out.may_be_nan = false;
         let Some(found) = found else {
             out.valid = Mask::EMPTY;
@@ -193,11 +210,14 @@ impl<'a> Reader<'a> {
         Ok(out)
     }
 
-    /// Columns decoded already, to keep a choice of their rows.
-    pub fn keep_loaded(&mut self, rows: &[u16]) {
-        self.blocks
-            .iter_mut()
-            .filter(|block| block.loaded)
-            .for_each(|block| block.keep(rows));
+    /// Decodes a column of the block if it was not yet, and moves the given rows to the front, if not all are kept. Of one block the
+    /// same rows are kept of all columns.
+    pub fn load_kept(&mut self, column: usize, rows: Option<&[u16]>) -> Result<()> {
+        let block = self.load(column)?;
+        if let Some(rows) = rows.filter(|_| !block.is_kept) {
+            block.keep(rows);
+            block.is_kept = true;
+        }
+        Ok(())
     }
 }

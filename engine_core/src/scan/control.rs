@@ -45,8 +45,23 @@ impl Control {
         }
     }
 
-    /// Asked once a block: whether to go on.
+    /// Whether to go on.
     pub fn check(&self) -> Result<()> {
+        self.check_flags()?;
+        if self
+            .deadline_ns
+            .is_some_and(|deadline| self.clock.monotonic_ns() >= deadline)
+        {
+            return Err(Error::new(
+                Kind::DeadlineExceeded,
+                "DEADLINE_EXCEEDED",
+                format!("the deadline passed; {}", self.progress()),
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_flags(&self) -> Result<()> {
         if self.cancelled.load(Ordering::Relaxed) {
             return Err(Error::new(
                 Kind::Cancelled,
@@ -59,16 +74,6 @@ impl Control {
                 Kind::Cancelled,
                 "CANCELLED",
                 "another part of the query failed",
-            ));
-        }
-        if self
-            .deadline_ns
-            .is_some_and(|deadline| self.clock.monotonic_ns() >= deadline)
-        {
-            return Err(Error::new(
-                Kind::DeadlineExceeded,
-                "DEADLINE_EXCEEDED",
-                format!("the deadline passed; {}", self.progress()),
             ));
         }
         Ok(())
@@ -104,6 +109,15 @@ impl Control {
         .at("spec.budget.max_rows")
     }
 
+    /// Goes from block to block of a lane.
+    pub fn pace(&self) -> Pace<'_> {
+        Pace {
+            control: self,
+            rows: 0,
+            blocks: 0,
+        }
+    }
+
     /// Rows the budget has.
     pub fn max_rows(&self) -> u64 {
         self.max_rows
@@ -117,5 +131,41 @@ impl Control {
     /// Makes the other lanes stop at their next block.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Blocks between looks at the clock and at the budget: a block that needs no decoding takes less than they do.
+const STRIDE: u32 = 64;
+
+/// Asked at each block of a lane: the flags every time, clock and budget now and then.
+#[derive(Debug)]
+pub struct Pace<'a> {
+    control: &'a Control,
+    /// Rows not noted yet.
+    rows: u64,
+    /// Blocks since the last look at the clock.
+    blocks: u32,
+}
+
+impl Pace<'_> {
+    /// Whether to go on to the next block.
+    pub fn step(&mut self) -> Result<()> {
+        self.blocks += 1;
+        if self.blocks < STRIDE {
+            return self.control.check_flags();
+        }
+        self.blocks = 0;
+        self.settle()?;
+        self.control.check()
+    }
+
+    /// Notes rows in the range that are about to be read.
+    pub fn count(&mut self, rows: u64) {
+        self.rows += rows;
+    }
+
+    /// Holds what was noted against the budget.
+    pub fn settle(&mut self) -> Result<()> {
+        self.control.count(std::mem::take(&mut self.rows))
     }
 }

@@ -14,7 +14,7 @@ use crate::column::packed::Physical;
 use crate::column::schema::TIME;
 use crate::column::{BLOCK_ROWS, ColumnId};
 use crate::error::{Error, Result};
-use crate::store::{Rows, Snapshot};
+use crate::store::{ColumnRows, Part, Rows, Snapshot};
 use crate::time::TimeRange;
 
 /// Rows of a lane at least; the lane ends with the block that reaches them.
@@ -73,11 +73,12 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// What of a snapshot a range may touch.
+    /// What of a snapshot a range may touch. Of parts only the rows of these entities, ascending codes, if there are some; the
+    /// blocks hold others as well.
     ///
     /// # Errors
     /// Corrupt: a part that the range touches is damaged.
-    pub fn new(snapshot: &Snapshot, range: TimeRange) -> Result<Self> {
+    pub fn new(snapshot: &Snapshot, range: TimeRange, entities: Option<&[u32]>) -> Result<Self> {
         let mut scan = Self {
             range,
             sources: Vec::new(),
@@ -97,58 +98,73 @@ impl Scan {
         }
         for part in snapshot.parts() {
             let (min, max) = part.times();
-            if range.meets(min, max) {
-                scan.add(Rows::Part(part.open()?, Arc::clone(part)), last)?;
+            if !range.meets(min, max) || !entities.is_none_or(|codes| has_any(codes, part.entities())) {
+                continue;
             }
+            let opened = part.open()?;
+            let all = 0..opened.blocks();
+            let blocks = entities.map_or(Ok(vec![all]), |codes| blocks_of(&opened, codes));
+            let blocks = blocks.map_err(|error| part.explain(&error))?;
+            scan.add(Rows::Part(opened, Arc::clone(part)), &blocks, last)?;
         }
         for batch in snapshot.batches() {
             if range.meets(batch.packed.min_time(), batch.packed.max_time()) {
-                scan.add(Rows::Batch(Arc::clone(batch)), last)?;
+                let all = 0..batch.packed.blocks();
+                scan.add(Rows::Batch(Arc::clone(batch)), &[all], last)?;
             }
         }
         Ok(scan)
     }
 
-    fn add(&mut self, rows: Rows, last: i64) -> Result<()> {
+    /// Adds those of the given blocks that may have rows in the range.
+    fn add(&mut self, rows: Rows, blocks: &[Range<usize>], last: i64) -> Result<()> {
         let (range, source) = (self.range, self.sources.len());
         let (min, max) = rows.times();
-        if range.covers(min, max) {
-            self.runs.push(Run {
-                source,
-                blocks: 0..rows.blocks(),
-            });
-            self.rows += rows.rows() as u64;
-            self.rows_inside += rows.rows() as u64;
-            self.widen(min, max);
-            self.sources.push(rows);
-            return Ok(());
-        }
         let before = self.runs.len();
-        let times = rows.column(TIME).map_err(|error| rows.explain(error))?;
-        let times = times.ok_or_else(|| Error::internal("rows without times"))?;
-        for block in 0..rows.blocks() {
-            let (min, max) = times.time_bounds(block);
-            if !range.meets(min, max) {
-                continue;
-            }
-            let in_block = rows.block_rows(block) as u64;
-            self.rows += in_block;
-            if range.covers(min, max) {
-                self.rows_inside += in_block;
-            }
-            self.widen(min.max(range.start), max.min(last));
-            match self.runs[before..].last_mut() {
-                Some(run) if run.blocks.end == block => run.blocks.end += 1,
-                _ => self.runs.push(Run {
+        if range.covers(min, max) {
+            for blocks in blocks {
+                let in_blocks = (blocks.len() * BLOCK_ROWS).min(rows.rows() - blocks.start * BLOCK_ROWS) as u64;
+                self.rows += in_blocks;
+                self.rows_inside += in_blocks;
+                self.runs.push(Run {
                     source,
-                    blocks: block..block + 1,
-                }),
+                    blocks: blocks.clone(),
+                });
+                self.widen(min, max);
+            }
+        } else if !blocks.is_empty() {
+            let times = rows.column(TIME).map_err(|error| rows.explain(error))?;
+            let times = times.ok_or_else(|| Error::internal("rows without times"))?;
+            for block in blocks.iter().cloned().flatten() {
+                self.add_block(&rows, &times, block, last);
             }
         }
         if self.runs.len() > before {
             self.sources.push(rows);
         }
         Ok(())
+    }
+
+    /// Adds a block of rows that will be the next source.
+    fn add_block(&mut self, rows: &Rows, times: &ColumnRows<'_>, block: usize, last: i64) {
+        let (range, source) = (self.range, self.sources.len());
+        let (min, max) = times.time_bounds(block);
+        if !range.meets(min, max) {
+            return;
+        }
+        let in_block = rows.block_rows(block) as u64;
+        self.rows += in_block;
+        if range.covers(min, max) {
+            self.rows_inside += in_block;
+        }
+        self.widen(min.max(range.start), max.min(last));
+        match self.runs.last_mut() {
+            Some(run) if run.source == source && run.blocks.end == block => run.blocks.end += 1,
+            _ => self.runs.push(Run {
+                source,
+                blocks: block..block + 1,
+            }),
+        }
     }
 
     fn widen(&mut self, min: i64, max: i64) {
@@ -224,6 +240,26 @@ impl Scan {
             .iter()
             .any(|rows| rows.physical(stored) == Some(Physical::Text))
     }
+}
+
+/// Whether one of the codes, which ascend, lies between these.
+fn has_any(codes: &[u32], (least, greatest): (u32, u32)) -> bool {
+    let next = codes.partition_point(|&code| code < least);
+    codes.get(next).is_some_and(|&code| code <= greatest)
+}
+
+/// Blocks of a part with rows of these entities, apart and in order.
+fn blocks_of(part: &Part, codes: &[u32]) -> Result<Vec<Range<usize>>> {
+    let runs = part.runs()?;
+    let mut all: Vec<Range<usize>> = Vec::new();
+    for rows in codes.iter().filter_map(|&code| runs.rows(code)) {
+        let blocks = rows.start as usize / BLOCK_ROWS..(rows.end as usize).div_ceil(BLOCK_ROWS);
+        match all.last_mut() {
+            Some(last) if blocks.start <= last.end => last.end = blocks.end.max(last.end),
+            _ => all.push(blocks),
+        }
+    }
+    Ok(all)
 }
 
 const _: () = assert!(BLOCK_ROWS == mask::BITS);

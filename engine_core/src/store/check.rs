@@ -14,19 +14,19 @@ use crate::error::{Error, Kind, Result};
 
 const MAGIC: u32 = 0xBEEF_C0DE;
 const DATA_VERSION: u32 = 1;
-const PAGE_HEADER: usize = 16;
+pub(super) const PAGE_HEADER: usize = 16;
 const META_BYTES: usize = PAGE_HEADER + 136;
-const NODE_HEADER: usize = 8;
+pub(super) const NODE_HEADER: usize = 8;
 const DB_BYTES: usize = 48;
 const NO_PAGE: u64 = u64::MAX;
 const MAX_DEPTH: u16 = 32;
 const MAX_KEY: usize = 511;
 
-const P_BRANCH: u16 = 0x01;
-const P_LEAF: u16 = 0x02;
-const P_OVERFLOW: u16 = 0x04;
+pub(super) const P_BRANCH: u16 = 0x01;
+pub(super) const P_LEAF: u16 = 0x02;
+pub(super) const P_OVERFLOW: u16 = 0x04;
 const P_META: u16 = 0x08;
-const F_BIGDATA: u16 = 0x01;
+pub(super) const F_BIGDATA: u16 = 0x01;
 const F_SUBDATA: u16 = 0x02;
 /// Flags of the free list: keys are numbers. The environment's own (no sub-directory) stand beside it.
 const INTEGER_KEY: u16 = 0x08;
@@ -54,19 +54,19 @@ pub(super) enum Content {
     Records,
 }
 
-fn damaged(what: impl Into<String>) -> Error {
+pub(super) fn damaged(what: impl Into<String>) -> Error {
     Error::corrupt("a file of the store is damaged", what)
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> u16 {
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> u16 {
     u16::from_le_bytes([bytes[at], bytes[at + 1]])
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from(u16_at(bytes, at)) | u32::from(u16_at(bytes, at + 2)) << 16
 }
 
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
 }
 
@@ -138,7 +138,16 @@ fn foreign(what: &str) -> Error {
 
 /// Checks the file; an error leaves it as it was.
 pub(super) fn check_file(path: &Path, content: Content) -> Result<FileReport> {
-    check_pages(path, content).map_err(|error| match (error.kind(), error.detail()) {
+    check(path, content, false)
+}
+
+/// Checks the file as it was before its last transaction, whose pages are in it still.
+pub(super) fn check_before_the_last(path: &Path, content: Content) -> Result<FileReport> {
+    check(path, content, true)
+}
+
+fn check(path: &Path, content: Content, before_the_last: bool) -> Result<FileReport> {
+    check_pages(path, content, before_the_last).map_err(|error| match (error.kind(), error.detail()) {
         (Kind::Corrupt, detail) => {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             Error::corrupt(error.message(), format!("{name}: {detail}"))
@@ -147,7 +156,7 @@ pub(super) fn check_file(path: &Path, content: Content) -> Result<FileReport> {
     })
 }
 
-fn check_pages(path: &Path, content: Content) -> Result<FileReport> {
+fn check_pages(path: &Path, content: Content, before_the_last: bool) -> Result<FileReport> {
     let file = File::open(path).or_fault()?;
     let size = file.metadata().or_fault()?.len();
     let first = read_meta(&file, 0, 0)?;
@@ -168,7 +177,11 @@ fn check_pages(path: &Path, content: Content) -> Result<FileReport> {
             first.txn, second.txn
         )));
     }
-    let meta = if first.txn > second.txn { first } else { second };
+    let meta = if (first.txn > second.txn) == before_the_last {
+        second
+    } else {
+        first
+    };
     let pages_in_file = size / page as u64;
     // The file may be shorter than the last page says if the pages at its end were never written: only what is reachable
     // must lie inside. One bit a page says which have been seen, so a count far beyond the file is refused first.

@@ -14,6 +14,7 @@ use super::item::{Committed, Queued};
 use super::keys;
 use super::lock::HOT;
 use super::queue::{Control, Next, Work};
+use super::sealer;
 use super::shared::Shared;
 use super::stream::{NamespaceId, Stream};
 use super::tables::Table;
@@ -154,8 +155,10 @@ impl Committer {
         match written {
             Ok((shares, pending)) => {
                 self.shared.set_full(false);
-                self.publish(slots, shares, pending);
-                self.shared.sealer.wake();
+                let is_full = self.publish(slots, shares, pending);
+                if is_full || self.shared.held_bytes().0 > self.shared.options.tail_limit_bytes / 2 {
+                    self.shared.sealer.wake();
+                }
                 self.write_ahead();
             }
             Err(error) => {
@@ -181,8 +184,8 @@ impl Committer {
         item.tell(Err(error));
     }
 
-    /// The group is durable: rows into the tails, then the commit numbers, then the answers.
-    fn publish(&mut self, mut slots: Vec<Option<Queued>>, shares: Vec<Share>, pending: Pending) {
+    /// The group is durable: rows into the tails, then the commit numbers, then the answers. Whether a tail is full of rows.
+    fn publish(&mut self, mut slots: Vec<Option<Queued>>, shares: Vec<Share>, pending: Pending) -> bool {
         let shared = Arc::clone(&self.shared);
         let tick = shared.options.clock.monotonic_ns();
         let tails = || {
@@ -223,6 +226,9 @@ impl Committer {
                 share.stream.watermark_state().observe(max_time, share.now, &policy);
             }
         }
+        let is_full = shares
+            .iter()
+            .any(|share| share.stream.tail_size().0 >= sealer::FULL_ROWS);
         for share in shares {
             let committed = Committed {
                 commit: share.commit,
@@ -234,6 +240,7 @@ impl Committer {
                 }
             }
         }
+        is_full
     }
 
     fn control(&mut self, mut control: Control) {

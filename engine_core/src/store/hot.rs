@@ -3,17 +3,21 @@
 use std::fs;
 use std::path::Path;
 
-use heed::{Env, RoTxn, RwTxn, WithTls};
+use heed::{CompactionOption, Env, RoTxn, RwTxn, WithTls};
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-use super::check::{Content, check_file};
+use super::blank::blank;
+use super::check::{Content, FileReport, check_before_the_last, check_file};
 use super::fault::OrFault;
 use super::lock::{Directory, HOT, HOT_NEW};
 use super::records::{FORMAT_KEY, FormatRecord, STAMP_KEY, Stamp};
-use super::sys::open_environment;
+use super::sys::{open_environment, open_for_reading};
 use super::tables::{FORMAT_VERSION, Handle, Table, Tables};
 use crate::error::{Error, Kind, Result};
 use crate::time::Timestamp;
+
+/// Room that the one transaction of [`restamp`] takes, by far.
+const RESTAMP_BYTES: usize = 1 << 20;
 
 /// The environment and its tables.
 pub(super) struct Hot {
@@ -63,8 +67,44 @@ impl Hot {
         remove(&lock_file(&file))?;
         let hot = Self::open_at(&file, map_size)?;
         hot.env.clear_stale_readers().or_fault()?;
-        let txn = hot.read()?;
-        let format = hot.format(&txn)?;
+        hot.agrees(&report)?;
+        Ok(hot)
+    }
+
+    /// Opens a file that nobody writes, after checking it, as it is or as it was before its last transaction. It is not changed.
+    pub(super) fn open_for_reading(file: &Path, before_the_last: bool) -> Result<Self> {
+        let check = if before_the_last {
+            check_before_the_last
+        } else {
+            check_file
+        };
+        let report = check(file, Content::Tables)?;
+        let bytes = fs::metadata(file).or_fault()?.len() as usize;
+        let env = open_for_reading(file, bytes, Table::ALL.len() as u32, before_the_last).or_fault()?;
+        let tables = Tables::open_for_reading(&env)?;
+        let tables = tables.ok_or_else(|| Error::corrupt("a table of the store is missing", "hot environment"))?;
+        let hot = Self { env, tables };
+        hot.agrees(&report)?;
+        Ok(hot)
+    }
+
+    /// Copies all that is live to a new file, as it is now, whatever is written meanwhile. What was deleted is not in it. The
+    /// transactions of the copy begin anew, and its last is stamped as such.
+    pub(super) fn copy_compact(&self, path: &Path) -> Result<()> {
+        let mut file = fs::File::create_new(path).or_fault()?;
+        self.env.copy_to_file(&mut file, CompactionOption::Enabled).or_fault()?;
+        drop(file);
+        check_file(path, Content::Tables)?;
+        blank(path)?;
+        restamp(path)?;
+        check_file(path, Content::Tables)?;
+        fs::File::open(path).and_then(|file| file.sync_all()).or_fault()
+    }
+
+    /// Whether the last record of the file is that of its last transaction, and this program reads its format.
+    fn agrees(&self, report: &FileReport) -> Result<()> {
+        let txn = self.read()?;
+        let format = self.format(&txn)?;
         if format.version > FORMAT_VERSION {
             return Err(Error::new(
                 Kind::FailedPrecondition,
@@ -75,15 +115,14 @@ impl Hot {
                 ),
             ));
         }
-        let stamp = hot.stamp(&txn)?;
+        let stamp = self.stamp(&txn)?;
         if stamp.txn != report.txn {
             return Err(Error::corrupt(
                 "the store's last transaction is not the one it was",
                 format!("stamp of transaction {}, root of {}", stamp.txn, report.txn),
             ));
         }
-        drop(txn);
-        Ok(hot)
+        Ok(())
     }
 
     fn open_at(file: &Path, map_size: usize) -> Result<Self> {
@@ -143,6 +182,22 @@ impl Hot {
         let used = used as u64 * u64::from(main.page_size);
         Ok(self.used_bytes().max(self.disk_bytes()).saturating_sub(used))
     }
+}
+
+/// Stamps a copy that nobody else knows with the number of a transaction of its own.
+fn restamp(path: &Path) -> Result<()> {
+    let bytes = fs::metadata(path).or_fault()?.len() as usize;
+    {
+        let hot = Hot::open_at(path, bytes + RESTAMP_BYTES)?;
+        let mut txn = hot.write().or_fault()?;
+        let mut stamp = hot.stamp(&txn)?;
+        stamp.txn = txn.id() as u64;
+        stamp.clean = true;
+        let meta = hot.table(Table::Meta);
+        meta.put(&mut txn, STAMP_KEY, &stamp.encode()).or_fault()?;
+        txn.commit().or_fault()?;
+    }
+    remove(&lock_file(path))
 }
 
 fn missing(what: &str) -> Error {

@@ -16,9 +16,9 @@ pub(super) const HOT: &str = "hot.mdb";
 pub(super) const HOT_NEW: &str = "hot.new";
 /// The folder of sealed parts.
 pub(super) const PARTS: &str = "parts";
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 const RESERVE: &str = "reserve";
-const MARKER: &str = "MARIGRAM";
+pub(super) const MARKER: &str = "MARIGRAM";
 
 /// Filesystems that more than one machine may write, or that a process of its own serves: LMDB's map and locks are not to
 /// be trusted there. Numbers from statfs(2).
@@ -208,11 +208,11 @@ fn take_lock(path: &Path) -> Result<File> {
     Ok(file)
 }
 
-fn marker() -> String {
+pub(super) fn marker() -> String {
     format!("marigram store\nformat {FORMAT_VERSION}\nbyte-order little\npointer-bits 64\n")
 }
 
-fn check_marker(text: &str) -> Result<()> {
+pub(super) fn check_marker(text: &str) -> Result<()> {
     let mut lines = text.lines();
     if lines.next() != Some("marigram store") {
         return Err(refused(

@@ -3,13 +3,13 @@
 use std::collections::{HashSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::fault::OrFault;
 use super::frame::{Decoder, Encoder};
 use super::keys;
 use super::part::cache::Cache;
-use super::part::{self, Identity, Part};
+use super::part::{self, Identity, Part, file};
 use super::stream::NamespaceId;
 use super::tables::Table;
 use crate::error::{Error, Kind, Result};
@@ -135,6 +135,36 @@ pub(super) struct Registry {
     folder: PathBuf,
     pub(super) cache: Arc<Cache>,
     recent: Mutex<VecDeque<Arc<Part>>>,
+    pinned: Mutex<Pinned>,
+}
+
+/// How many hold every file that is there, and those whose removal waits for it.
+#[derive(Debug, Default)]
+struct Pinned {
+    pins: usize,
+    waiting: Vec<PathBuf>,
+}
+
+/// Keeps the files of parts where they are: one that is removed meanwhile goes when the last pin is dropped. A crash leaves it to
+/// the next opening, which knows from the records that it is nobody's.
+#[derive(Debug)]
+pub(super) struct Pin(Arc<Registry>);
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let mut pinned = self.0.pinned();
+        pinned.pins -= 1;
+        let waiting = if pinned.pins == 0 {
+            std::mem::take(&mut pinned.waiting)
+        } else {
+            Vec::new()
+        };
+        drop(pinned);
+        for path in waiting {
+            // One that cannot be removed now goes at the next opening.
+            let _ = file::remove(&path);
+        }
+    }
 }
 
 impl Registry {
@@ -143,7 +173,32 @@ impl Registry {
             folder,
             cache: Arc::new(cache),
             recent: Mutex::default(),
+            pinned: Mutex::default(),
         }
+    }
+
+    fn pinned(&self) -> MutexGuard<'_, Pinned> {
+        self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps every file that is there until the pin is dropped.
+    pub(super) fn pin(self: &Arc<Self>) -> Pin {
+        self.pinned().pins += 1;
+        Pin(Arc::clone(self))
+    }
+
+    /// Removes the file of a part that no record names any more, now or when the last pin goes. Who reads it still may.
+    pub(super) fn remove(&self, part: &PartHandle) {
+        self.forget(part);
+        let path = self.path(&part.identity, false);
+        let mut pinned = self.pinned();
+        if pinned.pins > 0 {
+            pinned.waiting.push(path);
+            return;
+        }
+        drop(pinned);
+        // One that cannot be removed now goes at the next opening.
+        let _ = file::remove(&path);
     }
 
     /// Path of a part's file, or of the part in the making.
@@ -319,8 +374,13 @@ impl PartHandle {
         self.record.times
     }
 
+    /// Least and greatest entity code.
+    pub fn entities(&self) -> (u32, u32) {
+        self.record.entities
+    }
+
     /// The error of a query that needs the part, which is damaged.
-    pub(super) fn explain(&self, error: &Error) -> Error {
+    pub fn explain(&self, error: &Error) -> Error {
         let (first, last) = self.record.times;
         let part = self.number();
         Error::corrupt(
@@ -367,6 +427,36 @@ mod tests {
         };
         assert_eq!(PartRecord::decode(b"key", &part.encode(b"key")).unwrap(), part);
         assert!(PartRecord::decode(b"kez", &part.encode(b"key")).is_err());
+    }
+
+    #[test]
+    fn a_pinned_file_goes_with_the_last_pin() {
+        let dir = tempfile::tempdir().unwrap();
+        let registry = Arc::new(Registry::new(dir.path().to_owned(), Cache::new(0)));
+        let identity = keys::part(NamespaceId(1), 2, 3);
+        let record = PartRecord {
+            tile: (0, 1),
+            rows: 1,
+            bytes: 1,
+            times: (0, 0),
+            entities: (0, 0),
+            l0: (0, 1),
+            commit: 1,
+            root_crc: 0,
+            made_ns: 0,
+        };
+        let part = PartHandle::new(identity, record, "rows", &registry);
+        let path = registry.path(&identity, false);
+        let (first, second) = (registry.pin(), registry.pin());
+        fs::write(&path, b"part").unwrap();
+        registry.remove(&part);
+        drop(first);
+        assert!(path.exists());
+        drop(second);
+        assert!(!path.exists());
+        fs::write(&path, b"part").unwrap();
+        registry.remove(&part);
+        assert!(!path.exists(), "without a pin it goes at once");
     }
 
     #[test]

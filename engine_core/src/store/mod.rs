@@ -4,6 +4,8 @@
 //! One thread, the committer, opens write transactions; everything else that changes is handed to it.
 
 mod ahead;
+pub mod backup;
+mod blank;
 mod blob;
 mod catalog;
 mod change;
@@ -17,13 +19,18 @@ mod item;
 mod keys;
 mod lock;
 mod manifest;
+mod merge;
+pub mod migrate;
 mod options;
 mod part;
+mod publish;
 mod quarantine;
 mod queue;
 mod records;
 mod replay;
+mod retention;
 mod rows;
+mod scrub;
 mod seal;
 mod sealer;
 mod shared;
@@ -36,6 +43,7 @@ pub mod tail;
 mod tiles;
 mod writers;
 
+use std::collections::HashSet;
 use std::hash::Hasher;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,11 +53,15 @@ pub use documents::Documents;
 pub use item::{CommitItem, Committed, ItemDone};
 pub use manifest::PartHandle;
 pub use options::StoreOptions;
-pub use part::{Part, PartColumn};
+pub use part::{Part, PartColumn, Runs};
 pub use quarantine::{QuarantinedBatch, QuarantinedRow};
+pub use records::Quota;
 pub use replay::VerifyReport;
+pub use retention::RetentionReport;
 pub use rows::{ColumnRows, Rows, Texts};
+pub use scrub::{DamagedPart, ScrubStatus};
 pub use sealer::{QueryGuard, SealReport};
+pub use space::Usage;
 pub use status::{SealingStatus, StoreStatus, StreamRate};
 pub use stream::{CommitCounter, Entities, Ledger, NamespaceId, Stream, Symbols};
 pub use tables::FORMAT_VERSION;
@@ -72,7 +84,8 @@ use shared::Shared;
 pub struct Store {
     shared: Arc<Shared>,
     committer: Mutex<Option<JoinHandle<()>>>,
-    sealing: Mutex<Option<JoinHandle<()>>>,
+    /// The sealer's and the scrubber's threads.
+    background: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// How full the tails are, for throttling writers.
@@ -138,30 +151,43 @@ impl Store {
         };
         let store = Arc::new(Self {
             committer: Mutex::new(Some(committer)),
-            sealing: Mutex::default(),
+            background: Mutex::default(),
             shared,
         });
         if store.shared.options.seals {
-            let shared = Arc::clone(&store.shared);
-            let sealing = thread::Builder::new()
-                .name("sealer".to_owned())
-                .spawn(move || sealer::run(&shared))
-                .map_err(|error| Error::internal(format!("sealing thread: {error}")))?;
-            *store.sealing.lock().unwrap_or_else(PoisonError::into_inner) = Some(sealing);
+            store.start("sealer", sealer::run)?;
+        }
+        if store.shared.options.scrub_bytes_per_second > 0 {
+            store.start("scrubber", scrub::run)?;
         }
         Ok(store)
+    }
+
+    /// Starts a thread that runs until the sealer is stopped.
+    fn start(&self, name: &str, run: fn(&Arc<Shared>)) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let thread = thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || run(&shared))
+            .map_err(|error| Error::internal(format!("thread of the {name}: {error}")))?;
+        self.background
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(thread);
+        Ok(())
     }
 
     /// Takes nothing more, commits what is queued, marks the stop as clean and closes the files. Again: nothing.
     pub fn close(&self) -> Result<()> {
         // The sealer first: what it publishes goes through the committer.
         self.shared.sealer.stop();
-        let sealing = self.sealing.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(sealing) = sealing
-            && sealing.thread().id() != thread::current().id()
+        let background = std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in background
+            .into_iter()
+            .filter(|thread| thread.thread().id() != thread::current().id())
         {
             // One that panicked has published nothing by halves.
-            let _ = sealing.join();
+            let _ = thread.join();
         }
         self.shared.queue.close();
         let committer = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -211,9 +237,10 @@ impl Store {
     /// Whether a batch of so many bytes would be taken now; worth asking before it is decoded.
     ///
     /// # Errors
-    /// Overloaded: TAIL_FULL, SHUTTING_DOWN. StoreFull: STORE_FULL.
-    pub fn admits(&self, bytes: usize) -> Result<()> {
+    /// Overloaded: TAIL_FULL, SHUTTING_DOWN. StoreFull: STORE_FULL. LimitExceeded: NAMESPACE_QUOTA.
+    pub fn admits(&self, namespace: NamespaceId, bytes: usize) -> Result<()> {
         self.shared.accepting()?;
+        self.within_quota(namespace)?;
         self.shared.has_tail_room(bytes as u64)
     }
 
@@ -241,6 +268,18 @@ impl Store {
     /// StoreFull: there is no room for parts. NotFound: the stream was deleted. Corrupt: rows are damaged; nothing was changed.
     pub fn seal(&self, stream: &Arc<Stream>) -> Result<SealReport> {
         sealer::seal_all(&self.shared, stream)
+    }
+
+    /// Merges the parts of a stream that are due to be; how many there are less. The background does the same.
+    ///
+    /// # Errors
+    /// As [`Store::seal`].
+    pub fn merge(&self, stream: &Arc<Stream>) -> Result<u64> {
+        let before = stream.parts().len();
+        while let Some(parts) = merge::due(&stream.parts(), &HashSet::new()) {
+            merge::merge(&self.shared, stream, &parts)?;
+        }
+        Ok((before - stream.parts().len()) as u64)
     }
 
     /// Counts a query until it is dropped: while there is one, sealing takes no more than half a core.
@@ -298,6 +337,7 @@ impl Store {
             rows_sealed: seals.rows,
             failure: seals.failure,
             footer_bytes: shared.registry.cache.bytes() as u64,
+            damaged_parts: self.scrub_status().damaged.len() as u64,
             ..SealingStatus::default()
         };
         for stream in shared.catalog().all_streams() {
@@ -326,7 +366,7 @@ impl Store {
             for part in stream.parts().iter() {
                 let verified = part
                     .open()
-                    .and_then(|opened| opened.verify().map_err(|error| part.explain(&error)));
+                    .and_then(|opened| opened.verify(&mut |_| Ok(())).map_err(|error| part.explain(&error)));
                 match verified {
                     Ok(blocks) => {
                         report.parts += 1;
@@ -341,6 +381,20 @@ impl Store {
             }
         }
         Ok(report)
+    }
+
+    /// What the scrubber has seen.
+    pub fn scrub_status(&self) -> ScrubStatus {
+        self.shared.scrubber.status()
+    }
+
+    /// Reads every part now, as fast as it can, and says which are damaged. Writes and queries go on meanwhile.
+    ///
+    /// # Errors
+    /// Overloaded: the store is being closed.
+    pub fn scrub(&self) -> Result<ScrubStatus> {
+        scrub::pass(&self.shared, 0)?;
+        Ok(self.scrub_status())
     }
 
     /// Called once the committer has panicked, on its thread: the process is to end with a code of its own.

@@ -24,6 +24,8 @@ pub struct StoreOptions {
     pub min_free_bytes: u64,
     /// Seals rows in the background; else only when it is asked to.
     pub seals: bool,
+    /// Bytes of parts that are read a second in the background to find damage; 0: none are.
+    pub scrub_bytes_per_second: u64,
     /// Bytes of memory for footers of parts and the like.
     pub footer_bytes: usize,
     /// Most writers of a namespace that are not expired.
@@ -47,6 +49,7 @@ impl Default for StoreOptions {
             reserve_bytes: 16 << 20,
             min_free_bytes: 64 << 20,
             seals: true,
+            scrub_bytes_per_second: 8 << 20,
             footer_bytes: (sys::memory_bytes() / 16).min(256 << 20) as usize,
             max_writers: 10_000,
             allow_network_filesystem: false,

@@ -98,6 +98,16 @@ pub(super) struct NamespaceRecord {
     /// Whether writes make streams that are missing.
     pub(super) creates_streams: bool,
     pub(super) created_ns: i64,
+    pub(super) quota: Quota,
+}
+
+/// What a namespace may store; 0: any number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// Rows of its streams, sealed or not.
+    pub max_rows: u64,
+    /// Bytes of these in the log and in parts.
+    pub max_bytes: u64,
 }
 
 impl NamespaceRecord {
@@ -106,16 +116,26 @@ impl NamespaceRecord {
         record.u8(self.creates_streams.into());
         record.i64(self.created_ns);
         record.bytes(self.name.as_bytes());
+        record.varint(self.quota.max_rows);
+        record.varint(self.quota.max_bytes);
         record.seal(key)
     }
 
     pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<Self> {
         let mut record = Decoder::open(Table::Namespaces, key, value)?;
-        let namespace = Self {
+        let mut namespace = Self {
             creates_streams: record.u8()? == 1,
             created_ns: record.i64()?,
             name: record.text()?.to_owned(),
+            quota: Quota::default(),
         };
+        // A record from before namespaces had one ends here.
+        if !record.is_empty() {
+            namespace.quota = Quota {
+                max_rows: record.varint()?,
+                max_bytes: record.varint()?,
+            };
+        }
         record.end()?;
         Ok(namespace)
     }
@@ -285,6 +305,7 @@ impl StreamRecord {
             record.bytes(column.description.as_bytes());
             record.bytes(column.unit.as_bytes());
         }
+        record.optional_i64(settings.keep_for_ns);
         record.seal(key)
     }
 
@@ -294,12 +315,13 @@ impl StreamRecord {
         let created_ns = record.i64()?;
         let kind = StreamKind::from_number(record.u8()?).ok_or_else(|| record.wrong("kind of a stream"))?;
         let version = record.u64()?;
-        let settings = StreamSettings {
+        let mut settings = StreamSettings {
             strict: record.u8()? == 1,
             out_of_orderness_ns: record.i64()?,
             allowed_lateness_ns: record.i64()?,
             idle_after_ns: record.i64()?,
             max_age_ns: record.optional_i64()?,
+            keep_for_ns: None,
             description: record.text()?.to_owned(),
         };
         let mut columns = Vec::new();
@@ -312,6 +334,10 @@ impl StreamRecord {
                 description: record.text()?.to_owned(),
                 unit: record.text()?.to_owned(),
             });
+        }
+        // A record from before streams had it ends here.
+        if !record.is_empty() {
+            settings.keep_for_ns = record.optional_i64()?;
         }
         record.end()?;
         Ok(Self {
@@ -395,6 +421,7 @@ mod tests {
         schema.add_column("", "host", ColumnType::Label, "where", "").unwrap();
         schema.add_column("", "value", ColumnType::F64, "", "By/s").unwrap();
         schema.settings.max_age_ns = Some(-1);
+        schema.settings.keep_for_ns = Some(7);
         schema.version = 9;
         let value = StreamRecord::encode("cpu", 5, &schema, b"key");
         let record = StreamRecord::decode(b"key", &value).unwrap();

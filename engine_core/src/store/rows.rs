@@ -138,6 +138,30 @@ impl<'a> ColumnRows<'a> {
         (stats.min as i64, stats.max as i64)
     }
 
+    /// Sum of a block's values that are neither null nor NaN, kept beside it: bits of the physical type.
+    pub fn known_sum(&self, block: usize) -> Option<u64> {
+        match self {
+            Self::Batch(..) => None,
+            Self::Part(column) => column.known_sum(block),
+        }
+    }
+
+    /// Sum of a block of doubles without nulls and NaN within 2⁻⁵¹·Σ|x|, if it is to be had without decoding.
+    pub fn encoded_sum_f64(&self, block: usize) -> Result<Option<f64>> {
+        match self {
+            Self::Batch(..) => Ok(None),
+            Self::Part(column) => column.encoded_sum_f64(block),
+        }
+    }
+
+    /// Exact sum of a block of integers without nulls, if it is to be had without decoding.
+    pub fn encoded_sum_i64(&self, block: usize) -> Result<Option<i128>> {
+        match self {
+            Self::Batch(..) => Ok(None),
+            Self::Part(column) => column.encoded_sum_i64(block),
+        }
+    }
+
     /// Decodes a block of integers, timestamps or event time; rows past the block's, and those that are null, are unspecified.
     pub fn decode_i64(&self, block: usize, out: &mut [i64; BLOCK_ROWS]) -> Result<Validity> {
         match self {

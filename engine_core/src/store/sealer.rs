@@ -1,26 +1,25 @@
 //! When rows are sealed, and how a seal is published. One thread, in the background; one seal at a time, whoever asks.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::fault::{self, OrFault};
-use super::keys;
-use super::manifest::{PartHandle, PartRecord};
-use super::part::build::Description;
-use super::part::{Identity, file};
+use super::fault;
+use super::merge;
+use super::part::Identity;
+use super::publish;
+use super::retention;
 use super::rows::Rows;
-use super::seal::{self, Input, Sealed};
 use super::shared::Shared;
-use super::stream::{NamespaceId, Stream};
-use super::tables::Table;
+use super::stream::Stream;
 use super::tail::TailBatch;
 use super::tiles::{self, Tiles};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::time::SECOND_NS;
 
 /// Rows of a tail at which they are sealed.
-const FULL_ROWS: u64 = 4 << 20;
+pub(super) const FULL_ROWS: u64 = 4 << 20;
 /// Rows of a tail at which they are sealed once their tile is behind the watermark.
 const DONE_ROWS: u64 = 256 << 10;
 /// Age of the oldest row at which a tail is sealed however small it is.
@@ -29,6 +28,8 @@ const OLD_NS: i64 = 24 * 3_600 * SECOND_NS;
 const MOST_ROWS: u64 = 8 << 20;
 /// How often the rules are looked at that time alone can fulfil.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often parts are looked at for their age.
+const RETENTION_EVERY_NS: i64 = 60 * SECOND_NS;
 /// How long a failed seal waits for the next try.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -57,7 +58,7 @@ pub(super) struct Sealer {
     /// Held by whoever changes the parts of a stream.
     pub(super) turn: Mutex<()>,
     /// Parts whose publication failed, and whose files are still there.
-    doubtful: Mutex<Vec<Identity>>,
+    pub(super) doubtful: Mutex<Vec<Identity>>,
     /// Queries that run or wait: sealing leaves them half a core.
     queries: AtomicUsize,
 }
@@ -102,7 +103,7 @@ impl Sealer {
         self.ready.notify_all();
     }
 
-    fn is_stopped(&self) -> bool {
+    pub(super) fn is_stopped(&self) -> bool {
         self.state().is_stopped
     }
 
@@ -116,13 +117,21 @@ impl Sealer {
         !state.is_stopped
     }
 
+    /// Waits for a while, or until it is stopped.
+    pub(super) fn sleep(&self, at_most: Duration) {
+        drop(
+            self.ready
+                .wait_timeout_while(self.state(), at_most, |state| !state.is_stopped),
+        );
+    }
+
     /// Lets queries have half a core: after work while any runs or waits, as long a pause.
-    fn pause(&self, worked: Duration) -> Result<()> {
+    pub(super) fn pause(&self, worked: Duration) -> Result<()> {
         if self.is_stopped() {
             return Err(fault::shutting_down());
         }
         if self.queries.load(Ordering::Relaxed) > 0 {
-            std::thread::sleep(worked.min(Duration::from_millis(50)));
+            self.sleep(worked.min(Duration::from_millis(50)));
         }
         Ok(())
     }
@@ -130,7 +139,7 @@ impl Sealer {
 
 /// Runs until the sealer is stopped.
 pub(super) fn run(shared: &Arc<Shared>) {
-    let mut wait = LOOK;
+    let (mut wait, mut upkeep) = (LOOK, Upkeep::default());
     while shared.sealer.wait(wait) {
         wait = LOOK;
         while let Some(stream) = due(shared) {
@@ -140,6 +149,47 @@ pub(super) fn run(shared: &Arc<Shared>) {
                 break;
             }
         }
+        if let Err(error) = upkeep.look(shared) {
+            shared.note_seal_failure(&error);
+            wait = RETRY;
+        }
+    }
+}
+
+/// What is done to parts in the background besides making them.
+#[derive(Default)]
+struct Upkeep {
+    /// Parts that could not be read: merging them is not tried again until the store is opened again.
+    unreadable: HashSet<Identity>,
+    last_retention_ns: i64,
+}
+
+impl Upkeep {
+    fn look(&mut self, shared: &Arc<Shared>) -> Result<()> {
+        let streams: Vec<Arc<Stream>> = shared.catalog().all_streams().cloned().collect();
+        let now = shared.options.clock.now();
+        let is_time = now.saturating_sub(self.last_retention_ns) >= RETENTION_EVERY_NS;
+        for stream in streams
+            .iter()
+            .filter(|stream| stream.is_durable() && !stream.is_deleted())
+        {
+            if is_time {
+                retention::apply(shared, stream, false)?;
+            }
+            while let Some(parts) = merge::due(&stream.parts(), &self.unreadable) {
+                match merge::merge(shared, stream, &parts) {
+                    Err(error) if error.kind() == Kind::Corrupt => {
+                        self.unreadable.extend(parts.iter().map(|part| part.identity));
+                        shared.note_seal_failure(&error);
+                    }
+                    other => other?,
+                }
+            }
+        }
+        if is_time {
+            self.last_retention_ns = now;
+        }
+        Ok(())
     }
 }
 
@@ -252,7 +302,7 @@ fn prefix_of<'a>(batches: impl Iterator<Item = &'a Arc<TailBatch>>, through: u64
 /// Seals the oldest rows of a stream, those of L0 values up to number `through`. None: there were none.
 pub(super) fn seal_once(shared: &Arc<Shared>, stream: &Arc<Stream>, through: u64) -> Result<Option<SealReport>> {
     let _turn = shared.sealer.turn.lock().unwrap_or_else(PoisonError::into_inner);
-    remove_unnamed(shared)?;
+    publish::remove_unnamed(shared)?;
     let snapshot = stream.snapshot();
     let Some(prefix) = prefix_of(snapshot.batches(), through) else {
         return Ok(None);
@@ -262,11 +312,8 @@ pub(super) fn seal_once(shared: &Arc<Shared>, stream: &Arc<Stream>, through: u64
         .iter()
         .map(|batch| batch.packed.bytes().len() as u64)
         .sum();
-    // Never larger than the batches, but for headers: a disk that has no room for them is not written to.
-    let spare = shared.directory.spare_bytes(shared.options.min_free_bytes);
-    if spare < bytes + (1 << 20) {
-        return Err(fault::store_full("no room for a part"));
-    }
+    // Parts are hardly ever larger than the batches they are made of.
+    shared.has_room_for(bytes)?;
     let width = width_of(&prefix.batches);
     let sources: Vec<Rows> = prefix
         .batches
@@ -274,15 +321,15 @@ pub(super) fn seal_once(shared: &Arc<Shared>, stream: &Arc<Stream>, through: u64
         .map(|batch| Rows::Batch(Arc::clone(batch)))
         .collect();
     let tiles = Tiles::new(snapshot.parts().iter().map(|part| part.record.tile));
-    let parts = build(shared, stream, &sources, tiles, width, prefix.l0, prefix.commit)?;
-    let written = write(shared, &parts)?;
+    let parts = publish::build(shared, stream, &sources, tiles, width, prefix.l0, prefix.commit)?;
+    let written = publish::write(shared, &parts)?;
     let report = SealReport {
         rows: prefix.rows,
         parts: written.len() as u64,
         bytes: written.iter().map(|(_, record)| record.bytes).sum(),
     };
     let (l0, groups, rows) = (prefix.l0, prefix.groups, prefix.rows);
-    publish(
+    publish::publish(
         shared,
         stream,
         &written,
@@ -297,158 +344,6 @@ pub(super) fn seal_once(shared: &Arc<Shared>, stream: &Arc<Stream>, through: u64
     )?;
     shared.note_seal(&report);
     Ok(Some(report))
-}
-
-/// Builds parts from rows, one a tile.
-fn build(
-    shared: &Arc<Shared>,
-    stream: &Arc<Stream>,
-    sources: &[Rows],
-    tiles: Tiles,
-    width: i64,
-    l0: (u64, u64),
-    commit: u64,
-) -> Result<Vec<Sealed>> {
-    let (schema_version, made_ns) = (stream.schema().version, shared.options.clock.now());
-    let mut describe = |tile, rows| Description {
-        store_id: shared.store_id,
-        identity: keys::part(stream.namespace, stream.id, stream.take_part_number()),
-        tile,
-        rows,
-        l0,
-        commit,
-        schema_version,
-        made_ns,
-    };
-    let mut began = Instant::now();
-    let mut rest = || {
-        shared.sealer.pause(began.elapsed())?;
-        began = Instant::now();
-        Ok(())
-    };
-    seal::seal(Input {
-        stream,
-        sources,
-        tiles,
-        width,
-        describe: &mut describe,
-        rest: &mut rest,
-    })
-}
-
-/// Writes parts to their files. A failure leaves none.
-fn write(shared: &Shared, parts: &[Sealed]) -> Result<Vec<(Identity, PartRecord)>> {
-    let mut written = Vec::new();
-    let mut write_all = || {
-        for part in parts {
-            let root = &part.built.root;
-            let identity = part.built.identity;
-            let (new, path) = (
-                shared.registry.path(&identity, true),
-                shared.registry.path(&identity, false),
-            );
-            let bytes = file::write(&part.built, &new, &path)?;
-            let record = PartRecord {
-                tile: part.tile,
-                rows: root.rows,
-                bytes,
-                times: root.times,
-                entities: part.entities,
-                l0: root.l0,
-                commit: root.commit,
-                root_crc: part.built.root_crc,
-                made_ns: root.made_ns,
-            };
-            written.push((identity, record));
-            shared.sealer.pause(Duration::ZERO)?;
-        }
-        shared.registry.sync()
-    };
-    let outcome = write_all();
-    if outcome.is_err() {
-        remove_files(shared, written.iter().map(|(identity, _)| identity));
-    }
-    outcome.map(|()| written)
-}
-
-/// Publishes parts in the place of others in one transaction with what `also` changes. `next_l0`: number of the first L0 value that
-/// stays in the tail. A failure removes the files that were to be published.
-fn publish(
-    shared: &Arc<Shared>,
-    stream: &Arc<Stream>,
-    parts: &[(Identity, PartRecord)],
-    replaced: &[Arc<PartHandle>],
-    mut also: impl FnMut(&mut super::change::Change<'_>, (NamespaceId, u32)) -> Result<()> + Send + 'static,
-    next_l0: u64,
-) -> Result<()> {
-    let (added, target, gone) = (parts.to_vec(), Arc::clone(stream), replaced.to_vec());
-    let outcome = shared.change(false, move |change| {
-        if target.is_deleted() {
-            return Err(super::catalog::stream_not_found(&target.name));
-        }
-        let id = (target.namespace, target.id);
-        also(change, id)?;
-        let replaced: Vec<(Identity, PartRecord)> = gone.iter().map(|part| (part.identity, part.record)).collect();
-        change.remove_parts(id, &replaced)?;
-        change.add_parts(id, &added)?;
-        let (stream, added, gone) = (Arc::clone(&target), added.clone(), gone.clone());
-        change.after(move |shared| {
-            let handle = |(identity, record): &(Identity, PartRecord)| {
-                Arc::new(PartHandle::new(*identity, *record, &stream.name, &shared.registry))
-            };
-            let kept = stream.parts();
-            let kept = kept
-                .iter()
-                .filter(|part| !gone.iter().any(|other| Arc::ptr_eq(other, part)));
-            let mut parts: Vec<Arc<PartHandle>> = kept.cloned().chain(added.iter().map(handle)).collect();
-            parts.sort_by_key(|part| (part.record.l0.0, part.record.tile, part.number()));
-            shared.release(stream.set_parts(parts, next_l0));
-            shared.unlink(&gone);
-        });
-        Ok(())
-    });
-    if outcome.is_err() {
-        let identities = parts.iter().map(|(identity, _)| *identity);
-        let mut doubtful = shared.sealer.doubtful.lock().unwrap_or_else(PoisonError::into_inner);
-        doubtful.extend(identities);
-        drop(doubtful);
-        // What cannot be removed now is looked at before the next seal.
-        let _ = remove_unnamed(shared);
-    }
-    outcome
-}
-
-/// Removes the files of parts whose publication failed. A failed commit may be on the disk all the same: what a record names stays,
-/// and where that cannot be told now everything does, until it can: the next seal, or the next opening of the store.
-fn remove_unnamed(shared: &Shared) -> Result<()> {
-    let mut doubtful = shared.sealer.doubtful.lock().unwrap_or_else(PoisonError::into_inner);
-    if doubtful.is_empty() {
-        return Ok(());
-    }
-    if shared.hot().is_none() {
-        // A change that changes nothing has the environment opened again.
-        shared.change(false, |_| Ok(()))?;
-    }
-    let unnamed = shared.read(|hot| {
-        let (txn, table) = (hot.read()?, hot.table(Table::Parts));
-        let mut unnamed = Vec::new();
-        for identity in &*doubtful {
-            if table.get(&txn, identity).or_fault()?.is_none() {
-                unnamed.push(*identity);
-            }
-        }
-        Ok(unnamed)
-    })?;
-    remove_files(shared, unnamed.iter());
-    doubtful.clear();
-    Ok(())
-}
-
-fn remove_files<'a>(shared: &Shared, parts: impl Iterator<Item = &'a Identity>) {
-    for identity in parts {
-        // One that cannot be removed now is named by no record, and goes at the next opening.
-        let _ = file::remove(&shared.registry.path(identity, false));
-    }
 }
 
 /// Seals all rows of a stream that are committed by now.

@@ -10,8 +10,8 @@ use super::hot::Hot;
 use super::lock::Directory;
 use super::manifest::{PartHandle, Registry};
 use super::options::StoreOptions;
-use super::part::file;
 use super::queue::Queue;
+use super::scrub::Scrubber;
 use super::sealer::{SealReport, Sealer};
 use super::status::{DiskFigures, Meters};
 use super::stream::NamespaceId;
@@ -21,6 +21,8 @@ use crate::error::{Error, Kind, Result};
 /// Called when the committer has panicked.
 pub(super) type Hook = Box<dyn Fn() + Send + Sync>;
 
+/// Bytes that a part takes beside its rows, by far.
+const PART_BYTES: u64 = 1 << 20;
 /// Room in the tail below which it is called full, where the thousandth part of its bound is less.
 const SMALL_BATCH_BYTES: u64 = 1 << 10;
 
@@ -37,6 +39,7 @@ pub(super) struct Shared {
     pub(super) directory: Directory,
     pub(super) queue: Queue,
     pub(super) sealer: Sealer,
+    pub(super) scrubber: Scrubber,
     pub(super) registry: Arc<Registry>,
     /// Known to this store alone.
     pub(super) store_id: u128,
@@ -83,6 +86,7 @@ impl Shared {
             directory,
             queue: Queue::default(),
             sealer: Sealer::default(),
+            scrubber: Scrubber::default(),
             registry,
             store_id,
             seals: Mutex::default(),
@@ -219,6 +223,14 @@ impl Shared {
         self.full.load(Ordering::Acquire)
     }
 
+    /// Whether there is room for parts of about so many bytes above the floor and the reserve.
+    pub(super) fn has_room_for(&self, bytes: u64) -> Result<()> {
+        if self.directory.spare_bytes(self.options.min_free_bytes) < bytes + PART_BYTES {
+            return Err(fault::store_full("no room for a part"));
+        }
+        Ok(())
+    }
+
     /// Rows were sealed.
     pub(super) fn note_seal(&self, report: &SealReport) {
         let mut seals = lock(&self.seals);
@@ -239,9 +251,7 @@ impl Shared {
     /// Removes the files of parts that no record names any more. Who reads them still may.
     pub(super) fn unlink(&self, parts: &[Arc<PartHandle>]) {
         for part in parts {
-            self.registry.forget(part);
-            // One that cannot be removed now goes at the next opening.
-            let _ = file::remove(&self.registry.path(&part.identity, false));
+            self.registry.remove(part);
         }
     }
 

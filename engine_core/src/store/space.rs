@@ -9,12 +9,21 @@ use super::catalog::{self, Space};
 use super::fault::OrFault;
 use super::keys;
 use super::quarantine::{self, QuarantinedBatch};
-use super::records::NamespaceRecord;
+use super::records::{NamespaceRecord, Quota};
 use super::stream::{CommitCounter, NamespaceId, Stream};
 use super::tables::Table;
 use super::writers::{Outcome, Writer, WriterState, expired, not_open};
 use crate::column::schema::{Schema, StreamKind, StreamSettings, check_name, check_stream_id};
 use crate::error::{Error, Kind, Result};
+
+/// What a namespace stores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Rows of its streams.
+    pub rows: u64,
+    /// Bytes of these in the log and in parts.
+    pub bytes: u64,
+}
 
 impl Store {
     /// Makes a namespace; its id is the store's to give.
@@ -41,6 +50,7 @@ impl Store {
                 name: name.clone(),
                 creates_streams: true,
                 created_ns,
+                quota: Quota::default(),
             };
             let key = keys::namespace(id);
             change.put(Table::Namespaces, &key, &record.encode(&key))?;
@@ -76,18 +86,73 @@ impl Store {
 
     /// Whether writes make streams that are missing; they do unless told otherwise.
     pub fn set_namespace_creates_streams(&self, namespace: NamespaceId, allowed: bool) -> Result<()> {
+        self.change_namespace(namespace, move |record| record.creates_streams = allowed)
+    }
+
+    /// What a namespace may store. Less than it does store already keeps what is there and takes nothing more.
+    pub fn set_namespace_quota(&self, namespace: NamespaceId, quota: Quota) -> Result<()> {
+        self.change_namespace(namespace, move |record| record.quota = quota)
+    }
+
+    fn change_namespace(
+        &self,
+        namespace: NamespaceId,
+        edit: impl Fn(&mut NamespaceRecord) + Clone + Send + 'static,
+    ) -> Result<()> {
         self.shared.change(false, move |change| {
             let mut record = change.shared().catalog().space(namespace)?.record.clone();
-            record.creates_streams = allowed;
+            edit(&mut record);
             let key = keys::namespace(namespace);
             change.put(Table::Namespaces, &key, &record.encode(&key))?;
+            let edit = edit.clone();
             change.after(move |shared| {
                 if let Ok(space) = shared.catalog_mut().space_mut(namespace) {
-                    space.record.creates_streams = allowed;
+                    edit(&mut space.record);
                 }
             });
             Ok(())
         })
+    }
+
+    /// What a namespace may store, and what it does: rows, and bytes in the log and in parts.
+    pub fn namespace_usage(&self, namespace: NamespaceId) -> Result<(Quota, Usage)> {
+        let catalog = self.shared.catalog();
+        let space = catalog.space(namespace)?;
+        let mut usage = Usage::default();
+        for stream in space.streams.values() {
+            let ((rows, bytes), (_, sealed_rows, sealed_bytes)) = (stream.tail_size(), stream.sealed_size());
+            usage.rows += rows + sealed_rows;
+            usage.bytes += bytes + sealed_bytes;
+        }
+        Ok((space.record.quota, usage))
+    }
+
+    /// Whether a namespace may store more.
+    ///
+    /// # Errors
+    /// LimitExceeded: NAMESPACE_QUOTA.
+    pub fn within_quota(&self, namespace: NamespaceId) -> Result<()> {
+        let has_quota = self
+            .shared
+            .catalog()
+            .space(namespace)
+            .is_ok_and(|space| space.record.quota != Quota::default());
+        if !has_quota {
+            return Ok(());
+        }
+        let (quota, usage) = self.namespace_usage(namespace)?;
+        for (what, most, used) in [
+            ("rows", quota.max_rows, usage.rows),
+            ("bytes", quota.max_bytes, usage.bytes),
+        ] {
+            if most > 0 && used >= most {
+                let message = format!(
+                    "the namespace may store {most} {what} and stores {used}; delete or keep less, or have its quota raised"
+                );
+                return Err(Error::new(Kind::LimitExceeded, "NAMESPACE_QUOTA", message));
+            }
+        }
+        Ok(())
     }
 
     /// Whether writes make streams that are missing; false if there is no such namespace.

@@ -75,6 +75,8 @@ pub struct SealingStatus {
     pub rows_sealed: u64,
     /// Bytes of memory that footers of parts take.
     pub footer_bytes: u64,
+    /// Parts that the scrubber found damaged, that are still their stream's.
+    pub damaged_parts: u64,
     /// Why the last seal that was due failed; none if it did not.
     pub failure: Option<Error>,
 }

@@ -229,9 +229,15 @@ impl Stream {
 
     /// The rows now, with the commit they are as of.
     pub fn snapshot(&self) -> Snapshot {
-        // Read before the rows are: everything up to it is there, and what came later is filtered out.
-        let commit = self.commits.published();
-        read(&self.stored).snapshot(commit)
+        loop {
+            // Read before the rows are: everything up to it is there, and what came later is filtered out. Only if that was
+            // sealed in between, another look is needed, for parts are not cut by commit.
+            let commit = self.commits.published();
+            let stored = read(&self.stored);
+            if stored.sealed_through <= commit {
+                return stored.snapshot(commit);
+            }
+        }
     }
 
     /// Adds a batch that is durable: the committer's, start-up's and a test's.
@@ -276,15 +282,26 @@ impl Stream {
     /// Takes its parts from the disk, and the next number of one.
     pub(super) fn restore_parts(&self, parts: Vec<Arc<PartHandle>>, next_part: u64) {
         self.next_part.store(next_part, Ordering::Relaxed);
-        write(&self.stored).parts = Arc::new(parts);
+        write(&self.stored).set_parts(parts);
     }
 
     /// Puts other parts in the place of those there are, and drops from the tail what they hold: the L0 values below `next`.
     /// Returns the bytes that the tail gave up.
     pub(super) fn set_parts(&self, parts: Vec<Arc<PartHandle>>, next: u64) -> u64 {
         let mut stored = write(&self.stored);
-        stored.parts = Arc::new(parts);
+        stored.set_parts(parts);
         stored.tail.drop_below(next)
+    }
+
+    /// Takes parts out.
+    pub(super) fn remove_parts(&self, gone: &[Arc<PartHandle>]) {
+        let mut stored = write(&self.stored);
+        let kept = stored
+            .parts
+            .iter()
+            .filter(|part| !gone.iter().any(|other| Arc::ptr_eq(other, part)));
+        let kept = kept.cloned().collect();
+        stored.set_parts(kept);
     }
 
     /// Drops every row from memory; who holds a snapshot keeps them. Returns the bytes of the tail, and the parts.
@@ -296,8 +313,7 @@ impl Stream {
     /// Commit of the newest rows; 0 without any.
     pub fn last_commit(&self) -> u64 {
         let stored = read(&self.stored);
-        let sealed = stored.parts.iter().map(|part| part.commit()).max();
-        stored.tail.newest_commit().max(sealed.unwrap_or(0))
+        stored.tail.newest_commit().max(stored.sealed_through)
     }
 
     /// The watermark at `now`; none without rows.

@@ -38,6 +38,19 @@ pub(super) fn open_environment(file: &Path, map_size: usize, max_tables: u32) ->
     }
 }
 
+/// Opens an environment that nobody writes and `check` has found sound, as it is or as it was before its last transaction. The
+/// file is not changed, and no lock file is made.
+pub(super) fn open_for_reading(file: &Path, bytes: usize, max_tables: u32, before_the_last: bool) -> heed::Result<Env> {
+    let mut flags = EnvFlags::NO_SUB_DIR | EnvFlags::NO_LOCK | EnvFlags::READ_ONLY;
+    if before_the_last {
+        flags |= EnvFlags::PREV_SNAPSHOT;
+    }
+    let mut options = EnvOpenOptions::new();
+    options.map_size(bytes.next_multiple_of(64 << 10)).max_dbs(max_tables);
+    // SAFETY: nobody writes the file, so that readers need no lock, and every page that can be reached was found inside it.
+    unsafe { options.flags(flags).open(file) }
+}
+
 /// Opens an environment for the one transaction that writes a part. Nobody else knows the file yet, so that it needs no lock.
 pub(super) fn open_part_for_writing(file: &Path, map_size: usize) -> heed::Result<Env> {
     let mut options = EnvOpenOptions::new();
@@ -157,6 +170,17 @@ pub(super) fn free_bytes(path: &Path) -> io::Result<u64> {
     // SAFETY: the call succeeded, so that it was filled.
     let stat = unsafe { stat.assume_init() };
     Ok(stat.f_bavail * stat.f_frsize)
+}
+
+/// Gives two paths of one filesystem each other's name, in one step: at no time, after a crash either, is one of them missing.
+pub(super) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    let (one, other) = (c_path(one)?, c_path(other)?);
+    let here = libc::AT_FDCWD;
+    // SAFETY: both paths are NUL-terminated strings that live as long as the call.
+    match unsafe { libc::renameat2(here, one.as_ptr(), here, other.as_ptr(), libc::RENAME_EXCHANGE) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// Bytes of memory this process may use: the machine's, or its control group's if that is less.

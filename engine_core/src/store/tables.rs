@@ -94,6 +94,26 @@ impl Tables {
         Ok(Self(opened.map_err(fault::classify)?.unwrap_commit()))
     }
 
+    /// Opens every table of an environment that is only read. None: one is missing.
+    pub(super) fn open_for_reading(env: &Env) -> Result<Option<Self>> {
+        let txn = env.read_txn().map_err(fault::classify)?;
+        let opened = env.open_databases_and_commit(txn, |opener, txn| {
+            let mut handles = Vec::with_capacity(Table::ALL.len());
+            for table in Table::ALL {
+                handles.extend(opener.open_database::<Bytes, Bytes>(txn, Some(table.name()))?);
+            }
+            let handles: Result<[Database<'_, Bytes, Bytes>; Table::ALL.len()], _> = handles.try_into();
+            Ok::<_, heed::Error>(match handles {
+                Ok(handles) => CommitOrAbort::Commit(handles),
+                Err(_) => CommitOrAbort::Abort(()),
+            })
+        });
+        Ok(match opened.map_err(fault::classify)? {
+            CommitOrAbort::Commit(handles) => Some(Self(handles)),
+            CommitOrAbort::Abort(()) => None,
+        })
+    }
+
     /// A table.
     pub(super) fn get(&self, table: Table) -> &Handle {
         &self.0[table as usize - 1]

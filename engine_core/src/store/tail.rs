@@ -106,9 +106,18 @@ pub(super) struct Stored {
     pub(super) tail: Tail,
     /// In order of arrival of the first of their rows.
     pub(super) parts: Arc<Vec<Arc<PartHandle>>>,
+    /// Greatest commit that any part has had rows of.
+    pub(super) sealed_through: u64,
 }
 
 impl Stored {
+    /// Puts other parts in the place of those there are.
+    pub(super) fn set_parts(&mut self, parts: Vec<Arc<PartHandle>>) {
+        let newest = parts.iter().map(|part| part.commit()).max();
+        self.sealed_through = self.sealed_through.max(newest.unwrap_or(0));
+        self.parts = Arc::new(parts);
+    }
+
     /// What is there up to and with `commit`. Parts hold nothing later than what was published when they were made.
     pub(super) fn snapshot(&self, commit: u64) -> Snapshot {
         Snapshot {

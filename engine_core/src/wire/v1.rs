@@ -304,6 +304,31 @@ pub struct ServerStatus {
     pub queries_running: u32,
     #[prost(uint32, tag = "19")]
     pub queries_waiting: u32,
+    #[prost(message, optional, tag = "20")]
+    pub sealing: ::core::option::Option<SealingStatus>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SealingStatus {
+    #[prost(uint64, tag = "1")]
+    pub lag_rows: u64,
+    #[prost(uint64, tag = "2")]
+    pub lag_bytes: u64,
+    #[prost(message, optional, tag = "3")]
+    pub lag: ::core::option::Option<::prost_types::Duration>,
+    #[prost(uint64, tag = "4")]
+    pub parts: u64,
+    #[prost(uint64, tag = "5")]
+    pub sealed_rows: u64,
+    #[prost(uint64, tag = "6")]
+    pub sealed_bytes: u64,
+    #[prost(uint64, tag = "7")]
+    pub seals: u64,
+    #[prost(uint64, tag = "8")]
+    pub footer_bytes: u64,
+    #[prost(string, tag = "9")]
+    pub failure_reason: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "10")]
+    pub damaged_parts: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CommitLatency {
@@ -344,6 +369,12 @@ pub struct StreamStatus {
     pub watermark_ns: ::core::option::Option<i64>,
     #[prost(double, tag = "5")]
     pub rows_per_second: f64,
+    #[prost(uint64, tag = "6")]
+    pub sealed_rows: u64,
+    #[prost(uint64, tag = "7")]
+    pub parts: u64,
+    #[prost(uint64, tag = "8")]
+    pub sealed_bytes: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OpenWriterRequest {
@@ -598,6 +629,13 @@ pub struct QuerySpec {
     pub other: bool,
     #[prost(message, optional, tag = "17")]
     pub budget: ::core::option::Option<Budget>,
+    #[prost(message, optional, tag = "20")]
+    pub hints: ::core::option::Option<QueryHints>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QueryHints {
+    #[prost(bool, tag = "1")]
+    pub no_footers: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Filter {
@@ -1251,6 +1289,8 @@ pub struct Stream {
     pub version: u64,
     #[prost(message, optional, tag = "12")]
     pub stats: ::core::option::Option<StreamStats>,
+    #[prost(message, optional, tag = "13")]
+    pub keep_for: ::core::option::Option<::prost_types::Duration>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StreamStats {
@@ -1274,6 +1314,12 @@ pub struct StreamStats {
     pub log_bytes: u64,
     #[prost(uint64, tag = "10")]
     pub commit: u64,
+    #[prost(uint64, tag = "11")]
+    pub sealed_rows: u64,
+    #[prost(uint64, tag = "12")]
+    pub sealed_bytes: u64,
+    #[prost(uint64, tag = "13")]
+    pub parts: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CreateStreamRequest {
@@ -1336,4 +1382,36 @@ pub struct DeleteStreamResponse {
     pub rows: u64,
     #[prost(uint64, tag = "2")]
     pub commit: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SealStreamRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SealStreamResponse {
+    #[prost(uint64, tag = "1")]
+    pub rows: u64,
+    #[prost(uint64, tag = "2")]
+    pub parts: u64,
+    #[prost(uint64, tag = "3")]
+    pub bytes: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ApplyRetentionRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub dry_run: bool,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ApplyRetentionResponse {
+    #[prost(uint64, tag = "1")]
+    pub parts: u64,
+    #[prost(uint64, tag = "2")]
+    pub rows: u64,
+    #[prost(uint64, tag = "3")]
+    pub bytes: u64,
+    #[prost(int64, optional, tag = "4")]
+    pub before_ns: ::core::option::Option<i64>,
 }

@@ -22,12 +22,14 @@ pub struct Bed {
     pub ns: NamespaceId,
 }
 
-/// Options that suit a test: a small map, no reserve, a clock that stands still.
+/// Options that suit a test: a small map, no reserve, a clock that stands still, nothing in the background.
 pub fn options(clock: &Arc<ManualClock>) -> StoreOptions {
     StoreOptions {
         map_size: 1 << 30,
         reserve_bytes: 0,
         min_free_bytes: 0,
+        seals: false,
+        scrub_bytes_per_second: 0,
         clock: clock.clone(),
         seed: 7,
         ..StoreOptions::default()

@@ -59,6 +59,13 @@ class Settings(BaseSettings):
     ingest_threads: int = Field(0, ge=0, le=256, description="threads that decode batches; 0: one a core")
     query_workers: int = Field(0, ge=0, le=256, description="threads that scan; 0: one a core")
     tail_limit_bytes: int = Field(0, ge=0, description="bound of rows in memory; 0: a quarter of memory, at most 2 GiB")
+    sealing: bool = Field(True, description="seal rows in the background; else only when SealStream asks for it")
+    footer_bytes: int = Field(
+        0, ge=0, le=16 * 2**30, description="memory for footers of parts; 0: 1/16 of memory, at most 256 MiB"
+    )
+    scrub_bytes_per_second: int = Field(
+        8 * MIB, ge=0, description="bytes of parts read a second to find damage, daily; 0: none are"
+    )
     quarantine_limit_bytes: int = Field(64 * MIB, ge=0, description="bound of quarantined rows of a namespace")
     max_query_rows: int = Field(0, ge=0, description="rows a query may scan; 0: as the engine has it")
     max_query_groups: int = Field(0, ge=0, description="groups a query may make; 0: as the engine has it")
@@ -95,6 +102,7 @@ class Settings(BaseSettings):
                 "ingest_threads",
                 "query_workers",
                 "tail_limit_bytes",
+                "footer_bytes",
                 "max_query_rows",
                 "max_query_groups",
                 "max_query_bytes",
@@ -103,6 +111,8 @@ class Settings(BaseSettings):
         }
         return options | {
             "quarantine_limit_bytes": self.quarantine_limit_bytes,
+            "seals": self.sealing,
+            "scrub_bytes_per_second": self.scrub_bytes_per_second,
             "allow_network_filesystem": self.allow_network_filesystem,
         }
 

@@ -58,8 +58,10 @@ class Methods(Protocol):
         handler: Callable[[Request], Response],
         *,
         seconds: float | None = None,
+        lengthy: bool = False,
     ) -> None:
-        """A method on the control pool, which may wait for a commit: message in, message out."""
+        """A method on the control pool, which may wait for a commit: message in, message out. A ``lengthy`` one has
+        threads of its own, so that it holds up no other."""
 
     def stream_out(
         self,

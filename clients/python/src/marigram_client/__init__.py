@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from marigram_client.admin import ApiKey, Ledger, Namespace, NewApiKey, ServerStatus, StreamStatus
+    from marigram_client.admin import ApiKey, Ledger, Namespace, NewApiKey, SealingStatus, ServerStatus, StreamStatus
     from marigram_client.answers import Provenance, provenance
     from marigram_client.blocking import Client
     from marigram_client.delivery import Rejection, Totals
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     )
     from marigram_client.outcomes import EventResult, RowError, TrackResult, WriteResult
     from marigram_client.queries import Budget
-    from marigram_client.streams import Column, DeletedStream, Stream, StreamStats
+    from marigram_client.streams import Column, DeletedStream, Retention, SealedRows, Stream, StreamStats
 
 __all__ = [
     "AlreadyExists",
@@ -86,7 +86,10 @@ __all__ = [
     "PermissionDenied",
     "Provenance",
     "Rejection",
+    "Retention",
     "RowError",
+    "SealedRows",
+    "SealingStatus",
     "ServerStatus",
     "StoreFull",
     "Stream",
@@ -117,7 +120,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "admin": "ApiKey Ledger Namespace NewApiKey ServerStatus StreamStatus",
+    "admin": "ApiKey Ledger Namespace NewApiKey SealingStatus ServerStatus StreamStatus",
     "answers": "Provenance provenance",
     "blocking": "Client",
     "delivery": "Rejection Totals",
@@ -134,7 +137,7 @@ _HOMES = {
     ),
     "outcomes": "EventResult RowError TrackResult WriteResult",
     "queries": "Budget",
-    "streams": "Column DeletedStream Stream StreamStats",
+    "streams": "Column DeletedStream Retention SealedRows Stream StreamStats",
 }
 """Modules, and the names that come from them."""
 

@@ -50,6 +50,26 @@ class StreamStatus:
     entities: int
     watermark_ns: int | None
     rows_per_second: float
+    sealed_rows: int
+    parts: int
+    sealed_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SealingStatus:
+    """What is sealed, of all namespaces, and what waits to be; ``lag`` since when the oldest of it is there.
+    ``failure_reason`` is empty unless the last seal that was due failed."""
+
+    lag_rows: int
+    lag_bytes: int
+    lag: timedelta
+    parts: int
+    sealed_rows: int
+    sealed_bytes: int
+    seals: int
+    footer_bytes: int
+    failure_reason: str
+    damaged_parts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +108,7 @@ class ServerStatus:
     streams: tuple[StreamStatus, ...]
     queries_running: int
     queries_waiting: int
+    sealing: SealingStatus
 
 
 def read_namespace(message: pb.Namespace) -> Namespace:
@@ -147,6 +168,7 @@ def read_status(message: pb.ServerStatus) -> ServerStatus:
         streams=tuple(_stream(stream) for stream in message.streams),
         queries_running=message.queries_running,
         queries_waiting=message.queries_waiting,
+        sealing=_sealing(message.sealing),
     )
 
 
@@ -157,4 +179,22 @@ def _stream(message: pb.StreamStatus) -> StreamStatus:
         entities=message.entities,
         watermark_ns=message.watermark_ns if message.HasField("watermark_ns") else None,
         rows_per_second=message.rows_per_second,
+        sealed_rows=message.sealed_rows,
+        parts=message.parts,
+        sealed_bytes=message.sealed_bytes,
+    )
+
+
+def _sealing(message: pb.SealingStatus) -> SealingStatus:
+    return SealingStatus(
+        lag_rows=message.lag_rows,
+        lag_bytes=message.lag_bytes,
+        lag=message.lag.ToTimedelta(),
+        parts=message.parts,
+        sealed_rows=message.sealed_rows,
+        sealed_bytes=message.sealed_bytes,
+        seals=message.seals,
+        footer_bytes=message.footer_bytes,
+        failure_reason=message.failure_reason,
+        damaged_parts=message.damaged_parts,
     )

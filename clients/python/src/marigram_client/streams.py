@@ -41,11 +41,15 @@ class StreamStats:
     watermark_ns: int | None
     log_bytes: int
     commit: int
+    sealed_rows: int
+    sealed_bytes: int
+    parts: int
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A stream: its schema, its settings and what it holds. ``max_age`` None quarantines no row for its age."""
+    """A stream: its schema, its settings and what it holds. ``max_age`` None quarantines no row for its age,
+    ``keep_for`` None drops none."""
 
     name: str
     kind: Kind
@@ -55,6 +59,7 @@ class Stream:
     allowed_lateness: timedelta
     idle_after: timedelta
     max_age: timedelta | None
+    keep_for: timedelta | None
     description: str
     create_time: datetime
     version: int
@@ -69,6 +74,26 @@ class DeletedStream:
     commit: int
 
 
+@dataclass(frozen=True, slots=True)
+class SealedRows:
+    """What sealing came to: rows, the parts made of them, and bytes of the parts' files."""
+
+    rows: int
+    parts: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What retention took, or would take: parts, their rows, bytes of their files. ``before_ns`` None: the
+    stream keeps rows of any age; else parts whose last row is older go."""
+
+    parts: int
+    rows: int
+    bytes: int
+    before_ns: int | None
+
+
 def message(
     name: str,
     *,
@@ -79,6 +104,7 @@ def message(
     allowed_lateness: timedelta | None,
     idle_after: timedelta | None,
     max_age: timedelta | None,
+    keep_for: timedelta | None,
     description: str,
 ) -> pb.Stream:
     """The stream as the contract has it."""
@@ -91,6 +117,7 @@ def message(
         allowed_lateness=None if allowed_lateness is None else times.duration(allowed_lateness),
         idle_after=None if idle_after is None else times.duration(idle_after),
         max_age=None if max_age is None else times.duration(max_age),
+        keep_for=None if keep_for is None else times.duration(keep_for),
         description=description,
     )
 
@@ -107,6 +134,7 @@ def read(message: pb.Stream) -> Stream:
         allowed_lateness=message.allowed_lateness.ToTimedelta(),
         idle_after=message.idle_after.ToTimedelta(),
         max_age=message.max_age.ToTimedelta() if message.HasField("max_age") else None,
+        keep_for=message.keep_for.ToTimedelta() if message.HasField("keep_for") else None,
         description=message.description,
         create_time=message.create_time.ToDatetime(UTC),
         version=message.version,
@@ -121,6 +149,9 @@ def read(message: pb.Stream) -> Stream:
             watermark_ns=stats.watermark_ns if stats.HasField("watermark_ns") else None,
             log_bytes=stats.log_bytes,
             commit=stats.commit,
+            sealed_rows=stats.sealed_rows,
+            sealed_bytes=stats.sealed_bytes,
+            parts=stats.parts,
         ),
     )
 

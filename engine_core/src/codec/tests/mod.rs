@@ -1,6 +1,7 @@
 //! What codecs must do on columns as they come and at their worst.
 
 mod bitmap;
+mod blocks;
 mod floats;
 mod fuzz;
 mod integers;

@@ -217,7 +217,7 @@ fn read_all(built: &Built, folder: &Path) -> (usize, usize) {
         return (1, 0);
     };
     let mut note = |is_read: bool| if is_read { read += 1 } else { refused += 1 };
-    note(part.verify().is_ok());
+    note(part.verify(&mut |_| Ok(())).is_ok());
     match part.runs() {
         Ok(runs) => {
             note(true);

@@ -17,6 +17,7 @@ mod runs;
 pub(in crate::store) use header::Identity;
 pub(in crate::store) use open::store_of;
 pub use open::{Part, PartColumn};
+pub use runs::Runs;
 
 use crate::error::Error;
 

@@ -17,7 +17,7 @@ use crate::codec::checksum::crc32c;
 use crate::codec::fields::Fields;
 use crate::codec::{floats, integers, text};
 use crate::column::packed::{BlockStats, Physical, Validity};
-use crate::column::schema::ENTITY;
+use crate::column::schema::{ENTITY, TIME};
 use crate::column::{BLOCK_ROWS, ColumnId, NULL_CODE};
 use crate::error::{Kind as ErrorKind, Result};
 use crate::store::check::{Content, check_file};
@@ -190,7 +190,7 @@ impl Part {
     }
 
     /// Rows of each entity.
-    pub(in crate::store) fn runs(&self) -> Result<Arc<Runs>> {
+    pub fn runs(&self) -> Result<Arc<Runs>> {
         let kept = self.cache.get(self.opened, What::Runs, || {
             let runs = Runs::decode(self.payload(Kind::Runs, ENTITY, self.root.runs_crc)?, self.rows());
             let runs = runs.ok_or_else(|| damaged(&self.identity, "the runs of entities"))?;
@@ -207,8 +207,9 @@ impl Part {
         Ok(self.runs()?.rows(code))
     }
 
-    /// Reads everything and checks it: headers, checksums, blocks, and that rows are in order. Returns the number of blocks.
-    pub(in crate::store) fn verify(&self) -> Result<u64> {
+    /// Reads everything and checks it: headers, checksums, that blocks decode, that rows are in order. `read` is told the bytes of
+    /// each value and block, and may wait or end the walk. Returns the number of blocks.
+    pub(in crate::store) fn verify(&self, read: &mut dyn FnMut(u64) -> Result<()>) -> Result<u64> {
         for number in 0..self.root.blobs {
             let key = header::key(Kind::Blob, 0, number);
             header::open(&self.identity, key, self.mapped.value(number as usize))?;
@@ -220,12 +221,39 @@ impl Part {
                 return Err(damaged(&self.identity, "bytes of a column"));
             }
             for block in 0..self.blocks() {
-                found.check(block)?;
+                read(found.footer.blocks[block].length.into())?;
+                found.verify(block)?;
                 blocks += 1;
             }
         }
-        self.runs()?;
+        self.verify_order(read)?;
         Ok(blocks)
+    }
+
+    /// Rows are ordered by entity, then time, and the runs say so.
+    fn verify_order(&self, read: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
+        let runs = self.runs()?;
+        let missing = || damaged(&self.identity, "time or entity is missing");
+        let (times, entities) = (
+            self.column(TIME)?.ok_or_else(missing)?,
+            self.column(ENTITY)?.ok_or_else(missing)?,
+        );
+        let (mut time, mut code) = ([0; BLOCK_ROWS], [0; BLOCK_ROWS]);
+        let (mut before, mut row, mut run) = (None, 0u32, 0);
+        for block in 0..self.blocks() {
+            read(0)?;
+            times.decode_i64(block, &mut time)?;
+            entities.decode_codes(block, &mut code)?;
+            for (&time, &code) in time.iter().zip(&code).take(self.block_rows(block)) {
+                run += usize::from(runs.starts.get(run + 1).is_some_and(|&next| next == row));
+                if before > Some((code, time)) || runs.codes.get(run) != Some(&code) {
+                    return Err(damaged(&self.identity, &format!("row {row} is out of order")));
+                }
+                before = Some((code, time));
+                row += 1;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -302,6 +330,17 @@ impl<'a> PartColumn<'a> {
             Ok(bytes)
         } else {
             Err(self.damaged(block))
+        }
+    }
+
+    /// Checks a block by decoding it, and what the footer says of it.
+    fn verify(&self, block: usize) -> Result<()> {
+        match self.physical() {
+            Physical::F64 => self.decode_f64(block, &mut [0.0; BLOCK_ROWS]).map(|_| ()),
+            Physical::I64 => self.decode_i64(block, &mut [0; BLOCK_ROWS]).map(|_| ()),
+            Physical::Bool => self.decode_bool(block, &mut [false; BLOCK_ROWS]).map(|_| ()),
+            Physical::Code => self.decode_codes(block, &mut [0; BLOCK_ROWS]),
+            Physical::Text => self.decode_text(block).map(|_| ()),
         }
     }
 

@@ -1,11 +1,13 @@
 //! The rows of each entity of a part: since rows are ordered by entity, these lie together.
 
+use std::ops::Range;
+
 use super::array;
 use crate::codec::fields::{Fields, put_varint};
 
 /// Entities and where their rows begin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::store) struct Runs {
+pub struct Runs {
     /// Codes, ascending.
     pub(super) codes: Vec<u32>,
     /// First row of each, and behind them the number of rows.
@@ -28,9 +30,20 @@ impl Runs {
     }
 
     /// Rows of an entity; none of one that has none.
-    pub(super) fn rows(&self, code: u32) -> Option<std::ops::Range<u32>> {
+    pub fn rows(&self, code: u32) -> Option<Range<u32>> {
         let at = self.codes.binary_search(&code).ok()?;
         Some(self.starts[at]..self.starts[at + 1])
+    }
+
+    /// Entities of these rows and, of the rows, those of each, in order.
+    pub fn within(&self, rows: Range<u32>) -> impl Iterator<Item = (u32, Range<u32>)> {
+        let first = self
+            .starts
+            .partition_point(|&start| start <= rows.start)
+            .saturating_sub(1);
+        let runs = self.codes[first..].iter().zip(self.starts[first..].windows(2));
+        let cut = move |(&code, run): (&u32, &[u32])| (code, run[0].max(rows.start)..run[1].min(rows.end));
+        runs.map(cut).take_while(|(_, rows)| !rows.is_empty())
     }
 
     /// Bytes of memory.
@@ -89,6 +102,16 @@ mod tests {
                     start as u32..(start + codes.iter().filter(|&&found| found == code).count()) as u32
                 });
                 prop_assert_eq!(runs.rows(code), rows);
+            }
+            for rows in [0..codes.len(), 7.min(codes.len())..codes.len() / 2, codes.len() - 1..codes.len()] {
+                let within = runs.within(rows.start as u32..rows.end as u32);
+                let mut seen = rows.start;
+                for (code, run) in within {
+                    prop_assert!(run.start as usize == seen && run.end > run.start);
+                    prop_assert!(codes[run.start as usize..run.end as usize].iter().all(|&found| found == code));
+                    seen = run.end as usize;
+                }
+                prop_assert_eq!(seen, rows.end.max(rows.start));
             }
         }
     }

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from marigram.cli import failures, groups
+from marigram.cli import backup, failures, groups
 from marigram.cli.options import EXIT_CODES, Address, FileFormat, Format, Output, Profile, Shape
 
 
@@ -18,7 +18,19 @@ class _InOrder(TyperGroup):
     """Commands in the order in which they are needed."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        first = ["serve", "import", "query", "streams", "status", "top", "key", "namespace", "demo"]
+        first = [
+            "serve",
+            "import",
+            "query",
+            "streams",
+            "status",
+            "top",
+            "key",
+            "namespace",
+            "backup",
+            "inspect",
+            "demo",
+        ]
         return [*first, *(name for name in super().list_commands(ctx) if name not in first)]
 
 
@@ -79,6 +91,9 @@ def serve(
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     log_format: Annotated[str | None, typer.Option(help="auto, json or console.")] = None,
     reflection: Annotated[bool | None, typer.Option("--reflection/--no-reflection", help="Serve reflection.")] = None,
+    sealing: Annotated[
+        bool | None, typer.Option("--sealing/--no-sealing", help="Seal rows in the background; on unless told.")
+    ] = None,
     more: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting.")] = None,
     until_stdin_ends: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
@@ -100,7 +115,8 @@ def serve(
 
     flags: dict[str, object] = dict(words.setting(text) for text in more or ())
     named = {"data_dir": data_dir, "host": host, "port": port, "log_level": log_level, "log_format": log_format}
-    flags |= {name: value for name, value in (*named.items(), ("reflection", reflection)) if value is not None}
+    switches = {"reflection": reflection, "sealing": sealing}
+    flags |= {name: value for name, value in (named | switches).items() if value is not None}
     try:
         loaded = settings.load(flags, config)
     except ValueError as error:
@@ -334,6 +350,56 @@ def top(
 app.add_typer(groups.streams, name="streams")
 app.add_typer(groups.key, name="key")
 app.add_typer(groups.namespace, name="namespace")
+app.add_typer(backup.backup, name="backup")
+
+
+@app.command("inspect", epilog=EXIT_CODES)
+@failures.told
+def inspect_copy(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A copy of a data directory; no server has it open.")
+    ],
+    namespace: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Namespace to read; all are listed, rows are of default.")
+    ] = None,
+    rows: Annotated[str | None, typer.Option(metavar="STREAM", help="Write the rows of this stream.")] = None,
+    form: Annotated[
+        FileFormat | None,
+        typer.Option("--format", help="With --rows: how to write; else by the name of --output-file, else csv."),
+    ] = None,
+    output_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="With --rows: write there instead of standard output; an old file is replaced."
+        ),
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Without --rows: read all rows of all streams first.")
+    ] = False,
+    salvage: Annotated[
+        bool, typer.Option("--salvage", help="Go on past damage: leave out what cannot be read, name it and count it.")
+    ] = False,
+    output: Output = Shape.TABLE,
+) -> None:
+    """Read a copy of a data directory without the engine: what streams it holds, or the rows of one.
+
+    Every checksum of what is read is compared. The first damage ends it, with the file, the key and the rule that is
+    broken. With --salvage the rest is read, and the exit code is 1 if something was left out. A directory in use is
+    refused: copy it while the server is stopped, or out of a snapshot of the file system, and inspect the copy.
+
+    \b
+    Example:
+      marigram inspect ./copy --verify
+      marigram inspect ./copy --rows cpu --output-file cpu.parquet
+      marigram inspect ./copy --rows visits --format jsonl --salvage > visits.jsonl
+    """
+    from marigram.cli import inspect
+
+    if rows is None:
+        whole = inspect.show(directory, namespace, output, verify=verify, salvage=salvage)
+    else:
+        whole = inspect.export(directory, namespace, rows, form, output_file, salvage=salvage)
+    raise typer.Exit(0 if whole else failures.FAILED)
 
 
 @app.command(epilog=EXIT_CODES)

@@ -28,6 +28,7 @@ ADVICE = {
     "KEY_MISSING": "set MARIGRAM_KEY, or run this in the folder where `marigram serve` was started",
     "KEY_INVALID": "look at MARIGRAM_KEY, the profile, or marigram-data/admin.key in this folder",
     "SCOPE_DENIED": "`marigram key create` makes a key that may, given one with admin:keys",
+    "STORE_LOCKED": "stop it first",
     "STREAM_NOT_FOUND": "`marigram streams list` shows those there are",
 }
 """What to do about an error on a command line, by reason."""

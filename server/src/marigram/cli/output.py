@@ -1,9 +1,11 @@
 """Answers on standard output, talk on standard error."""
 
+import itertools
 import json
 import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
@@ -103,10 +105,54 @@ def put(table: "pa.Table", form: Format, file: Path | None = None) -> None:
         else:
             _put_text(table, form, sys.stdout)
         return
+    with _draft(file, form) as sink:
+        (_put_bytes if form in _BINARY else _put_text)(table, form, sink)
+
+
+def put_pieces(pieces: Iterable["pa.Table"], schema: "pa.Schema", form: Format, file: Path | None = None) -> int:
+    """Print rows some at a time, as CSV, NDJSON or Parquet, to standard output or to a file, which is there whole or as
+    it was; how many there were."""
+    if file is not None:
+        with _draft(file, form) as sink:
+            return _put_all(pieces, schema, form, sink)
+    sys.stdout.flush()
+    count = _put_all(pieces, schema, form, sys.stdout.buffer if form in _BINARY else sys.stdout)
+    sys.stdout.flush()
+    return count
+
+
+def _put_all(pieces: Iterable["pa.Table"], schema: "pa.Schema", form: Format, sink: Any) -> int:
+    count = 0
+
+    def each() -> Iterator["pa.Table"]:
+        nonlocal count
+        for piece in pieces:
+            count += len(piece)
+            yield piece
+
+    if form is Format.PARQUET:
+        import pyarrow.parquet as parquet
+
+        with parquet.ParquetWriter(sink, schema) as writer:
+            for piece in each():
+                writer.write_table(piece)
+    elif form is Format.CSV:
+        visible = printable_lines if sink.isatty() else str
+        for text in _csv(schema, each()):
+            sink.write(visible(text))
+    else:
+        for piece in each():
+            _put_text(piece, form, sink)
+    return count
+
+
+@contextmanager
+def _draft(file: Path, form: Format) -> Iterator[IO[Any]]:
+    """A file that takes the place of another once it is whole."""
     draft = file.with_name(f".{file.name}.part")
     try:
         with draft.open("wb") if form in _BINARY else draft.open("w", encoding="utf-8", newline="\n") as sink:
-            (_put_bytes if form in _BINARY else _put_text)(table, form, sink)
+            yield sink
         draft.replace(file)
     except BaseException:
         draft.unlink(missing_ok=True)
@@ -174,7 +220,7 @@ def cell(value: object) -> str:
 def _put_text(table: "pa.Table", form: Format, sink: Any) -> None:
     if form is Format.CSV:
         visible = printable_lines if sink.isatty() else str
-        for text in _csv(table):
+        for text in _csv(table.schema, [table]):
             sink.write(visible(text))
     elif form is Format.JSON:
         sink.write("[")
@@ -189,13 +235,14 @@ def _put_text(table: "pa.Table", form: Format, sink: Any) -> None:
         show(table, sink=sink)
 
 
-def _csv(table: "pa.Table") -> Iterator[str]:
+def _csv(schema: "pa.Schema", tables: Iterable["pa.Table"]) -> Iterator[str]:
     """The names, then some rows at a time."""
     import io
 
     import pyarrow.csv as csv
 
-    for rows in (table.slice(0, 0), *table.to_batches(max_chunksize=_AT_ONCE)):
+    batches = (rows for table in tables for rows in table.to_batches(max_chunksize=_AT_ONCE))
+    for rows in itertools.chain([schema.empty_table()], batches):
         text = io.BytesIO()
         csv.write_csv(rows, text, csv.WriteOptions(include_header=not rows.num_rows))
         yield text.getvalue().decode()

@@ -10,15 +10,32 @@ from pathlib import Path
 from typing import Any
 
 from marigram.engine import _core
-from marigram.engine.model import Column, ColumnType, Ledger, Status, Stream, StreamFigures, StreamKind, StreamStats
+from marigram.engine.backup import Backup
+from marigram.engine.model import (
+    Column,
+    ColumnType,
+    Ledger,
+    Retention,
+    Sealed,
+    Sealing,
+    Status,
+    Stream,
+    StreamFigures,
+    StreamKind,
+    StreamStats,
+)
 from marigram.engine.tickets import Tickets
 from marigram.errors import FailedPrecondition
 
 __all__ = [
+    "Backup",
     "Column",
     "ColumnType",
     "Engine",
     "Ledger",
+    "Retention",
+    "Sealed",
+    "Sealing",
     "Status",
     "Stream",
     "StreamFigures",
@@ -190,6 +207,24 @@ class Engine:
         """
         return self._core.delete_stream(namespace, name)
 
+    def seal(self, namespace: int, name: str) -> Sealed:
+        """Seals all rows of a stream that are committed by now; back when that is durable.
+
+        Raises:
+            NotFound: there is none of this name.
+            StoreFull: there is no room for parts.
+            Corrupt: rows to be sealed are damaged; nothing was changed.
+        """
+        return Sealed(*self._core.seal(namespace, name))
+
+    def apply_retention(self, namespace: int, name: str, dry_run: bool) -> Retention:
+        """Drops the parts that a stream does not keep, or only says which these are.
+
+        Raises:
+            NotFound: there is none of this name.
+        """
+        return Retention(*self._core.apply_retention(namespace, name, dry_run))
+
     # Documents of rooms, compared and set by version. Namespace 0 is the server's own.
 
     def get_document(self, namespace: int, room: str, id: str) -> tuple[bytes, int] | None:  # noqa: A002
@@ -217,6 +252,20 @@ class Engine:
     def verify(self) -> Sequence[str]:
         """Checks every header and block; what is damaged, empty when all is sound."""
         return self._core.verify()
+
+    def backup(self, target: Path, base: Path | None = None) -> Backup:
+        """Makes a backup while everything goes on: all that was committed when it was begun. For a pool.
+
+        Args:
+            target: a directory that is not there.
+            base: an earlier backup of the same store on the same filesystem, whose parts are shared.
+
+        Raises:
+            AlreadyExists: the target is there.
+            StoreFull: there is no room for it; nothing of it is left.
+            Corrupt: the store is damaged.
+        """
+        return Backup.from_core(_core.backup(self._core, target, base))
 
     def _running(self) -> Tickets:
         if self._tickets is None:

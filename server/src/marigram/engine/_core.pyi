@@ -4,6 +4,7 @@ Namespaces are numbers here (`namespace_id` finds them); times are Unix nanoseco
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, final
 
 VERSION: str
@@ -26,8 +27,9 @@ class Engine:
 
     def __init__(self, path: str, options: Mapping[str, Any]) -> None:
         """Opens or makes the directory. Options, all optional: map_size, tail_limit_bytes, quarantine_limit_bytes,
-        reserve_bytes, min_free_bytes, max_writers, allow_network_filesystem, ingest_threads, query_workers,
-        max_query_rows, max_query_groups, max_query_bytes, seed (ints but for the flag)."""
+        reserve_bytes, min_free_bytes, max_writers, allow_network_filesystem, seals, scrub_bytes_per_second,
+        footer_bytes, ingest_threads, query_workers, max_query_rows, max_query_groups, max_query_bytes, seed (ints but
+        for the flags)."""
 
     def close(self) -> None:
         """Stops taking work, finishes what is queued, commits, closes. A second call does nothing."""
@@ -65,8 +67,9 @@ class Engine:
 
     # Streams. A stream is a dict: name, kind (1 event, 2 metric), columns [{id, name, type, description, unit}] with
     # type a number of ColumnType, strict, out_of_orderness_ns, allowed_lateness_ns, idle_after_ns, max_age_ns | None,
+    # keep_for_ns | None,
     # description, created_ns, version, and stats {received, stored, rejected [(reason, rows)], duplicate, late,
-    # entities, max_time_ns | None, watermark_ns | None, log_bytes, commit}.
+    # entities, max_time_ns | None, watermark_ns | None, log_bytes, commit, sealed_rows, sealed_bytes, parts}.
     def create_stream(self, namespace: int, spec: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
         """`spec` has name, kind, columns [{name, type, description, unit}] and the settings; what is absent is default.
 
@@ -84,10 +87,13 @@ class Engine:
     def delete_stream(self, namespace: int, name: str) -> tuple[int, int]:
         """(rows, commit)."""
 
-    # Documents of features: compare-and-set by version. Namespace 0 is the server's own.
     def seal(self, namespace: int, name: str) -> tuple[int, int, int]:
-        """Seal all rows of a stream that are committed by now; (rows, parts, bytes of their files)."""
+        """Seals all rows committed by now: (rows, parts, bytes)."""
 
+    def apply_retention(self, namespace: int, name: str, dry_run: bool) -> tuple[int, int, int, int | None]:
+        """Drops the parts that the stream does not keep: (parts, rows, bytes, time before which they end | None)."""
+
+    # Documents of features: compare-and-set by version. Namespace 0 is the server's own.
     def get_document(self, namespace: int, room: str, name: str) -> tuple[bytes, int] | None: ...
     def put_document(self, namespace: int, room: str, name: str, data: bytes, expected: int | None) -> int:
         """expected 0: must be new; None: whatever is there. Returns the new version."""
@@ -98,7 +104,26 @@ class Engine:
         """accepting (bool), refusal_reason, tail_rows, tail_bytes, tail_limit_bytes, queue_bytes, commits,
         commit_p50_ns, commit_p99_ns, rows_per_second, bytes_per_second, disk_bytes, disk_free_bytes, queries_running,
         queries_waiting, ledger {received, stored, rejected [(reason, rows)], duplicate, late} of the namespace,
-        streams [{name, rows, entities, watermark_ns | None, rows_per_second}] (the first 1,000 by name)."""
+        sealing {lag_rows, lag_bytes, lag_ns, parts, sealed_rows, sealed_bytes, seals, footer_bytes, failure_reason,
+        damaged_parts}, streams [{name, rows, entities, watermark_ns | None, rows_per_second, sealed_rows, parts,
+        sealed_bytes}] (the first 1,000 by name)."""
 
     def verify(self) -> Sequence[str]:
         """Checks every header and block; returns what is damaged, empty when all is sound."""
+
+# Backups. Dicts: store_id, created_ns, commits (name and commit of each namespace), files, bytes, shared_parts,
+# shared_bytes, records, parts, sealed_rows, unsealed_rows; of a rollback transaction, kept and the last four.
+def backup(engine: Engine, target: Path, base: Path | None = None) -> dict[str, Any]:
+    """Makes a backup of an open directory while everything goes on."""
+
+def backup_offline(directory: Path, target: Path, base: Path | None = None) -> dict[str, Any]:
+    """Makes a backup of a directory that nobody has open."""
+
+def verify_backup(path: Path) -> dict[str, Any]:
+    """Reads everything in a backup and checks it."""
+
+def restore_backup(path: Path, target: Path) -> dict[str, Any]:
+    """Makes a directory from a backup, and checks it before it has its name."""
+
+def rollback_to_previous(directory: Path) -> dict[str, Any]:
+    """Rolls a directory that nobody has open back by one transaction."""

@@ -63,11 +63,15 @@ class StreamStats:
     watermark_ns: int | None
     log_bytes: int
     commit: int
+    sealed_rows: int
+    sealed_bytes: int
+    parts: int
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A stream: schema, settings, counters. ``name`` is its id; ``max_age_ns`` None keeps rows of any age."""
+    """A stream: schema, settings, counters. ``name`` is its id; ``max_age_ns`` None takes rows of any age,
+    ``keep_for_ns`` None keeps them."""
 
     name: str
     kind: StreamKind
@@ -77,6 +81,7 @@ class Stream:
     allowed_lateness_ns: int
     idle_after_ns: int
     max_age_ns: int | None
+    keep_for_ns: int | None
     description: str
     created_ns: int
     version: int
@@ -98,6 +103,7 @@ class Stream:
             allowed_lateness_ns=found["allowed_lateness_ns"],
             idle_after_ns=found["idle_after_ns"],
             max_age_ns=found["max_age_ns"],
+            keep_for_ns=found["keep_for_ns"],
             description=found["description"],
             created_ns=found["created_ns"],
             version=found["version"],
@@ -108,6 +114,9 @@ class Stream:
                 watermark_ns=stats["watermark_ns"],
                 log_bytes=stats["log_bytes"],
                 commit=stats["commit"],
+                sealed_rows=stats["sealed_rows"],
+                sealed_bytes=stats["sealed_bytes"],
+                parts=stats["parts"],
             ),
         )
 
@@ -121,6 +130,44 @@ class StreamFigures:
     entities: int
     watermark_ns: int | None
     rows_per_second: float
+    sealed_rows: int
+    parts: int
+    sealed_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """What is sealed, of the whole engine, and what waits to be; ``lag_ns`` since when the oldest of it is there."""
+
+    lag_rows: int
+    lag_bytes: int
+    lag_ns: int
+    parts: int
+    sealed_rows: int
+    sealed_bytes: int
+    seals: int
+    footer_bytes: int
+    failure_reason: str
+    damaged_parts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What sealing came to."""
+
+    rows: int
+    parts: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What retention took, or would take; ``before_ns`` None: the stream keeps rows of any age."""
+
+    parts: int
+    rows: int
+    bytes: int
+    before_ns: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +194,14 @@ class Status:
     queries_running: int
     queries_waiting: int
     ledger: Ledger
+    sealing: Sealing
     streams: tuple[StreamFigures, ...]
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> "Status":
         """From the core's dict."""
-        plain = {name: found[name] for name in cls.__slots__ if name not in ("ledger", "streams")}
+        plain = {name: found[name] for name in cls.__slots__ if name not in ("ledger", "sealing", "streams")}
         streams = tuple(
             StreamFigures(**{name: stream[name] for name in StreamFigures.__slots__}) for stream in found["streams"]
         )
-        return cls(**plain, ledger=Ledger.of(found["ledger"]), streams=streams)
+        return cls(**plain, ledger=Ledger.of(found["ledger"]), sealing=Sealing(**found["sealing"]), streams=streams)

@@ -25,7 +25,7 @@ class Tools:
 
 
 FEATURES: tuple[Callable[[Tools], Feature], ...] = (
-    lambda tools: streams.feature(tools.engine, tools.pages),
+    lambda tools: streams.feature(tools.engine, tools.pages, seal_seconds=tools.settings.export_seconds),
     lambda tools: ingest.feature(
         tools.engine,
         tools.budget,

@@ -26,6 +26,7 @@ class ServedMethods:
         budget: Budget,
         control_budget: Budget,
         pool: Executor,
+        lengthy: Executor,
         drain: Drain,
         metrics: Metrics,
         unary_seconds: float,
@@ -34,6 +35,7 @@ class ServedMethods:
         self._budget = budget
         self._control_budget = control_budget
         self._pool = pool
+        self._lengthy = lengthy
         self._drain = drain
         self._metrics = metrics
         self._unary_seconds = unary_seconds
@@ -57,8 +59,10 @@ class ServedMethods:
         handler: Callable[[Request], Response],
         *,
         seconds: float | None = None,
+        lengthy: bool = False,
     ) -> None:
-        """A method on the control pool; the message is decoded there too."""
+        """A method on the control pool, or on that of what takes long; the message is decoded there too."""
+        pool = self._lengthy if lengthy else self._pool
         rules = self._rules(method, self._control_budget, CONTROL_BYTES, seconds or self._unary_seconds)
 
         def answer(data: bytes) -> bytes:
@@ -66,7 +70,7 @@ class ServedMethods:
 
         async def behaviour(data: bytes) -> bytes:
             context = contextvars.copy_context()
-            return await asyncio.get_running_loop().run_in_executor(self._pool, context.run, answer, data)
+            return await asyncio.get_running_loop().run_in_executor(pool, context.run, answer, data)
 
         self._add(rules, calls.unary(rules, behaviour))
 

@@ -37,6 +37,7 @@ log = structlog.get_logger()
 
 DEFAULT_NAMESPACE = "default"
 CONTROL_BOUNDS = Bounds(calls=512, calls_per_namespace=256, bytes=64 * 2**20)
+LENGTHY_THREADS = 2  # what takes long and is asked for by hand: seals go one after the other anyway
 MINUTE_MS = 60_000
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 LOOK_SECONDS = 0.1
@@ -55,6 +56,7 @@ class Server:
         self._settings = settings
         self._drain = Drain()
         self._pool = ThreadPoolExecutor(settings.control_threads, thread_name_prefix="control")
+        self._lengthy = ThreadPoolExecutor(LENGTHY_THREADS, thread_name_prefix="lengthy")
         pepper = files.pepper(settings.data_dir, may_make=not engine.list_documents(SERVER, ROOM, "", 1))
         self._keys = KeyRing(engine, pepper)
         if not len(self._keys):
@@ -114,6 +116,7 @@ class Server:
         await asyncio.get_running_loop().run_in_executor(None, self.engine.close)
         self.engine.stop()
         self._pool.shutdown()
+        self._lengthy.shutdown(cancel_futures=True)
         files.withdraw(self._settings.data_dir)
         log.info("stopped")
 
@@ -134,6 +137,7 @@ class Server:
             budget=self._tools.budget,
             control_budget=Budget(CONTROL_BOUNDS),
             pool=self._pool,
+            lengthy=self._lengthy,
             drain=self._drain,
             metrics=self.metrics,
             unary_seconds=self._settings.unary_seconds,

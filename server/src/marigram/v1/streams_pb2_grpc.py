@@ -60,6 +60,16 @@ class StreamsServiceStub:
                 request_serializer=marigram_dot_v1_dot_streams__pb2.DeleteStreamRequest.SerializeToString,
                 response_deserializer=marigram_dot_v1_dot_streams__pb2.DeleteStreamResponse.FromString,
                 _registered_method=True)
+        self.SealStream = channel.unary_unary(
+                '/marigram.v1.StreamsService/SealStream',
+                request_serializer=marigram_dot_v1_dot_streams__pb2.SealStreamRequest.SerializeToString,
+                response_deserializer=marigram_dot_v1_dot_streams__pb2.SealStreamResponse.FromString,
+                _registered_method=True)
+        self.ApplyRetention = channel.unary_unary(
+                '/marigram.v1.StreamsService/ApplyRetention',
+                request_serializer=marigram_dot_v1_dot_streams__pb2.ApplyRetentionRequest.SerializeToString,
+                response_deserializer=marigram_dot_v1_dot_streams__pb2.ApplyRetentionResponse.FromString,
+                _registered_method=True)
 
 
 class StreamsServiceServicer:
@@ -101,6 +111,21 @@ class StreamsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SealStream(self, request, context):
+        """Seals all rows of a stream that are committed by now, and answers when that is durable. Nothing that is asked changes by it;
+        the server does the same by itself in time. Scope stream:admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApplyRetention(self, request, context):
+        """Drops what a stream does not keep, as the server does by itself every minute; or says what would go. Scope stream:admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_StreamsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -128,6 +153,16 @@ def add_StreamsServiceServicer_to_server(servicer, server):
                     servicer.DeleteStream,
                     request_deserializer=marigram_dot_v1_dot_streams__pb2.DeleteStreamRequest.FromString,
                     response_serializer=marigram_dot_v1_dot_streams__pb2.DeleteStreamResponse.SerializeToString,
+            ),
+            'SealStream': grpc.unary_unary_rpc_method_handler(
+                    servicer.SealStream,
+                    request_deserializer=marigram_dot_v1_dot_streams__pb2.SealStreamRequest.FromString,
+                    response_serializer=marigram_dot_v1_dot_streams__pb2.SealStreamResponse.SerializeToString,
+            ),
+            'ApplyRetention': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApplyRetention,
+                    request_deserializer=marigram_dot_v1_dot_streams__pb2.ApplyRetentionRequest.FromString,
+                    response_serializer=marigram_dot_v1_dot_streams__pb2.ApplyRetentionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -266,6 +301,60 @@ class StreamsService:
             '/marigram.v1.StreamsService/DeleteStream',
             marigram_dot_v1_dot_streams__pb2.DeleteStreamRequest.SerializeToString,
             marigram_dot_v1_dot_streams__pb2.DeleteStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SealStream(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/marigram.v1.StreamsService/SealStream',
+            marigram_dot_v1_dot_streams__pb2.SealStreamRequest.SerializeToString,
+            marigram_dot_v1_dot_streams__pb2.SealStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplyRetention(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/marigram.v1.StreamsService/ApplyRetention',
+            marigram_dot_v1_dot_streams__pb2.ApplyRetentionRequest.SerializeToString,
+            marigram_dot_v1_dot_streams__pb2.ApplyRetentionResponse.FromString,
             options,
             channel_credentials,
             insecure,

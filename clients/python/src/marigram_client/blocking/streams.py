@@ -9,7 +9,7 @@ from marigram_client._pb.marigram.v1 import streams_pb2 as pb
 from marigram_client.blocking.calls import Calls
 from marigram_client.errors import InvalidArgument
 from marigram_client.kinds import Kind, stream_kind
-from marigram_client.streams import Column, DeletedStream, Stream
+from marigram_client.streams import Column, DeletedStream, Retention, SealedRows, Stream
 
 
 class Streams:
@@ -28,6 +28,7 @@ class Streams:
         allowed_lateness: timedelta | None = None,
         idle_after: timedelta | None = None,
         max_age: timedelta | None = None,
+        keep_for: timedelta | None = None,
         description: str = "",
     ) -> Stream:
         """Make a stream. Settings that are not given are the server's defaults (10 s, 1 h, 30 s, no age limit).
@@ -41,7 +42,8 @@ class Streams:
         """
         wanted = streams.message(
             name, kind=stream_kind(kind, None, None), columns=columns, strict=strict, out_of_orderness=out_of_orderness,
-            allowed_lateness=allowed_lateness, idle_after=idle_after, max_age=max_age, description=description,
+            allowed_lateness=allowed_lateness, idle_after=idle_after, max_age=max_age, keep_for=keep_for,
+            description=description,
         )  # fmt: skip
         answer = self._calls.unary(pb.CreateStreamRequest(stream=wanted), pb.CreateStreamResponse)
         return streams.read(answer.stream)
@@ -81,6 +83,7 @@ class Streams:
         allowed_lateness: timedelta | None = None,
         idle_after: timedelta | None = None,
         max_age: timedelta | None = None,
+        keep_for: timedelta | None = None,
         description: str | None = None,
     ) -> Stream:
         """Change what is given and leave the rest; ``add_columns`` also changes description and unit of those there
@@ -96,14 +99,15 @@ class Streams:
         added = tuple(add_columns)
         given: dict[str, object] = {
             "columns": added or None, "strict": strict, "out_of_orderness": out_of_orderness, "idle_after": idle_after,
-            "allowed_lateness": allowed_lateness, "max_age": max_age, "description": description,
+            "allowed_lateness": allowed_lateness, "max_age": max_age, "keep_for": keep_for, "description": description,
         }  # fmt: skip
         paths = [path for path, value in given.items() if value is not None]
         if not paths:
             raise InvalidArgument("at least one change is needed, got none", reason="NO_CHANGE", field="update_mask")
         wanted = streams.message(
             name, columns=added, strict=bool(strict), out_of_orderness=out_of_orderness, idle_after=idle_after,
-            allowed_lateness=allowed_lateness, max_age=max_age, description=description or "",
+            allowed_lateness=allowed_lateness, max_age=max_age, keep_for=keep_for,
+            description=description or "",
         )  # fmt: skip
         wanted.version = version
         request = pb.UpdateStreamRequest(stream=wanted)
@@ -121,3 +125,32 @@ class Streams:
         """
         answer = self._calls.unary(pb.DeleteStreamRequest(name=f"streams/{name}"), pb.DeleteStreamResponse)
         return DeletedStream(answer.rows, answer.commit)
+
+    def seal(self, name: str, timeout: timedelta | None = None) -> SealedRows:
+        """Seal all rows of a stream that are committed by now; the server does so by itself in time. Nothing that is
+        asked changes by it. Scope stream:admin.
+
+        >>> client.seal("cpu").rows
+        4
+
+        Raises:
+            NotFound: there is no such stream.
+        """
+        request = pb.SealStreamRequest(name=f"streams/{name}")
+        answer = self._calls.unary(request, pb.SealStreamResponse, timeout)
+        return SealedRows(answer.rows, answer.parts, answer.bytes)
+
+    def apply_retention(self, name: str, *, dry_run: bool = False) -> Retention:
+        """Drop what a stream does not keep, as the server does by itself every minute; with ``dry_run`` only say what
+        would go. Scope stream:admin.
+
+        >>> client.apply_retention("cpu", dry_run=True).rows
+        0
+
+        Raises:
+            NotFound: there is no such stream.
+        """
+        request = pb.ApplyRetentionRequest(name=f"streams/{name}", dry_run=dry_run)
+        answer = self._calls.unary(request, pb.ApplyRetentionResponse)
+        before_ns = answer.before_ns if answer.HasField("before_ns") else None
+        return Retention(answer.parts, answer.rows, answer.bytes, before_ns)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from marigram import wire
 from marigram.call import current
-from marigram.engine import Engine, Ledger
+from marigram.engine import Engine, Ledger, Sealing
 from marigram.feature import Methods
 from marigram.features.admin import names
 from marigram.v1 import admin_pb2, common_pb2
@@ -59,12 +59,32 @@ class Figures:
                     entities=stream.entities,
                     watermark_ns=stream.watermark_ns,
                     rows_per_second=stream.rows_per_second,
+                    sealed_rows=stream.sealed_rows,
+                    parts=stream.parts,
+                    sealed_bytes=stream.sealed_bytes,
                 )
                 for stream in found.streams
             ),
             queries_running=found.queries_running,
             queries_waiting=found.queries_waiting,
+            sealing=sealing(found.sealing),
         )
+
+
+def sealing(found: Sealing) -> admin_pb2.SealingStatus:
+    """What is sealed, for the wire."""
+    return admin_pb2.SealingStatus(
+        lag_rows=found.lag_rows,
+        lag_bytes=found.lag_bytes,
+        lag=wire.to_duration(found.lag_ns),
+        parts=found.parts,
+        sealed_rows=found.sealed_rows,
+        sealed_bytes=found.sealed_bytes,
+        seals=found.seals,
+        footer_bytes=found.footer_bytes,
+        failure_reason=found.failure_reason,
+        damaged_parts=found.damaged_parts,
+    )
 
 
 def to_message(ledger: Ledger) -> admin_pb2.Ledger:

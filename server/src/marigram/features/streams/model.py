@@ -29,8 +29,11 @@ DURATIONS = {
 }
 # A row older than that is refused by its time alone: nothing lies further back than 1677.
 MAX_AGE = Bounds(_SECOND, 2**63 - 1, 0)
+KEEP_FOR = Bounds(60 * _SECOND, 2**63 - 1, 0)
+# Durations that may be absent, which means none.
+OPTIONAL = {"max_age": MAX_AGE, "keep_for": KEEP_FOR}
 
-CHANGEABLE = ("strict", *DURATIONS, "max_age", "description", "columns")
+CHANGEABLE = ("strict", *DURATIONS, *OPTIONAL, "description", "columns")
 
 
 def changed_fields(paths: Iterable[str]) -> list[str]:

@@ -14,11 +14,12 @@ SERVICE = "marigram.v1.StreamsService"
 
 
 class StreamsService:
-    """The five methods."""
+    """Streams by name: made, listed, changed, sealed, deleted."""
 
-    def __init__(self, engine: Engine, pages: wire.PageTokens) -> None:
+    def __init__(self, engine: Engine, pages: wire.PageTokens, seal_seconds: float) -> None:
         self._engine = engine
         self._pages = pages
+        self._seal_seconds = seal_seconds
 
     def register(self, methods: Methods) -> None:
         """Says what is served."""
@@ -27,12 +28,15 @@ class StreamsService:
         methods.control(f"{SERVICE}/ListStreams", streams_pb2.ListStreamsRequest, self.ListStreams)
         methods.control(f"{SERVICE}/UpdateStream", streams_pb2.UpdateStreamRequest, self.UpdateStream)
         methods.control(f"{SERVICE}/DeleteStream", streams_pb2.DeleteStreamRequest, self.DeleteStream)
+        seal = (f"{SERVICE}/SealStream", streams_pb2.SealStreamRequest, self.SealStream)
+        methods.control(*seal, seconds=self._seal_seconds, lengthy=True)
+        methods.control(f"{SERVICE}/ApplyRetention", streams_pb2.ApplyRetentionRequest, self.ApplyRetention)
 
     def CreateStream(self, request: streams_pb2.CreateStreamRequest) -> streams_pb2.CreateStreamResponse:
         """Settings that are not given are as by default."""
         asked = request.stream
         spec = {"name": stream_id(asked.name, "stream.name"), "kind": kind(asked), "columns": columns(asked)}
-        given = ["strict", "description", *(name for name in (*model.DURATIONS, "max_age") if has(asked, name))]
+        given = ["strict", "description", *(name for name in (*model.DURATIONS, *model.OPTIONAL) if has(asked, name))]
         stream, commit = self._engine.create_stream(current().caller.namespace_id, spec | settings(asked, given))
         return streams_pb2.CreateStreamResponse(stream=to_message(stream), commit=commit)
 
@@ -63,6 +67,19 @@ class StreamsService:
         """With all its rows."""
         rows, commit = self._engine.delete_stream(current().caller.namespace_id, stream_id(request.name, "name"))
         return streams_pb2.DeleteStreamResponse(rows=rows, commit=commit)
+
+    def SealStream(self, request: streams_pb2.SealStreamRequest) -> streams_pb2.SealStreamResponse:
+        """What is committed by now; rows that come meanwhile wait for the next time."""
+        sealed = self._engine.seal(current().caller.namespace_id, stream_id(request.name, "name"))
+        return streams_pb2.SealStreamResponse(rows=sealed.rows, parts=sealed.parts, bytes=sealed.bytes)
+
+    def ApplyRetention(self, request: streams_pb2.ApplyRetentionRequest) -> streams_pb2.ApplyRetentionResponse:
+        """Whole parts; rows that are not sealed stay."""
+        name = stream_id(request.name, "name")
+        gone = self._engine.apply_retention(current().caller.namespace_id, name, request.dry_run)
+        return streams_pb2.ApplyRetentionResponse(
+            parts=gone.parts, rows=gone.rows, bytes=gone.bytes, before_ns=gone.before_ns
+        )
 
 
 def stream_id(name: str, field: str) -> str:
@@ -120,13 +137,14 @@ def settings(asked: streams_pb2.Stream, fields: list[str]) -> dict[str, Any]:
                 if has(asked, name)
                 else bounds.default
             )
-    if "max_age" in fields:
-        bounds = model.MAX_AGE
-        found["max_age_ns"] = (
-            wire.duration_ns(asked.max_age, "stream.max_age", least_ns=bounds.least, most_ns=bounds.most)
-            if asked.HasField("max_age")
-            else None
-        )
+    for name, bounds in model.OPTIONAL.items():
+        if name in fields:
+            value = getattr(asked, name)
+            found[f"{name}_ns"] = (
+                wire.duration_ns(value, f"stream.{name}", least_ns=bounds.least, most_ns=bounds.most)
+                if has(asked, name)
+                else None
+            )
     if "strict" in fields:
         found["strict"] = asked.strict
     if "description" in fields:
@@ -154,6 +172,7 @@ def to_message(stream: Stream) -> streams_pb2.Stream:
         allowed_lateness=wire.to_duration(stream.allowed_lateness_ns),
         idle_after=wire.to_duration(stream.idle_after_ns),
         max_age=None if stream.max_age_ns is None else wire.to_duration(stream.max_age_ns),
+        keep_for=None if stream.keep_for_ns is None else wire.to_duration(stream.keep_for_ns),
         description=stream.description,
         create_time=wire.to_timestamp(stream.created_ns),
         version=stream.version,
@@ -168,5 +187,8 @@ def to_message(stream: Stream) -> streams_pb2.Stream:
             watermark_ns=stats.watermark_ns,
             log_bytes=stats.log_bytes,
             commit=stats.commit,
+            sealed_rows=stats.sealed_rows,
+            sealed_bytes=stats.sealed_bytes,
+            parts=stats.parts,
         ),
     )

@@ -497,6 +497,7 @@ class ServerStatus(_message.Message):
     STREAMS_FIELD_NUMBER: _builtins.int
     QUERIES_RUNNING_FIELD_NUMBER: _builtins.int
     QUERIES_WAITING_FIELD_NUMBER: _builtins.int
+    SEALING_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of the server, such as `0.1.0`."""
     accepting_writes: _builtins.bool
@@ -549,6 +550,10 @@ class ServerStatus(_message.Message):
     def streams(self) -> _containers.RepeatedCompositeFieldContainer[Global___StreamStatus]:
         """Streams of the namespace, by name; the first 1,000."""
 
+    @_builtins.property
+    def sealing(self) -> Global___SealingStatus:
+        """What is sealed, and what waits to be."""
+
     def __init__(
         self,
         *,
@@ -571,14 +576,75 @@ class ServerStatus(_message.Message):
         streams: _abc.Iterable[Global___StreamStatus] | None = ...,
         queries_running: _builtins.int = ...,
         queries_waiting: _builtins.int = ...,
+        sealing: Global___SealingStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["commit_latency", b"commit_latency", "ledger", b"ledger", "now", b"now", "rate", b"rate", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["commit_latency", b"commit_latency", "ledger", b"ledger", "now", b"now", "rate", b"rate", "sealing", b"sealing", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepting_writes", b"accepting_writes", "commit_latency", b"commit_latency", "commits", b"commits", "disk_bytes", b"disk_bytes", "disk_free_bytes", b"disk_free_bytes", "ledger", b"ledger", "now", b"now", "queries_running", b"queries_running", "queries_waiting", b"queries_waiting", "queue_bytes", b"queue_bytes", "rate", b"rate", "refusal_reason", b"refusal_reason", "resident_bytes", b"resident_bytes", "start_time", b"start_time", "streams", b"streams", "tail_bytes", b"tail_bytes", "tail_limit_bytes", b"tail_limit_bytes", "tail_rows", b"tail_rows", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepting_writes", b"accepting_writes", "commit_latency", b"commit_latency", "commits", b"commits", "disk_bytes", b"disk_bytes", "disk_free_bytes", b"disk_free_bytes", "ledger", b"ledger", "now", b"now", "queries_running", b"queries_running", "queries_waiting", b"queries_waiting", "queue_bytes", b"queue_bytes", "rate", b"rate", "refusal_reason", b"refusal_reason", "resident_bytes", b"resident_bytes", "sealing", b"sealing", "start_time", b"start_time", "streams", b"streams", "tail_bytes", b"tail_bytes", "tail_limit_bytes", b"tail_limit_bytes", "tail_rows", b"tail_rows", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ServerStatus: _TypeAlias = ServerStatus  # noqa: Y015
+
+@_typing.final
+class SealingStatus(_message.Message):
+    """What is sealed, of all namespaces, and what waits to be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LAG_ROWS_FIELD_NUMBER: _builtins.int
+    LAG_BYTES_FIELD_NUMBER: _builtins.int
+    LAG_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    SEALED_ROWS_FIELD_NUMBER: _builtins.int
+    SEALED_BYTES_FIELD_NUMBER: _builtins.int
+    SEALS_FIELD_NUMBER: _builtins.int
+    FOOTER_BYTES_FIELD_NUMBER: _builtins.int
+    FAILURE_REASON_FIELD_NUMBER: _builtins.int
+    DAMAGED_PARTS_FIELD_NUMBER: _builtins.int
+    lag_rows: _builtins.int
+    """Rows that are not sealed."""
+    lag_bytes: _builtins.int
+    """Bytes of these."""
+    parts: _builtins.int
+    """Parts."""
+    sealed_rows: _builtins.int
+    """Rows in them."""
+    sealed_bytes: _builtins.int
+    """Bytes of their files."""
+    seals: _builtins.int
+    """Seals since the start."""
+    footer_bytes: _builtins.int
+    """Bytes of memory that the footers of parts take."""
+    failure_reason: _builtins.str
+    """Why the last seal or merge that was due failed, UPPER_SNAKE; empty if it did not."""
+    damaged_parts: _builtins.int
+    """Parts that were found damaged and are still their stream's."""
+    @_builtins.property
+    def lag(self) -> _duration_pb2.Duration:
+        """Since when the oldest of these is there."""
+
+    def __init__(
+        self,
+        *,
+        lag_rows: _builtins.int = ...,
+        lag_bytes: _builtins.int = ...,
+        lag: _duration_pb2.Duration | None = ...,
+        parts: _builtins.int = ...,
+        sealed_rows: _builtins.int = ...,
+        sealed_bytes: _builtins.int = ...,
+        seals: _builtins.int = ...,
+        footer_bytes: _builtins.int = ...,
+        failure_reason: _builtins.str = ...,
+        damaged_parts: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lag", b"lag"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged_parts", b"damaged_parts", "failure_reason", b"failure_reason", "footer_bytes", b"footer_bytes", "lag", b"lag", "lag_bytes", b"lag_bytes", "lag_rows", b"lag_rows", "parts", b"parts", "sealed_bytes", b"sealed_bytes", "sealed_rows", b"sealed_rows", "seals", b"seals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SealingStatus: _TypeAlias = SealingStatus  # noqa: Y015
 
 @_typing.final
 class CommitLatency(_message.Message):
@@ -687,6 +753,9 @@ class StreamStatus(_message.Message):
     ENTITIES_FIELD_NUMBER: _builtins.int
     WATERMARK_NS_FIELD_NUMBER: _builtins.int
     ROWS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    SEALED_ROWS_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    SEALED_BYTES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`streams/{id}`."""
     rows: _builtins.int
@@ -697,6 +766,12 @@ class StreamStatus(_message.Message):
     """Watermark, Unix nanoseconds; absent when it has no rows."""
     rows_per_second: _builtins.float
     """Rows stored a second over the last 10 s."""
+    sealed_rows: _builtins.int
+    """Rows in parts, of those stored."""
+    parts: _builtins.int
+    """Parts."""
+    sealed_bytes: _builtins.int
+    """Bytes of the files of these parts."""
     def __init__(
         self,
         *,
@@ -705,10 +780,13 @@ class StreamStatus(_message.Message):
         entities: _builtins.int = ...,
         watermark_ns: _builtins.int | None = ...,
         rows_per_second: _builtins.float = ...,
+        sealed_rows: _builtins.int = ...,
+        parts: _builtins.int = ...,
+        sealed_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_watermark_ns", b"_watermark_ns", "watermark_ns", b"watermark_ns"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_watermark_ns", b"_watermark_ns", "entities", b"entities", "name", b"name", "rows", b"rows", "rows_per_second", b"rows_per_second", "watermark_ns", b"watermark_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_watermark_ns", b"_watermark_ns", "entities", b"entities", "name", b"name", "parts", b"parts", "rows", b"rows", "rows_per_second", b"rows_per_second", "sealed_bytes", b"sealed_bytes", "sealed_rows", b"sealed_rows", "watermark_ns", b"watermark_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__watermark_ns: _TypeAlias = _typing.Literal["watermark_ns"]  # noqa: Y015
     _WhichOneofArgType__watermark_ns: _TypeAlias = _typing.Literal["_watermark_ns", b"_watermark_ns"]  # noqa: Y015

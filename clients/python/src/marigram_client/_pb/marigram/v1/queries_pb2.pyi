@@ -416,6 +416,7 @@ class QuerySpec(_message.Message):
     TOP_GROUPS_FIELD_NUMBER: _builtins.int
     OTHER_FIELD_NUMBER: _builtins.int
     BUDGET_FIELD_NUMBER: _builtins.int
+    HINTS_FIELD_NUMBER: _builtins.int
     stream: _builtins.str
     """Stream id."""
     filter_text: _builtins.str
@@ -468,6 +469,10 @@ class QuerySpec(_message.Message):
     def budget(self) -> Global___Budget:
         """What the query may cost; absent: the server's limits."""
 
+    @_builtins.property
+    def hints(self) -> Global___QueryHints:
+        """How to go about it; absent: as the server sees fit."""
+
     def __init__(
         self,
         *,
@@ -488,14 +493,37 @@ class QuerySpec(_message.Message):
         top_groups: _builtins.int = ...,
         other: _builtins.bool = ...,
         budget: Global___Budget | None = ...,
+        hints: Global___QueryHints | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compare", b"compare", "filter", b"filter", "having", b"having", "range", b"range", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compare", b"compare", "filter", b"filter", "having", b"having", "hints", b"hints", "range", b"range", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "budget", b"budget", "compare", b"compare", "fill", b"fill", "filter", b"filter", "filter_text", b"filter_text", "group_by", b"group_by", "having", b"having", "limit", b"limit", "measures", b"measures", "order_by", b"order_by", "other", b"other", "range", b"range", "sample", b"sample", "stream", b"stream", "top_groups", b"top_groups", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "budget", b"budget", "compare", b"compare", "fill", b"fill", "filter", b"filter", "filter_text", b"filter_text", "group_by", b"group_by", "having", b"having", "hints", b"hints", "limit", b"limit", "measures", b"measures", "order_by", b"order_by", "other", b"other", "range", b"range", "sample", b"sample", "stream", b"stream", "top_groups", b"top_groups", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___QuerySpec: _TypeAlias = QuerySpec  # noqa: Y015
+
+@_typing.final
+class QueryHints(_message.Message):
+    """How to go about a query. The answer is the same; only the last bits of sums of doubles may differ, within their bound."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NO_FOOTERS_FIELD_NUMBER: _builtins.int
+    no_footers: _builtins.bool
+    """Read sums, least and greatest values from the rows, not from what is kept beside them: to measure the rows' own speed."""
+    def __init__(
+        self,
+        *,
+        no_footers: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["no_footers", b"no_footers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryHints: _TypeAlias = QueryHints  # noqa: Y015
 
 @_typing.final
 class Filter(_message.Message):

@@ -74,6 +74,7 @@ class Stream(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     STATS_FIELD_NUMBER: _builtins.int
+    KEEP_FOR_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`streams/{id}`; id matches [A-Za-z_][A-Za-z0-9_.-]{0,127}. Never changes."""
     kind: _common_pb2.StreamKind.ValueType
@@ -112,6 +113,10 @@ class Stream(_message.Message):
     def stats(self) -> Global___StreamStats:
         """Output only. What the stream holds and has seen."""
 
+    @_builtins.property
+    def keep_for(self) -> _duration_pb2.Duration:
+        """Sealed rows older than this by event time are dropped, whole parts at a time; absent: rows of any age are kept."""
+
     def __init__(
         self,
         *,
@@ -127,10 +132,11 @@ class Stream(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
         stats: Global___StreamStats | None = ...,
+        keep_for: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["allowed_lateness", b"allowed_lateness", "create_time", b"create_time", "idle_after", b"idle_after", "max_age", b"max_age", "out_of_orderness", b"out_of_orderness", "stats", b"stats"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["allowed_lateness", b"allowed_lateness", "create_time", b"create_time", "idle_after", b"idle_after", "keep_for", b"keep_for", "max_age", b"max_age", "out_of_orderness", b"out_of_orderness", "stats", b"stats"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_lateness", b"allowed_lateness", "columns", b"columns", "create_time", b"create_time", "description", b"description", "idle_after", b"idle_after", "kind", b"kind", "max_age", b"max_age", "name", b"name", "out_of_orderness", b"out_of_orderness", "stats", b"stats", "strict", b"strict", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_lateness", b"allowed_lateness", "columns", b"columns", "create_time", b"create_time", "description", b"description", "idle_after", b"idle_after", "keep_for", b"keep_for", "kind", b"kind", "max_age", b"max_age", "name", b"name", "out_of_orderness", b"out_of_orderness", "stats", b"stats", "strict", b"strict", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -152,6 +158,9 @@ class StreamStats(_message.Message):
     WATERMARK_NS_FIELD_NUMBER: _builtins.int
     LOG_BYTES_FIELD_NUMBER: _builtins.int
     COMMIT_FIELD_NUMBER: _builtins.int
+    SEALED_ROWS_FIELD_NUMBER: _builtins.int
+    SEALED_BYTES_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
     received: _builtins.int
     """Rows of decoded batches."""
     stored: _builtins.int
@@ -167,9 +176,15 @@ class StreamStats(_message.Message):
     watermark_ns: _builtins.int
     """No row before it is expected any more, Unix nanoseconds; absent when there are no rows."""
     log_bytes: _builtins.int
-    """Bytes of the rows as they lie in the log."""
+    """Bytes of the rows that are not sealed, as they lie in the log."""
     commit: _builtins.int
     """Commit that last changed the stream."""
+    sealed_rows: _builtins.int
+    """Rows in parts."""
+    sealed_bytes: _builtins.int
+    """Bytes of the files of these parts."""
+    parts: _builtins.int
+    """Parts."""
     @_builtins.property
     def rejected(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.RejectionCount]:
         """Rows quarantined, by rule."""
@@ -187,10 +202,13 @@ class StreamStats(_message.Message):
         watermark_ns: _builtins.int | None = ...,
         log_bytes: _builtins.int = ...,
         commit: _builtins.int = ...,
+        sealed_rows: _builtins.int = ...,
+        sealed_bytes: _builtins.int = ...,
+        parts: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_time_ns", b"_max_time_ns", "_watermark_ns", b"_watermark_ns", "max_time_ns", b"max_time_ns", "watermark_ns", b"watermark_ns"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_time_ns", b"_max_time_ns", "_watermark_ns", b"_watermark_ns", "commit", b"commit", "duplicate", b"duplicate", "entities", b"entities", "late", b"late", "log_bytes", b"log_bytes", "max_time_ns", b"max_time_ns", "received", b"received", "rejected", b"rejected", "stored", b"stored", "watermark_ns", b"watermark_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_time_ns", b"_max_time_ns", "_watermark_ns", b"_watermark_ns", "commit", b"commit", "duplicate", b"duplicate", "entities", b"entities", "late", b"late", "log_bytes", b"log_bytes", "max_time_ns", b"max_time_ns", "parts", b"parts", "received", b"received", "rejected", b"rejected", "sealed_bytes", b"sealed_bytes", "sealed_rows", b"sealed_rows", "stored", b"stored", "watermark_ns", b"watermark_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_time_ns: _TypeAlias = _typing.Literal["max_time_ns"]  # noqa: Y015
     _WhichOneofArgType__max_time_ns: _TypeAlias = _typing.Literal["_max_time_ns", b"_max_time_ns"]  # noqa: Y015
@@ -369,7 +387,7 @@ class UpdateStreamRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """What changes: strict, out_of_orderness, allowed_lateness, idle_after, max_age, description, columns
+        """What changes: strict, out_of_orderness, allowed_lateness, idle_after, max_age, keep_for, description, columns
         (columns may only be added, or change description and unit), or `*`.
         """
 
@@ -462,3 +480,117 @@ class DeleteStreamResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteStreamResponse: _TypeAlias = DeleteStreamResponse  # noqa: Y015
+
+@_typing.final
+class SealStreamRequest(_message.Message):
+    """Asks for a stream to be sealed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`streams/{id}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SealStreamRequest: _TypeAlias = SealStreamRequest  # noqa: Y015
+
+@_typing.final
+class SealStreamResponse(_message.Message):
+    """What sealing came to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    rows: _builtins.int
+    """Rows that were sealed."""
+    parts: _builtins.int
+    """Parts that were made of them."""
+    bytes: _builtins.int
+    """Bytes of the files of these parts."""
+    def __init__(
+        self,
+        *,
+        rows: _builtins.int = ...,
+        parts: _builtins.int = ...,
+        bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "parts", b"parts", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SealStreamResponse: _TypeAlias = SealStreamResponse  # noqa: Y015
+
+@_typing.final
+class ApplyRetentionRequest(_message.Message):
+    """Asks for what a stream does not keep to go."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`streams/{id}`."""
+    dry_run: _builtins.bool
+    """With true nothing goes: the answer says what would."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyRetentionRequest: _TypeAlias = ApplyRetentionRequest  # noqa: Y015
+
+@_typing.final
+class ApplyRetentionResponse(_message.Message):
+    """What went, or would go."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTS_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    BEFORE_NS_FIELD_NUMBER: _builtins.int
+    parts: _builtins.int
+    """Parts."""
+    rows: _builtins.int
+    """Rows in them."""
+    bytes: _builtins.int
+    """Bytes of their files, which the system has back."""
+    before_ns: _builtins.int
+    """Parts whose last row is older than this go, Unix nanoseconds; absent: the stream keeps rows of any age."""
+    def __init__(
+        self,
+        *,
+        parts: _builtins.int = ...,
+        rows: _builtins.int = ...,
+        bytes: _builtins.int = ...,
+        before_ns: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_before_ns", b"_before_ns", "before_ns", b"before_ns"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_before_ns", b"_before_ns", "before_ns", b"before_ns", "bytes", b"bytes", "parts", b"parts", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__before_ns: _TypeAlias = _typing.Literal["before_ns"]  # noqa: Y015
+    _WhichOneofArgType__before_ns: _TypeAlias = _typing.Literal["_before_ns", b"_before_ns"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__before_ns) -> _WhichOneofReturnType__before_ns | None: ...
+
+Global___ApplyRetentionResponse: _TypeAlias = ApplyRetentionResponse  # noqa: Y015

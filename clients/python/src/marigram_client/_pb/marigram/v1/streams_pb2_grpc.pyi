@@ -43,6 +43,12 @@ class StreamsServiceStub:
     """Changes settings or adds columns, as the mask says. Scope stream:admin."""
     DeleteStream: _grpc.UnaryUnaryMultiCallable[_streams_pb2.DeleteStreamRequest, _streams_pb2.DeleteStreamResponse]
     """Deletes a stream with all its rows. Its name may be used again; its ids never are. Scope stream:admin."""
+    SealStream: _grpc.UnaryUnaryMultiCallable[_streams_pb2.SealStreamRequest, _streams_pb2.SealStreamResponse]
+    """Seals all rows of a stream that are committed by now, and answers when that is durable. Nothing that is asked changes by it;
+    the server does the same by itself in time. Scope stream:admin.
+    """
+    ApplyRetention: _grpc.UnaryUnaryMultiCallable[_streams_pb2.ApplyRetentionRequest, _streams_pb2.ApplyRetentionResponse]
+    """Drops what a stream does not keep, as the server does by itself every minute; or says what would go. Scope stream:admin."""
 
 @_typing.type_check_only
 class StreamsServiceAsyncStub(StreamsServiceStub):
@@ -59,6 +65,12 @@ class StreamsServiceAsyncStub(StreamsServiceStub):
     """Changes settings or adds columns, as the mask says. Scope stream:admin."""
     DeleteStream: _aio.UnaryUnaryMultiCallable[_streams_pb2.DeleteStreamRequest, _streams_pb2.DeleteStreamResponse]  # type: ignore[assignment]
     """Deletes a stream with all its rows. Its name may be used again; its ids never are. Scope stream:admin."""
+    SealStream: _aio.UnaryUnaryMultiCallable[_streams_pb2.SealStreamRequest, _streams_pb2.SealStreamResponse]  # type: ignore[assignment]
+    """Seals all rows of a stream that are committed by now, and answers when that is durable. Nothing that is asked changes by it;
+    the server does the same by itself in time. Scope stream:admin.
+    """
+    ApplyRetention: _aio.UnaryUnaryMultiCallable[_streams_pb2.ApplyRetentionRequest, _streams_pb2.ApplyRetentionResponse]  # type: ignore[assignment]
+    """Drops what a stream does not keep, as the server does by itself every minute; or says what would go. Scope stream:admin."""
 
 class StreamsServiceServicer(metaclass=_abc_1.ABCMeta):
     """Streams: named append-only tables of rows, each with a schema."""
@@ -102,5 +114,23 @@ class StreamsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_streams_pb2.DeleteStreamResponse, _abc.Awaitable[_streams_pb2.DeleteStreamResponse]]:
         """Deletes a stream with all its rows. Its name may be used again; its ids never are. Scope stream:admin."""
+
+    @_abc_1.abstractmethod
+    def SealStream(
+        self,
+        request: _streams_pb2.SealStreamRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_streams_pb2.SealStreamResponse, _abc.Awaitable[_streams_pb2.SealStreamResponse]]:
+        """Seals all rows of a stream that are committed by now, and answers when that is durable. Nothing that is asked changes by it;
+        the server does the same by itself in time. Scope stream:admin.
+        """
+
+    @_abc_1.abstractmethod
+    def ApplyRetention(
+        self,
+        request: _streams_pb2.ApplyRetentionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_streams_pb2.ApplyRetentionResponse, _abc.Awaitable[_streams_pb2.ApplyRetentionResponse]]:
+        """Drops what a stream does not keep, as the server does by itself every minute; or says what would go. Scope stream:admin."""
 
 def add_StreamsServiceServicer_to_server(servicer: StreamsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

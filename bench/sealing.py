@@ -1,0 +1,71 @@
+"""Sealing from outside: have it done, have it left, and what it says of itself."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from bench.driver import OPTIONS, Metadata
+from marigram_client._pb.marigram.v1 import admin_pb2, streams_pb2
+
+SEAL = "/marigram.v1.StreamsService/SealStream"
+STATUS = "/marigram.v1.AdminService/GetStatus"
+WITHOUT = {"MARIGRAM_SEALING": "false"}  # a server's setting: nothing is sealed but by ``seal``
+SECONDS = 1_800.0
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """What ``seal`` found done.
+
+    Attributes:
+        rows, parts: of the stream, sealed.
+    """
+
+    rows: int
+    parts: int
+
+
+def seal(address: str, metadata: Metadata, stream: str) -> Sealed:
+    """Has all rows of a stream sealed and waits for it."""
+    request = _message(streams_pb2, "SealStreamRequest")(name=f"streams/{stream}")
+    answer = _message(streams_pb2, "SealStreamResponse").FromString(_call(address, metadata, SEAL, request))
+    return Sealed(answer.rows, answer.parts)
+
+
+def recode(address: str, metadata: Metadata, stream: str) -> None:
+    """Has a stream's parts written anew with the heavier codecs for cold parts.
+
+    Raises:
+        NotImplementedError: this build has no such pass (``can_recode``).
+    """
+    raise NotImplementedError("the server has no pass with heavier codecs yet")
+
+
+def can_recode() -> bool:
+    """True if ``recode`` can be done."""
+    return False
+
+
+def status(address: str, metadata: Metadata) -> Any:
+    """The ``sealing`` of the server's figures: lag, parts, rows and bytes of part files."""
+    answer = admin_pb2.GetStatusResponse.FromString(_call(address, metadata, STATUS, admin_pb2.GetStatusRequest()))
+    return getattr(answer.status, "sealing")  # noqa: B009 — the contract may not have it yet
+
+
+def _call(address: str, metadata: Metadata, method: str, request: Any) -> bytes:
+    with grpc.insecure_channel(address, options=OPTIONS) as channel:
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
+        return call(request.SerializeToString(), metadata=metadata, timeout=SECONDS)
+
+
+def _message(module: Any, name: str) -> Any:
+    """A message of the contract.
+
+    Raises:
+        NotImplementedError: this build's contract has none of that name.
+    """
+    found = getattr(module, name, None)
+    if found is None:
+        raise NotImplementedError(f"the contract has no {name} yet")
+    return found

@@ -1,0 +1,396 @@
+//! Groups of the rows of a block: one where statistics say so, runs of neighbours where rows are sorted, else row by row.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::plan::{Plan, PlannedKey};
+use crate::aggregate::{GroupRun, Groups};
+use crate::column::packed::Physical;
+use crate::column::schema::ENTITY;
+use crate::column::{BLOCK_ROWS, NULL_CODE};
+use crate::error::Result;
+use crate::group::Grouper;
+use crate::scan::Type;
+use crate::scan::block::{Reader, Values};
+use crate::scan::mask::Mask;
+use crate::store::{Rows, Runs};
+
+/// Rows of a run, on average, below which runs gain nothing over row by row.
+const FEW_ROWS: usize = 8;
+
+/// How rows were grouped last; the groups lie in [`Keying`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Grouping {
+    /// All in one group.
+    One(u32),
+    /// Neighbours together.
+    Runs,
+    /// Each in its own.
+    Each,
+}
+
+/// The rows to group: the first `n` of a block, of times between `bounds`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken<'a> {
+    pub(super) n: usize,
+    /// Least and greatest time of the block, clipped to the range.
+    pub(super) bounds: (i64, i64),
+    /// Their places in the block, if not all were taken.
+    pub(super) kept: Option<&'a [u16]>,
+    /// Their times, where windows need them.
+    pub(super) times: &'a [i64],
+}
+
+/// Finds groups, keeping buffers between blocks.
+#[derive(Debug)]
+pub(super) struct Keying<'a> {
+    plan: &'a Plan,
+    /// Rows of each entity of the part being read, if its order tells groups.
+    entities: Option<Arc<Runs>>,
+    is_by_entity: bool,
+    /// Key of the group that a whole block was of last.
+    last: Option<(Vec<u64>, u32)>,
+    key: Vec<u64>,
+    parts: Vec<Box<[u64; BLOCK_ROWS]>>,
+    offsets: Box<[u32; BLOCK_ROWS]>,
+    groups: Box<[u32; BLOCK_ROWS]>,
+    runs: Vec<GroupRun>,
+    /// Groups of values that are present.
+    present_groups: Box<[u32; BLOCK_ROWS]>,
+    present_runs: Vec<GroupRun>,
+}
+
+impl<'a> Keying<'a> {
+    pub(super) fn new(plan: &'a Plan) -> Self {
+        let parts = usize::from(plan.windows.is_some()) + plan.keys.len() + usize::from(plan.null_word);
+        Self {
+            plan,
+            entities: None,
+            is_by_entity: plan.keys.iter().all(|key| plan.columns[key.column].stored == ENTITY),
+            last: None,
+            key: Vec::new(),
+            parts: (0..parts).map(|_| Box::new([0; BLOCK_ROWS])).collect(),
+            offsets: Box::new([0; BLOCK_ROWS]),
+            groups: Box::new([0; BLOCK_ROWS]),
+            runs: Vec::new(),
+            present_groups: Box::new([0; BLOCK_ROWS]),
+            present_runs: Vec::new(),
+        }
+    }
+
+    /// Turns to other rows.
+    pub(super) fn turn_to(&mut self, source: &Rows) -> Result<()> {
+        self.entities = match source {
+            Rows::Part(part, _) if self.is_by_entity && !self.parts.is_empty() => Some(part.runs()?),
+            _ => None,
+        };
+        Ok(())
+    }
+
+    /// Whether [`Self::assign`] needs the key columns.
+    pub(super) fn reads_keys(&self) -> bool {
+        self.entities.is_none()
+    }
+
+    /// The group of all rows of the block, if without decoding anything there is seen to be but one.
+    pub(super) fn one(
+        &mut self,
+        reader: &Reader<'_>,
+        bounds: (i64, i64),
+        groups: &mut Grouper,
+        most: u64,
+    ) -> Result<Option<u32>> {
+        if self.parts.is_empty() {
+            return Ok(Some(groups.single()));
+        }
+        self.key.clear();
+        if let Some(windows) = self.plan.windows {
+            let window = windows.tumbling.index(bounds.0);
+            if window != windows.tumbling.index(bounds.1) {
+                return Ok(None);
+            }
+            self.key.push(window.abs_diff(windows.first));
+        }
+        for key in &self.plan.keys {
+            let Some(part) = constant(reader, key)? else {
+                return Ok(None);
+            };
+            self.key.push(part);
+        }
+        self.key.extend(self.plan.null_word.then_some(0));
+        if let Some((key, group)) = &self.last
+            && *key == self.key
+        {
+            return Ok(Some(*group));
+        }
+        let mut group = [0];
+        let parts: Vec<&[u64]> = self.key.iter().map(std::slice::from_ref).collect();
+        groups.assign(&parts, &mut group, most)?;
+        self.last = Some((self.key.clone(), group[0]));
+        Ok(Some(group[0]))
+    }
+
+    /// Groups of the rows, of which key columns are loaded if [`Self::reads_keys`].
+    pub(super) fn assign(
+        &mut self,
+        reader: &Reader<'_>,
+        taken: &Taken<'_>,
+        groups: &mut Grouper,
+        most: u64,
+    ) -> Result<Grouping> {
+        if let Some(entities) = self.entities.take() {
+            let grouping = self.assign_runs(reader, &entities, taken, groups, most);
+            self.entities = Some(entities);
+            return grouping;
+        }
+        self.assign_each(reader, taken, groups, most)?;
+        Ok(Grouping::Each)
+    }
+
+    fn assign_each(&mut self, reader: &Reader<'_>, taken: &Taken<'_>, groups: &mut Grouper, most: u64) -> Result<()> {
+        let n = taken.n;
+        let mut part = 0;
+        if self.plan.windows.is_some() {
+            self.windows(taken);
+            part = 1;
+        }
+        if self.plan.null_word {
+            self.parts.last_mut().into_iter().for_each(|word| word[..n].fill(0));
+        }
+        for key in &self.plan.keys {
+            let (head, tail) = self.parts.split_at_mut(part + 1);
+            let null_word = tail.last_mut().map(|word| &mut word[..n]);
+            key_part(reader, key, &mut head[part][..n], null_word);
+            part += 1;
+        }
+        let parts: Vec<&[u64]> = self.parts.iter().map(|part| &part[..]).collect();
+        groups.assign(&parts, &mut self.groups[..n], most)
+    }
+
+    /// Window of each row, as the first part of its key.
+    fn windows(&mut self, taken: &Taken<'_>) {
+        let Some(windows) = self.plan.windows else { return };
+        let (tumbling, out, (low, high)) = (windows.tumbling, &mut self.parts[0][..taken.n], taken.bounds);
+        if tumbling.index(low) == tumbling.index(high) {
+            out.fill(tumbling.index(low).abs_diff(windows.first));
+        } else if windows.count <= u64::from(u32::MAX) {
+            tumbling.offsets(taken.times, low, high, windows.first, &mut self.offsets[..]);
+            for (out, &offset) in out.iter_mut().zip(&self.offsets[..taken.n]) {
+                *out = offset.into();
+            }
+        } else {
+            for (out, &time) in out.iter_mut().zip(taken.times) {
+                *out = tumbling.index(time).abs_diff(windows.first);
+            }
+        }
+    }
+
+    /// Groups of sorted rows: a run ends where the entity's rows do, or the window.
+    fn assign_runs(
+        &mut self,
+        reader: &Reader<'_>,
+        entities: &Runs,
+        taken: &Taken<'_>,
+        groups: &mut Grouper,
+        most: u64,
+    ) -> Result<Grouping> {
+        self.runs.clear();
+        let (first, rows) = ((reader.block() * BLOCK_ROWS) as u32, reader.rows() as u32);
+        let mut start = 0;
+        for (code, run) in entities.within(first..first + rows) {
+            let end = (run.end - first) as usize;
+            let end = taken
+                .kept
+                .map_or(end, |kept| kept.partition_point(|&row| usize::from(row) < end));
+            self.cut(code, start..end, taken);
+            start = end;
+        }
+        self.group_runs(reader, groups, most)?;
+        if self.runs.len() * FEW_ROWS <= taken.n {
+            return Ok(Grouping::Runs);
+        }
+        for (group, rows) in GroupRun::ranges(&self.runs) {
+            self.groups[rows].fill(group as u32);
+        }
+        Ok(Grouping::Each)
+    }
+
+    /// Adds the runs of an entity's rows, whose times ascend, with their keys.
+    fn cut(&mut self, code: u32, rows: Range<usize>, taken: &Taken<'_>) {
+        let Some(windows) = self.plan.windows else {
+            if !rows.is_empty() {
+                self.add_run(code, 0, rows.end);
+            }
+            return;
+        };
+        let (mut start, mut length) = (rows.start, rows.len());
+        while start < rows.end {
+            let window = windows.tumbling.index(taken.times[start]);
+            let times = &taken.times[start..rows.end];
+            // The last window's end may lie past time: then its last nanosecond, a window of its own here, finds the same group.
+            let end = windows.tumbling.start(window.saturating_add(1));
+            length = rows_before(times, end, length).max(1);
+            self.add_run(code, window.abs_diff(windows.first), start + length);
+            start += length;
+        }
+    }
+
+    fn add_run(&mut self, code: u32, window: u64, end: usize) {
+        let at = self.runs.len();
+        let keys = usize::from(self.plan.windows.is_some());
+        if keys > 0 {
+            self.parts[0][at] = window;
+        }
+        self.parts[keys..].iter_mut().for_each(|part| part[at] = code.into());
+        self.runs.push(GroupRun {
+            group: 0,
+            end: end as u32,
+        });
+    }
+
+    /// Turns the keys of the runs into groups.
+    fn group_runs(&mut self, reader: &Reader<'_>, groups: &mut Grouper, most: u64) -> Result<()> {
+        let (n, windows) = (self.runs.len(), usize::from(self.plan.windows.is_some()));
+        for (key, part) in self.plan.keys.iter().zip(&mut self.parts[windows..]) {
+            for part in &mut part[..n] {
+                *part = translated(reader, key, *part)?;
+            }
+        }
+        let parts: Vec<&[u64]> = self.parts.iter().map(|part| &part[..]).collect();
+        groups.assign(&parts, &mut self.groups[..n], most)?;
+        for (run, &group) in self.runs.iter_mut().zip(&self.groups[..n]) {
+            run.group = group;
+        }
+        Ok(())
+    }
+
+    /// Groups of all the rows.
+    pub(super) fn groups(&self, grouping: Grouping, n: usize) -> Groups<'_> {
+        match grouping {
+            Grouping::One(group) => Groups::One(group),
+            Grouping::Runs => Groups::Runs(&self.runs),
+            Grouping::Each => Groups::Each(&self.groups[..n]),
+        }
+    }
+
+    /// Groups of some of the rows, ascending.
+    pub(super) fn groups_of(&mut self, grouping: Grouping, rows: &[u16]) -> Groups<'_> {
+        match grouping {
+            Grouping::One(group) => Groups::One(group),
+            Grouping::Each => {
+                for (to, &from) in self.present_groups.iter_mut().zip(rows) {
+                    *to = self.groups[usize::from(from)];
+                }
+                Groups::Each(&self.present_groups[..rows.len()])
+            }
+            Grouping::Runs => {
+                self.present_runs.clear();
+                let mut end = 0;
+                for run in &self.runs {
+                    let start = end;
+                    end += rows[end..].iter().take_while(|&&row| u32::from(row) < run.end).count();
+                    if end > start {
+                        self.present_runs.push(GroupRun {
+                            group: run.group,
+                            end: end as u32,
+                        });
+                    }
+                }
+                Groups::Runs(&self.present_runs)
+            }
+        }
+    }
+}
+
+/// How many of ascending times lie before an end: probably as many as the last time.
+fn rows_before(times: &[i64], end: i64, guess: usize) -> usize {
+    let is_right = (1..=times.len()).contains(&guess)
+        && times[guess - 1] < end
+        && times.get(guess).is_none_or(|&next| next >= end);
+    if is_right {
+        guess
+    } else {
+        times.partition_point(|&time| time < end)
+    }
+}
+
+/// Part of the key of all rows of the block, if statistics say that it is the same.
+fn constant(reader: &Reader<'_>, key: &PlannedKey) -> Result<Option<u64>> {
+    let data_type = reader.column(key.column).data_type;
+    let Some((found, block)) = reader.place(key.column) else {
+        return Ok((data_type == Type::Text).then_some(NULL_CODE.into()));
+    };
+    let stats = found.stats(block);
+    let physical = found.physical();
+    if physical == Physical::Code && data_type == Type::Text {
+        let same = stats.min == stats.max;
+        return same.then(|| translated(reader, key, stats.min)).transpose();
+    }
+    if stats.nulls > 0 || stats.nans > 0 {
+        return Ok(None);
+    }
+    Ok(match (data_type, physical) {
+        (Type::F64, Physical::F64) => {
+            let (least, greatest) = (f64::from_bits(stats.min), f64::from_bits(stats.max));
+            (least == greatest).then(|| f64_part(least))
+        }
+        (Type::I64 | Type::Timestamp, Physical::I64) | (Type::Bool, Physical::Bool) => {
+            (stats.min == stats.max).then_some(stats.min)
+        }
+        _ => None,
+    })
+}
+
+/// Part of the key that stands for a stored code.
+fn translated(reader: &Reader<'_>, key: &PlannedKey, code: u64) -> Result<u64> {
+    let mut code = [code as u32];
+    if let Some(strings) = &reader.column(key.column).strings {
+        strings.translate(&mut code)?;
+    }
+    Ok(code[0].into())
+}
+
+/// One group of all NaN, one of both zeros.
+fn f64_part(value: f64) -> u64 {
+    if value.is_nan() {
+        f64::NAN.to_bits()
+    } else {
+        (value + 0.0).to_bits()
+    }
+}
+
+/// A part of the key of each row, and its bit in the null word.
+fn key_part(reader: &Reader<'_>, key: &PlannedKey, out: &mut [u64], mut null_word: Option<&mut [u64]>) {
+    let column = &reader.blocks[key.column];
+    match &column.values {
+        Values::Code(codes) => {
+            for (out, &code) in out.iter_mut().zip(&codes[..]) {
+                *out = code.into();
+            }
+            return;
+        }
+        Values::F64(values) => {
+            for (out, &value) in out.iter_mut().zip(&values[..]) {
+                *out = f64_part(value);
+            }
+        }
+        Values::I64(values) => {
+            for (out, &value) in out.iter_mut().zip(&values[..]) {
+                *out = value as u64;
+            }
+        }
+    }
+    let n = out.len();
+    if column.valid == Mask::first(n) {
+        return;
+    }
+    for row in (0..n).filter(|&row| !column.valid.get(row)) {
+        match (key.null_bit, &mut null_word) {
+            (Some(bit), Some(word)) => {
+                out[row] = 0;
+                word[row] |= 1 << bit;
+            }
+            _ => out[row] = 2,
+        }
+    }
+}

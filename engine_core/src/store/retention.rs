@@ -1,0 +1,73 @@
+//! Retention: parts whose last row is older than a stream keeps go whole, and their room goes back to the system.
+
+use std::sync::{Arc, PoisonError};
+
+use super::Store;
+use super::manifest::PartHandle;
+use super::manifest::PartRecord;
+use super::part::Identity;
+use super::shared::Shared;
+use super::stream::Stream;
+use crate::error::Result;
+
+/// What retention takes, or would take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RetentionReport {
+    /// Parts.
+    pub parts: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// Bytes of their files.
+    pub bytes: u64,
+    /// Rows of this event time or later stay; none: the stream keeps rows of any age.
+    pub before_ns: Option<i64>,
+}
+
+/// Drops what a stream does not keep; with `dry_run` nothing is dropped. Rows that are not sealed yet stay until they are.
+pub(super) fn apply(shared: &Arc<Shared>, stream: &Arc<Stream>, dry_run: bool) -> Result<RetentionReport> {
+    let Some(keep_for) = stream.schema().settings.keep_for_ns else {
+        return Ok(RetentionReport::default());
+    };
+    let before = shared.options.clock.now().saturating_sub(keep_for);
+    let _turn = shared.sealer.turn.lock().unwrap_or_else(PoisonError::into_inner);
+    let old = |part: &&Arc<PartHandle>| part.times().1 < before;
+    let gone: Vec<Arc<PartHandle>> = stream.parts().iter().filter(old).cloned().collect();
+    let report = RetentionReport {
+        parts: gone.len() as u64,
+        rows: gone.iter().map(|part| part.rows()).sum(),
+        bytes: gone.iter().map(|part| part.bytes()).sum(),
+        before_ns: Some(before),
+    };
+    if dry_run || gone.is_empty() {
+        return Ok(report);
+    }
+    let target = Arc::clone(stream);
+    shared.change(true, move |change| {
+        if target.is_deleted() {
+            return Ok(());
+        }
+        let id = (target.namespace, target.id);
+        let records: Vec<(Identity, PartRecord)> = gone.iter().map(|part| (part.identity, part.record)).collect();
+        change.remove_parts(id, &records)?;
+        let manifest = change.manifest(id);
+        manifest.dropped_parts += report.parts;
+        manifest.dropped_rows += report.rows;
+        manifest.dropped_bytes += report.bytes;
+        change.commit_number(target.namespace)?;
+        let (stream, gone) = (Arc::clone(&target), gone.clone());
+        change.after(move |shared| {
+            stream.remove_parts(&gone);
+            shared.unlink(&gone);
+        });
+        Ok(())
+    })?;
+    Ok(report)
+}
+
+impl Store {
+    /// Drops the parts of a stream whose last row is older than it keeps; with `dry_run` it only says what would go. Works on a
+    /// full disk. The background does the same every minute.
+    pub fn apply_retention(&self, stream: &Arc<Stream>, dry_run: bool) -> Result<RetentionReport> {
+        apply(&self.shared, stream, dry_run)
+    }
+}

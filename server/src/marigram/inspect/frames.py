@@ -1,0 +1,43 @@
+"""The frame of every value of the hot environment but L0's, and the numbers of the tables. FORMAT.md, "Records"."""
+
+from enum import IntEnum
+
+from marigram.inspect.checksum import crc32c
+from marigram.inspect.fields import Fields, demand
+
+FORMAT = 1
+
+
+class Table(IntEnum):
+    """The number of each table; its name is that of the LMDB database."""
+
+    META = 1
+    NAMESPACES = 2
+    STREAMS = 3
+    L0 = 4
+    DICTIONARIES = 5
+    WRITERS = 6
+    DOCUMENTS = 7
+    COUNTERS = 8
+    QUARANTINE = 9
+    MANIFESTS = 10
+    PARTS = 11
+
+    @property
+    def database(self) -> bytes:
+        """The name of the LMDB database."""
+        return self.name.lower().encode()
+
+
+def unframed(table: Table, key: bytes, value: memoryview) -> Fields:
+    """What a frame holds, once it is known to be whole."""
+    fields = Fields(value)
+    checksum = fields.u32()
+    demand(checksum == crc32c(key, value[4:]), "the crc32c over key and value holds")
+    found = fields.u8()
+    demand(found == FORMAT, f"the format is {FORMAT}, not {found}")
+    found = fields.u8()
+    demand(found == table, f"a record of table {table.name.lower()} says {table.value}, not {found}")
+    flags = fields.u16()
+    demand(flags == 0, f"flags are 0, not {flags:#x}")
+    return fields
