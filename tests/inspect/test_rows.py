@@ -11,6 +11,8 @@ from marigram.inspect.reader import open_copy
 from marigram.inspect.series import labels
 from tests.inspect.making import Written, same
 
+ROOT = Path(__file__).parents[2]
+
 
 def test_rows_are_those_that_were_written(written: Written) -> None:
     with open_copy(written.directory) as data:
@@ -64,6 +66,14 @@ def test_the_store_that_is_kept_of_format_1(fixture_store: Path) -> None:
     times = np.append(np.arange(1_500) * 1_000, 1_700_000_000_000_000_000)
     assert clicks.column("time").cast(pa.int64()).to_pylist() == times.tolist()
     assert load.drop_columns(["time"]).to_pylist() == [{"entity": '{host="a"}', "host": "a", "value": None}] * 2
+
+
+@pytest.mark.parametrize("store", sorted((ROOT / "engine_core/tests/fixtures").glob("*/MARIGRAM")))
+def test_every_store_that_is_kept_is_whole(store: Path) -> None:
+    with open_copy(store.parent) as data:
+        data.verify()
+        streams = [stream for name in data.namespaces() for stream in data.streams(name)]
+        assert sum(len(data.rows(stream)) for stream in streams) == sum(data.figures(one).rows for one in streams) > 0
 
 
 def test_a_stream_that_was_sealed_and_merged_has_the_rows_of_its_twin_in_the_log() -> None:
