@@ -71,8 +71,8 @@ class Administration:
     def verify(self, timeout: timedelta | None = None) -> Verified:
         """Have everything that the server stores read and checked, while it goes on serving. Scope admin:server.
 
-        >>> client.verify().rows
-        4
+        >>> client.verify().records > 0
+        True
 
         Args:
             timeout: instead of 30 minutes; the server goes on to the end all the same.
