@@ -651,3 +651,30 @@ fn parts_of_format_1_are_read() {
     );
     store.verify().unwrap();
 }
+
+#[test]
+fn verify_reads_the_file_and_not_what_is_kept_of_it() {
+    let bed = Bed::new();
+    let streams = twins(&bed);
+    write(&bed, &streams, &mut Random(41), 3_000, 1, false);
+    bed.store.seal(&streams[0]).unwrap();
+    // Every footer is in memory now.
+    answers(&streams[0]);
+    let part = streams[0].parts()[0].clone();
+    let path = bed
+        .path()
+        .join("parts")
+        .join(format!("1-{}-{}.mdb", streams[0].id, part.number()));
+    let whole = fs::read(&path).unwrap();
+    // A footer begins with column, physical type, flags and blocks: this is the one of `b`.
+    let column = streams[0].schema().column("b").unwrap().id.to_le_bytes();
+    let blocks = (part.open().unwrap().blocks() as u32).to_le_bytes();
+    let footer = [&column[..], &[3, 0], &blocks].concat();
+    let at = whole.windows(footer.len()).position(|bytes| bytes == footer).unwrap() as u64;
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.write_all_at(&[1], at + 3).unwrap();
+    assert_eq!(bed.store.verify().unwrap_err().kind(), Kind::Corrupt);
+    assert_eq!(bed.store.scrub().unwrap().damaged.len(), 1);
+    file.write_all_at(&[0], at + 3).unwrap();
+    bed.store.verify().unwrap();
+}

@@ -165,6 +165,25 @@ impl Part {
         codes.ok_or_else(|| damaged(&self.identity, "a list of codes"))
     }
 
+    fn load_runs(&self) -> Result<Runs> {
+        let runs = Runs::decode(self.payload(Kind::Runs, ENTITY, self.root.runs_crc)?, self.rows());
+        runs.ok_or_else(|| damaged(&self.identity, "the runs of entities"))
+    }
+
+    /// A column as its file has it now.
+    fn load_column(&self, column: &RootColumn) -> Result<PartColumn<'_>> {
+        let footer = Arc::new(self.load_footer(column)?);
+        let codes = footer
+            .local_codes
+            .then(|| self.load_codes(column).map(Arc::new))
+            .transpose()?;
+        Ok(PartColumn {
+            part: self,
+            footer,
+            codes,
+        })
+    }
+
     /// A column, ready to be read; none: null throughout.
     pub fn column(&self, column: ColumnId) -> Result<Option<PartColumn<'_>>> {
         let Some(found) = self.root_column(column) else {
@@ -191,11 +210,8 @@ impl Part {
 
     /// Rows of each entity.
     pub fn runs(&self) -> Result<Arc<Runs>> {
-        let kept = self.cache.get(self.opened, What::Runs, || {
-            let runs = Runs::decode(self.payload(Kind::Runs, ENTITY, self.root.runs_crc)?, self.rows());
-            let runs = runs.ok_or_else(|| damaged(&self.identity, "the runs of entities"))?;
-            Ok(Kept::Runs(Arc::new(runs)))
-        })?;
+        let load = || self.load_runs().map(|runs| Kept::Runs(Arc::new(runs)));
+        let kept = self.cache.get(self.opened, What::Runs, load)?;
         match kept {
             Kept::Runs(runs) => Ok(runs),
             _ => Err(damaged(&self.identity, "the runs of entities")),
@@ -216,7 +232,8 @@ impl Part {
         }
         let mut blocks = 0;
         for column in &self.root.columns {
-            let Some(found) = self.column(column.id)? else { continue };
+            // From the file, not from what is kept of it: that may be older than damage to it.
+            let found = self.load_column(column)?;
             if found.footer.data_bytes() != column.bytes {
                 return Err(damaged(&self.identity, "bytes of a column"));
             }
@@ -226,6 +243,7 @@ impl Part {
                 blocks += 1;
             }
         }
+        self.load_runs()?;
         self.verify_order(read)?;
         Ok(blocks)
     }
