@@ -396,6 +396,19 @@ fn a_deadline_is_asked_for_every_few_blocks() {
 }
 
 #[test]
+fn rows_outside_the_range_have_no_window() {
+    let stream = values(&[(-2, "a", 1.0), (0, "a", 2.0), (i64::MAX - 1, "a", 4.0)]);
+    let mut query = spec(vec![measure(Count, "")]);
+    query.range = Some(v1::TimeRange {
+        start_ns: None,
+        end_ns: Some(10),
+    });
+    query.window = tumbling(1);
+    let starts = [-2, 0].map(|start| vec![Cell::Time(start), Cell::I64(1)]);
+    assert_eq!(table(&ask(&stream, query).unwrap().batch).1, starts);
+}
+
+#[test]
 fn a_range_at_either_end_of_time_holds_what_lies_in_it() {
     let stream = values(&[(i64::MIN + 1, "a", 1.0), (0, "a", 2.0), (i64::MAX - 1, "a", 4.0)]);
     let rows = |start_ns, end_ns, width: Option<i64>| {

@@ -249,11 +249,12 @@ impl<'a> Lane<'a> {
                 self.reader.load_kept(key.column, kept)?;
             }
         }
+        let n = kept.map_or(self.reader.rows(), <[u16]>::len);
         let taken = Taken {
-            n: kept.map_or(self.reader.rows(), <[u16]>::len),
+            n,
             bounds,
             kept,
-            times: &self.times[..],
+            times: &self.times[..n],
         };
         self.keying.assign(&self.reader, &taken, groups, most)
     }
