@@ -1,1 +1,1 @@
-"""Storage and processes, broken on purpose; docs/faults.md says what and how."""
+"""Storage and processes, broken on purpose; docs/reliability.md says what and how."""
