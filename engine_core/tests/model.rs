@@ -538,8 +538,22 @@ impl World {
         }
     }
 
+    /// Makes many small parts, and one of them where they are of like size.
+    fn merge(&mut self) {
+        for _ in 0..9 {
+            self.write();
+            self.seal();
+        }
+        for stream in self.bed.store.streams(self.bed.ns) {
+            let (parts, rows) = (stream.parts().len() as u64, stream.rows());
+            let less = self.bed.store.merge(&stream).unwrap();
+            println!("merge {}: {less} of {parts} less", stream.name);
+            assert_eq!((stream.parts().len() as u64, stream.rows()), (parts - less, rows));
+        }
+    }
+
     fn step(&mut self) {
-        match self.random.below(22) {
+        match self.random.below(24) {
             0..5 => self.write(),
             5..11 => self.write_in_sequence(),
             11..13 => self.resend(),
@@ -550,6 +564,7 @@ impl World {
             17 => self.reopen(),
             18..20 => self.seal(),
             20 => self.crash(),
+            21 | 22 => self.merge(),
             _ => self.compare(),
         }
     }
