@@ -158,6 +158,7 @@ async def running(port: int = 0, state: FakeServer | None = None) -> AsyncIterat
             "AdminService",
             (
                 "CreateNamespace",
+                "SetNamespaceQuota",
                 "ListNamespaces",
                 "CreateApiKey",
                 "ListApiKeys",

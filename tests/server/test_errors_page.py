@@ -8,7 +8,7 @@ WORD = r"[A-Z]+(?:_[A-Z]+)*"
 NO_REASONS = {
     "CARGO_PKG_VERSION",
     *("WRITE", "WRITE_STREAM", "TRACK_EVENTS", "QUERY", "STREAM_QUERY"),
-    *("MARIGRAM", "UTC", "VERSION"),
+    *("MARIGRAM", "BACKUP", "UTC", "VERSION"),
 }
 
 

@@ -125,7 +125,7 @@ def wave(question: Question) -> Answer:
 
 def stream(name: str = "flights", **changed: object) -> StreamStatus:
     """Figures of one stream."""
-    usual = StreamStatus(name, 1_204_331, 4_044, START_NS - 10 * SECOND_NS, 1_830.0, 1_000_000, 2, 2_310_000)
+    usual = StreamStatus(name, 1_204_331, 4_044, START_NS - 10 * SECOND_NS, 1_830.0, 1_100_000, 4, 9_300_000)
     return replace(usual, **changed)  # type: ignore[arg-type]
 
 
@@ -176,7 +176,7 @@ def status(second: int = 0, **changed: object) -> ServerStatus:
         queries_running=1,
         queries_waiting=0,
         sealing=SealingStatus(
-            9_000_000, 880_000_000, timedelta(hours=1), 41, 90_449_012, 209_000_000, 44, 12_000, "", 0
+            9_000_000, 880_000_000, timedelta(seconds=94), 41, 90_449_012, 402_000_000, 44, 12_300_000, "", 0
         ),
     )
     return replace(usual, **changed)  # type: ignore[arg-type]

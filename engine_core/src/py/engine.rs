@@ -15,7 +15,7 @@ use crate::engine::{Engine, EngineOptions};
 use crate::error::{Error, Result};
 use crate::ingest::{WriteMethod, WriteSession};
 use crate::query::{QueryMethod, Tickets};
-use crate::store::NamespaceId;
+use crate::store::{NamespaceId, Quota};
 
 pub(super) const WRITE: u8 = 1;
 pub(super) const WRITE_STREAM: u8 = 2;
@@ -196,6 +196,16 @@ impl PyEngine {
 
     fn stream_creation(&self, namespace: u32) -> bool {
         self.engine.store.namespace_creates_streams(NamespaceId(namespace))
+    }
+
+    fn set_quota(&self, py: Python<'_>, namespace: u32, max_rows: u64, max_bytes: u64) -> PyResult<()> {
+        let quota = Quota { max_rows, max_bytes };
+        Ok(py.detach(|| self.engine.store.set_namespace_quota(NamespaceId(namespace), quota))?)
+    }
+
+    fn quota(&self, py: Python<'_>, namespace: u32) -> PyResult<(u64, u64, u64, u64)> {
+        let (quota, usage) = py.detach(|| self.engine.store.namespace_usage(NamespaceId(namespace)))?;
+        Ok((quota.max_rows, quota.max_bytes, usage.rows, usage.bytes))
     }
 
     fn create_stream<'py>(

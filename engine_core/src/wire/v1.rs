@@ -161,6 +161,14 @@ pub struct Namespace {
     pub forbid_stream_creation: bool,
     #[prost(message, optional, tag = "4")]
     pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(uint64, tag = "5")]
+    pub max_rows: u64,
+    #[prost(uint64, tag = "6")]
+    pub max_bytes: u64,
+    #[prost(uint64, tag = "7")]
+    pub rows: u64,
+    #[prost(uint64, tag = "8")]
+    pub bytes: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateNamespaceRequest {
@@ -169,6 +177,20 @@ pub struct CreateNamespaceRequest {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateNamespaceResponse {
+    #[prost(message, optional, tag = "1")]
+    pub namespace: ::core::option::Option<Namespace>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetNamespaceQuotaRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub max_rows: u64,
+    #[prost(uint64, tag = "3")]
+    pub max_bytes: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetNamespaceQuotaResponse {
     #[prost(message, optional, tag = "1")]
     pub namespace: ::core::option::Option<Namespace>,
 }

@@ -13,12 +13,16 @@ from marigram_client.kinds import word
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """The unit of isolation."""
+    """The unit of isolation: what it may store (0: any number) and what it does, bytes in the log and in parts."""
 
     name: str
     description: str
     forbid_stream_creation: bool
     create_time: datetime
+    max_rows: int
+    max_bytes: int
+    rows: int
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +190,10 @@ def read_namespace(message: pb.Namespace) -> Namespace:
         message.description,
         message.forbid_stream_creation,
         message.create_time.ToDatetime(UTC),
+        message.max_rows,
+        message.max_bytes,
+        message.rows,
+        message.bytes,
     )
 
 

@@ -260,3 +260,27 @@ def create_namespace(
     from marigram.cli import keys as room
 
     asyncio.run(room.create_namespace(name, description, forbid_stream_creation, address=address, profile=profile))
+
+
+@namespace.command("quota", epilog=EXIT_CODES)
+@failures.told
+def set_quota(
+    name: Annotated[str, typer.Argument(help="Its name.")],
+    max_rows: Annotated[int, typer.Option(min=0, metavar="ROWS", help="Rows it may store; 0: any number.")] = 0,
+    max_bytes: Annotated[
+        int, typer.Option(min=0, metavar="BYTES", help="Bytes these may take in log and parts; 0: any number.")
+    ] = 0,
+    address: Address = None,
+    profile: Profile = None,
+) -> None:
+    """Set what a namespace may store; takes a key with admin:server. What is not said is without a bound.
+
+    Rows beyond it are refused; those that are there stay.
+
+    \b
+    Example:
+      marigram namespace quota web --max-rows 100000000
+    """
+    from marigram.cli import keys as room
+
+    asyncio.run(room.set_quota(name, max_rows, max_bytes, address=address, profile=profile))

@@ -80,6 +80,17 @@ async def create_namespace(
     output.talk().print(output.printable(said), markup=False)
 
 
+async def set_quota(name: str, max_rows: int, max_bytes: int, *, address: str | None, profile: str | None) -> None:
+    """Set what a namespace may store and say what it does."""
+    async with Client(address, profile=profile) as client:
+        set_to = await client.set_namespace_quota(name, max_rows=max_rows, max_bytes=max_bytes)
+    rows = f"{set_to.max_rows:,}" if set_to.max_rows else "any number of"
+    room = figures.size(set_to.max_bytes) if set_to.max_bytes else "any number of bytes"
+    holds = f"{set_to.rows:,} in {figures.size(set_to.bytes)}"
+    said = f"namespace {set_to.name} may store {rows} rows in {room}; it has {holds}"
+    output.talk().print(output.printable(said), markup=False)
+
+
 def _scopes(key: ApiKey) -> str:
     """The role, if the scopes are those of one."""
     role = next((name for name, scopes in ROLES.items() if scopes == set(key.scopes)), None)

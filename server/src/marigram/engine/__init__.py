@@ -168,6 +168,14 @@ class Engine:
         """Whether a write to a stream that is not there makes it."""
         return self._core.stream_creation(namespace)
 
+    def set_quota(self, namespace: int, max_rows: int, max_bytes: int) -> None:
+        """What a namespace may store, in rows and in bytes of the log and of parts; 0: any number."""
+        self._core.set_quota(namespace, max_rows, max_bytes)
+
+    def quota(self, namespace: int) -> tuple[int, int, int, int]:
+        """What a namespace may store, and what it does: (max_rows, max_bytes, rows, bytes)."""
+        return self._core.quota(namespace)
+
     # Streams.
 
     def create_stream(self, namespace: int, spec: Mapping[str, Any]) -> tuple[Stream, int]:

@@ -64,6 +64,11 @@ class Engine:
     def namespaces(self) -> list[tuple[str, int]]: ...
     def set_stream_creation(self, namespace: int, allowed: bool) -> None: ...
     def stream_creation(self, namespace: int) -> bool: ...
+    def set_quota(self, namespace: int, max_rows: int, max_bytes: int) -> None:
+        """0: any number."""
+
+    def quota(self, namespace: int) -> tuple[int, int, int, int]:
+        """(max_rows, max_bytes, rows, bytes)."""
 
     # Streams. A stream is a dict: name, kind (1 event, 2 metric), columns [{id, name, type, description, unit}] with
     # type a number of ColumnType, strict, out_of_orderness_ns, allowed_lateness_ns, idle_after_ns, max_age_ns | None,

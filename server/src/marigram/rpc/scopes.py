@@ -19,6 +19,7 @@ SCOPE_OF: dict[str, str] = {
     "marigram.v1.QueryService/Query": scopes.QUERY_READ,
     "marigram.v1.QueryService/StreamQuery": scopes.QUERY_READ,
     "marigram.v1.AdminService/CreateNamespace": scopes.ADMIN_SERVER,
+    "marigram.v1.AdminService/SetNamespaceQuota": scopes.ADMIN_SERVER,
     "marigram.v1.AdminService/ListNamespaces": scopes.ADMIN_SERVER,
     "marigram.v1.AdminService/CreateApiKey": scopes.ADMIN_KEYS,
     "marigram.v1.AdminService/ListApiKeys": scopes.ADMIN_KEYS,

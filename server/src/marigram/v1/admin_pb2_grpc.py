@@ -45,6 +45,11 @@ class AdminServiceStub:
                 request_serializer=marigram_dot_v1_dot_admin__pb2.ListNamespacesRequest.SerializeToString,
                 response_deserializer=marigram_dot_v1_dot_admin__pb2.ListNamespacesResponse.FromString,
                 _registered_method=True)
+        self.SetNamespaceQuota = channel.unary_unary(
+                '/marigram.v1.AdminService/SetNamespaceQuota',
+                request_serializer=marigram_dot_v1_dot_admin__pb2.SetNamespaceQuotaRequest.SerializeToString,
+                response_deserializer=marigram_dot_v1_dot_admin__pb2.SetNamespaceQuotaResponse.FromString,
+                _registered_method=True)
         self.CreateApiKey = channel.unary_unary(
                 '/marigram.v1.AdminService/CreateApiKey',
                 request_serializer=marigram_dot_v1_dot_admin__pb2.CreateApiKeyRequest.SerializeToString,
@@ -95,6 +100,14 @@ class AdminServiceServicer:
 
     def ListNamespaces(self, request, context):
         """Lists namespaces in ascending order of name. Scope admin:server.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetNamespaceQuota(self, request, context):
+        """Sets what a namespace may store, and answers with what it does. One that stores as much already keeps what it has and takes no
+        more rows (NAMESPACE_QUOTA). Scope admin:server.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -169,6 +182,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListNamespaces,
                     request_deserializer=marigram_dot_v1_dot_admin__pb2.ListNamespacesRequest.FromString,
                     response_serializer=marigram_dot_v1_dot_admin__pb2.ListNamespacesResponse.SerializeToString,
+            ),
+            'SetNamespaceQuota': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetNamespaceQuota,
+                    request_deserializer=marigram_dot_v1_dot_admin__pb2.SetNamespaceQuotaRequest.FromString,
+                    response_serializer=marigram_dot_v1_dot_admin__pb2.SetNamespaceQuotaResponse.SerializeToString,
             ),
             'CreateApiKey': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateApiKey,
@@ -261,6 +279,33 @@ class AdminService:
             '/marigram.v1.AdminService/ListNamespaces',
             marigram_dot_v1_dot_admin__pb2.ListNamespacesRequest.SerializeToString,
             marigram_dot_v1_dot_admin__pb2.ListNamespacesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetNamespaceQuota(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/marigram.v1.AdminService/SetNamespaceQuota',
+            marigram_dot_v1_dot_admin__pb2.SetNamespaceQuotaRequest.SerializeToString,
+            marigram_dot_v1_dot_admin__pb2.SetNamespaceQuotaResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,10 @@ class AdminServiceStub:
     """Makes a namespace. Scope admin:server."""
     ListNamespaces: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListNamespacesRequest, _admin_pb2.ListNamespacesResponse]
     """Lists namespaces in ascending order of name. Scope admin:server."""
+    SetNamespaceQuota: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SetNamespaceQuotaRequest, _admin_pb2.SetNamespaceQuotaResponse]
+    """Sets what a namespace may store, and answers with what it does. One that stores as much already keeps what it has and takes no
+    more rows (NAMESPACE_QUOTA). Scope admin:server.
+    """
     CreateApiKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CreateApiKeyRequest, _admin_pb2.CreateApiKeyResponse]
     """Makes an API key; the only time its secret is shown. Scope admin:keys; nobody can give what they do not have."""
     ListApiKeys: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListApiKeysRequest, _admin_pb2.ListApiKeysResponse]
@@ -72,6 +76,10 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Makes a namespace. Scope admin:server."""
     ListNamespaces: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListNamespacesRequest, _admin_pb2.ListNamespacesResponse]  # type: ignore[assignment]
     """Lists namespaces in ascending order of name. Scope admin:server."""
+    SetNamespaceQuota: _aio.UnaryUnaryMultiCallable[_admin_pb2.SetNamespaceQuotaRequest, _admin_pb2.SetNamespaceQuotaResponse]  # type: ignore[assignment]
+    """Sets what a namespace may store, and answers with what it does. One that stores as much already keeps what it has and takes no
+    more rows (NAMESPACE_QUOTA). Scope admin:server.
+    """
     CreateApiKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.CreateApiKeyRequest, _admin_pb2.CreateApiKeyResponse]  # type: ignore[assignment]
     """Makes an API key; the only time its secret is shown. Scope admin:keys; nobody can give what they do not have."""
     ListApiKeys: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListApiKeysRequest, _admin_pb2.ListApiKeysResponse]  # type: ignore[assignment]
@@ -116,6 +124,16 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ListNamespacesResponse, _abc.Awaitable[_admin_pb2.ListNamespacesResponse]]:
         """Lists namespaces in ascending order of name. Scope admin:server."""
+
+    @_abc_1.abstractmethod
+    def SetNamespaceQuota(
+        self,
+        request: _admin_pb2.SetNamespaceQuotaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.SetNamespaceQuotaResponse, _abc.Awaitable[_admin_pb2.SetNamespaceQuotaResponse]]:
+        """Sets what a namespace may store, and answers with what it does. One that stores as much already keeps what it has and takes no
+        more rows (NAMESPACE_QUOTA). Scope admin:server.
+        """
 
     @_abc_1.abstractmethod
     def CreateApiKey(

@@ -100,6 +100,19 @@ class Administration:
         answer = await self._calls.unary(pb.CreateNamespaceRequest(namespace=wanted), pb.CreateNamespaceResponse)
         return admin.read_namespace(answer.namespace)
 
+    async def set_namespace_quota(self, name: str, *, max_rows: int = 0, max_bytes: int = 0) -> Namespace:
+        """Set what a namespace may store, rows and bytes in the log and in parts; 0 is any number. Writes to one that
+        stores as much are refused with NAMESPACE_QUOTA. Scope admin:server.
+
+        >>> (await client.set_namespace_quota("default", max_rows=1_000_000)).max_rows
+        1000000
+
+        Raises:
+            NotFound: there is no such namespace.
+        """
+        request = pb.SetNamespaceQuotaRequest(name=f"namespaces/{name}", max_rows=max_rows, max_bytes=max_bytes)
+        return admin.read_namespace((await self._calls.unary(request, pb.SetNamespaceQuotaResponse)).namespace)
+
     async def list_namespaces(self, page_size: int = 100) -> AsyncIterator[Namespace]:
         """Namespaces in ascending order of name. Scope admin:server.
 

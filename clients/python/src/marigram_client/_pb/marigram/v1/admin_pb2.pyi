@@ -68,12 +68,24 @@ class Namespace(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     FORBID_STREAM_CREATION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    MAX_ROWS_FIELD_NUMBER: _builtins.int
+    MAX_BYTES_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`namespaces/{id}`; id matches [a-z][a-z0-9-]{0,62}."""
     description: _builtins.str
     """For people; at most 1,024 bytes."""
     forbid_stream_creation: _builtins.bool
     """With true, writes never make streams: they must be created."""
+    max_rows: _builtins.int
+    """Output only. Rows that its streams may hold; 0: any number."""
+    max_bytes: _builtins.int
+    """Output only. Bytes that these may take in the log and in parts; 0: any number."""
+    rows: _builtins.int
+    """Output only. Rows that its streams hold."""
+    bytes: _builtins.int
+    """Output only. Bytes of these in the log and in parts."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When it was made."""
@@ -85,10 +97,14 @@ class Namespace(_message.Message):
         description: _builtins.str = ...,
         forbid_stream_creation: _builtins.bool = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        max_rows: _builtins.int = ...,
+        max_bytes: _builtins.int = ...,
+        rows: _builtins.int = ...,
+        bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "description", b"description", "forbid_stream_creation", b"forbid_stream_creation", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "create_time", b"create_time", "description", b"description", "forbid_stream_creation", b"forbid_stream_creation", "max_bytes", b"max_bytes", "max_rows", b"max_rows", "name", b"name", "rows", b"rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -141,6 +157,60 @@ class CreateNamespaceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreateNamespaceResponse: _TypeAlias = CreateNamespaceResponse  # noqa: Y015
+
+@_typing.final
+class SetNamespaceQuotaRequest(_message.Message):
+    """Says what a namespace may store."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    MAX_ROWS_FIELD_NUMBER: _builtins.int
+    MAX_BYTES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`namespaces/{id}`."""
+    max_rows: _builtins.int
+    """Rows that its streams may hold; 0: any number. It is looked at before a batch is taken, so that the last one may pass it."""
+    max_bytes: _builtins.int
+    """Bytes that these may take in the log and in parts; 0: any number."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        max_rows: _builtins.int = ...,
+        max_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_bytes", b"max_bytes", "max_rows", b"max_rows", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetNamespaceQuotaRequest: _TypeAlias = SetNamespaceQuotaRequest  # noqa: Y015
+
+@_typing.final
+class SetNamespaceQuotaResponse(_message.Message):
+    """The namespace with its quota."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def namespace(self) -> Global___Namespace:
+        """The namespace."""
+
+    def __init__(
+        self,
+        *,
+        namespace: Global___Namespace | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["namespace", b"namespace"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["namespace", b"namespace"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetNamespaceQuotaResponse: _TypeAlias = SetNamespaceQuotaResponse  # noqa: Y015
 
 @_typing.final
 class ListNamespacesRequest(_message.Message):
