@@ -28,6 +28,7 @@ NORMAL_SCREEN = "\x1b[?1049l"
 SHELL = """
 import fcntl, signal, subprocess, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever the tests run under, nohup say
 job = subprocess.Popen(sys.argv[1:])
 signal.signal(signal.SIGHUP, lambda *_: job.send_signal(signal.SIGHUP))
 sys.exit(job.wait() % 256)

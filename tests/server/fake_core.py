@@ -88,6 +88,9 @@ class FakeCore:
 
     def set_stream_creation(self, namespace: int, allowed: bool) -> None: ...
 
+    def quota(self, namespace: int) -> tuple[int, int, int, int]:
+        return 0, 0, 0, 0
+
     def stream_creation(self, namespace: int) -> bool:
         return True
 
