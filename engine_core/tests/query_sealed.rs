@@ -532,7 +532,12 @@ fn question(random: &mut Random, ends: bool) -> Question {
         &["zone", "entity"],
         &["entity", "b"],
     ];
-    let keys = if ends { &["entity"][..] } else { random.pick(&groupings) };
+    let by_entity: [&[&str]; 3] = [&["entity"], &["host"], &["zone"]];
+    let keys = if ends {
+        random.pick(&by_entity)
+    } else {
+        random.pick(&groupings)
+    };
     query.group_by = by(keys);
     let width = random.pick(&[
         None,

@@ -29,10 +29,7 @@ impl Newest {
     /// Kept where every state is a last.
     pub(super) fn new(plan: &Plan) -> Self {
         let is_last = plan.slots.iter().all(|slot| slot.keep == Keep::Last);
-        let entities = plan
-            .keys
-            .first()
-            .and_then(|key| plan.columns[key.column].strings.as_ref());
+        let entities = plan.timed.and_then(|(_, entity)| plan.columns[entity].strings.as_ref());
         let known = entities.map_or(0, |strings| strings.known());
         let kept = if plan.reads_ends && is_last && known <= MAX_NEWEST {
             known

@@ -83,7 +83,7 @@ pub struct Plan {
     pub timed: Option<(usize, usize)>,
     /// Whether sums and extremes are taken from the rows, not from what is kept beside them.
     pub no_footers: bool,
-    /// Whether of parts only the ends of each entity's rows are read: first and last by entity, of every row in the range.
+    /// Whether of parts only the ends of each entity's rows are read: first and last by entity or a label, of every row in the range.
     pub reads_ends: bool,
 }
 
@@ -139,7 +139,7 @@ impl Plan {
         };
         let reads_ends = condition.is_none()
             && windows.is_none()
-            && matches!(&keys[..], [key] if is_entity(&columns[key.column]))
+            && matches!(&keys[..], [key] if columns[key.column].stored == ENTITY)
             && slots.iter().all(|slot| slot.keep.is_timed());
         let lanes = scan.lanes(LANE_ROWS.max(likely_groups.saturating_mul(4)).min(LANE_ROWS * 16));
         Ok(Self {
@@ -164,11 +164,6 @@ impl Plan {
     pub fn slot_type(&self, slot: &Slot) -> Type {
         slot.column.map_or(Type::I64, |column| self.columns[column].data_type)
     }
-}
-
-fn is_entity(column: &Column) -> bool {
-    let is_label = column.strings.as_ref().is_some_and(|strings| strings.is_label());
-    column.stored == ENTITY && !is_label
 }
 
 fn plan_keys(columns: &mut Columns<'_>, names: &[String]) -> Result<(Vec<PlannedKey>, bool)> {
