@@ -36,17 +36,9 @@ def spec(what: What, data: Name, stream: str) -> queries_pb2.QuerySpec:
 
 
 def request(what: What, data: Name, stream: str, asked: Question | None = None, *, footers: bool = True) -> bytes:
-    """A question, encoded. Without ``footers`` nothing is answered from what parts hold beside their rows, where the
-    contract can say so (``can_leave_footers``)."""
+    """A question, encoded. Without ``footers`` nothing is answered from what parts hold beside their rows."""
     if asked is not None:
         return messages.question(asked, stream)
     said = spec(what, data, stream)
-    if not footers and can_leave_footers():
-        said.hints.no_footers = True  # type: ignore[attr-defined, unused-ignore]
+    said.hints.no_footers = not footers
     return messages.query(said)
-
-
-def can_leave_footers() -> bool:
-    """True if the contract has a way to ask for an answer without footers."""
-    hints = queries_pb2.QuerySpec.DESCRIPTOR.fields_by_name.get("hints")
-    return bool(hints and hints.message_type and "no_footers" in hints.message_type.fields_by_name)

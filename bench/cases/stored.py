@@ -100,7 +100,7 @@ class Ours:
 
     Args:
         count: how often a round asks, or how many hours it asks for.
-        footers: whether what parts hold beside their rows may be used, if the contract can say so.
+        footers: whether what parts hold beside their rows may be used.
         sealed: all rows are in parts; else none is, and none will be.
         cold: each round has a server of its own, whose files are not in the system's cache when it is asked.
     """
@@ -109,7 +109,6 @@ class Ours:
         self, data: DataSet, what: What, count: int, *, footers: bool = True, sealed: bool = True, cold: bool = False
     ) -> None:
         self._what = what
-        self._note = "" if footers or specs.can_leave_footers() else "the contract cannot switch footers off yet"
         asked = hours(count, data.rows) if what == "hour" else [None] * count
         self._requests, self._warming = (
             [specs.request(what, data.name, stream, one, footers=footers) for one in some]
@@ -134,7 +133,7 @@ class Ours:
 
     def _asked(self, also: Mapping[str, float]) -> Measurement:
         run, answers = driver.ask_each(self._server.address, self._server.metadata, self._requests)
-        return Measurement(run.p50_ms, our_rows(self._what, answers), {"p99_ms": run.p99_ms, **also}, note=self._note)
+        return Measurement(run.p50_ms, our_rows(self._what, answers), {"p99_ms": run.p99_ms, **also})
 
     def close(self) -> None:
         """Ends the server; its directory may be wanted by the next case."""
