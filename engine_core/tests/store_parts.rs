@@ -565,6 +565,38 @@ fn retention_drops_whole_parts_counts_them_and_gives_their_room_back() {
 }
 
 #[test]
+fn retention_goes_on_where_there_is_no_room_to_merge() {
+    let bed = Bed::new();
+    let day = 86_400 * SECOND_NS;
+    let (crowded, old) = (bed.stream("crowded"), bed.stream("old"));
+    for _ in 0..4 {
+        bed.write(&crowded, &[NOW - 3, NOW - 2]);
+        bed.store.seal(&crowded).unwrap();
+    }
+    bed.write(&old, &[NOW - 9_000 * day]);
+    bed.store.seal(&old).unwrap();
+    old.change_schema(|schema| {
+        schema.settings.keep_for_ns = Some(day);
+        Ok(())
+    })
+    .unwrap();
+    bed.write(&old, &[NOW]);
+    bed.store.close().unwrap();
+    let mut full = options(&bed.clock);
+    (full.seals, full.min_free_bytes) = (true, u64::MAX);
+    let store = Store::open(bed.path(), full).unwrap();
+    let stream = |name| store.stream(bed.ns, name).unwrap();
+    let mut looks = 0;
+    while stream("old").rows() > 1 {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        looks += 1;
+        assert!(looks < 300, "what is too old is still there");
+    }
+    assert_eq!(stream("crowded").parts().len(), 4);
+    store.verify().unwrap();
+}
+
+#[test]
 fn full_tails_are_sealed_in_the_background() {
     let bed = Bed::with(|options| {
         options.seals = true;

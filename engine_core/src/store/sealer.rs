@@ -165,17 +165,18 @@ struct Upkeep {
 }
 
 impl Upkeep {
+    /// Retention first, of all streams: it makes the room that merging may lack.
     fn look(&mut self, shared: &Arc<Shared>) -> Result<()> {
-        let streams: Vec<Arc<Stream>> = shared.catalog().all_streams().cloned().collect();
+        let mut streams: Vec<Arc<Stream>> = shared.catalog().all_streams().cloned().collect();
+        streams.retain(|stream| stream.is_durable() && !stream.is_deleted());
         let now = shared.options.clock.now();
-        let is_time = now.saturating_sub(self.last_retention_ns) >= RETENTION_EVERY_NS;
-        for stream in streams
-            .iter()
-            .filter(|stream| stream.is_durable() && !stream.is_deleted())
-        {
-            if is_time {
+        if now.saturating_sub(self.last_retention_ns) >= RETENTION_EVERY_NS {
+            for stream in &streams {
                 retention::apply(shared, stream, false)?;
             }
+            self.last_retention_ns = now;
+        }
+        for stream in &streams {
             while let Some(parts) = merge::due(&stream.parts(), &self.unreadable) {
                 match merge::merge(shared, stream, &parts) {
                     Err(error) if error.kind() == Kind::Corrupt => {
@@ -185,9 +186,6 @@ impl Upkeep {
                     other => other?,
                 }
             }
-        }
-        if is_time {
-            self.last_retention_ns = now;
         }
         Ok(())
     }
