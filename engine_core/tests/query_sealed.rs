@@ -182,7 +182,28 @@ struct Sealed {
 }
 
 impl Sealed {
+    /// A day, two hours of another, late rows of the first, and what stays in the tail.
     fn new() -> Self {
+        let hours = [
+            (-50, 20_000, true),
+            (-20, 9_000, false),
+            (-19, 30_000, true),
+            (-50, 5_000, true),
+            (-19, 3_000, true),
+        ];
+        let sealed = Self::of(&hours, &[0, 1, 2, 3]);
+        assert!(sealed.stream.parts().len() >= 4);
+        sealed
+    }
+
+    /// Hour after hour, so that there are nodes of several widths, and what stays in the tail.
+    fn of_many_hours() -> Self {
+        let hours: Vec<(i64, usize, bool)> = (-50..-42).map(|hour| (hour, 14_000, hour != -45)).collect();
+        Self::of(&[&hours[..], &[(-42, 3_000, true)]].concat(), &[7])
+    }
+
+    /// Rows of these hours, sealed behind some of them: the hour, its rows, and whether they are tame.
+    fn of(hours: &[(i64, usize, bool)], sealed_behind: &[usize]) -> Self {
         let bed = Bed::with(|options| options.seals = false);
         let stream = bed.store.stream_or_new(bed.ns, "rows", StreamKind::Metric).unwrap();
         let add = |schema: &mut marigram_core::column::Schema| {
@@ -193,15 +214,7 @@ impl Sealed {
         let all: Vec<String> = (0..SERIES).map(text_of).collect();
         stream.intern_series(all.iter().map(String::as_str));
         let (mut random, mut kept) = (Random(17), Vec::new());
-        // A day, two hours of another, late rows of the first, and what stays in the tail.
-        let hours = [
-            (-50, 20_000, true),
-            (-20, 9_000, false),
-            (-19, 30_000, true),
-            (-50, 5_000, true),
-            (-19, 3_000, true),
-        ];
-        for (at, (hour, n, tame)) in hours.into_iter().enumerate() {
+        for (at, &(hour, n, tame)) in hours.iter().enumerate() {
             let rows = rows(&mut random, n, NOW + hour * HOUR, tame);
             for some in rows.chunks(7_000) {
                 let item = CommitItem {
@@ -218,11 +231,11 @@ impl Sealed {
                 commit(&bed.store, item).unwrap();
             }
             kept.extend(rows);
-            if at + 1 < hours.len() {
+            if sealed_behind.contains(&at) {
                 bed.store.seal(&stream).unwrap();
             }
         }
-        assert!(stream.parts().len() >= 4 && stream.tail_size().0 == 3_000);
+        assert_eq!(stream.tail_size().0, 3_000);
         Self {
             _bed: bed,
             stream,
@@ -429,7 +442,8 @@ struct Question {
 }
 
 impl Question {
-    fn check(&self, sealed: &Sealed, pool: Option<Arc<Pool>>) {
+    /// Compares, and says from what the answer was made.
+    fn check(&self, sealed: &Sealed, pool: Option<Arc<Pool>>) -> v1::Tier {
         let query = &self.query;
         let in_range: Vec<&Row> = sealed
             .rows
@@ -484,6 +498,7 @@ impl Question {
             query.measures.iter().map(nans).sum::<u64>(),
             "{query:?}"
         );
+        provenance.tier()
     }
 }
 
@@ -504,21 +519,33 @@ fn measures_of(column: &str) -> Vec<v1::MeasureKind> {
     }
 }
 
+/// What a question is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum About {
+    Anything,
+    /// First and last by entity.
+    Ends,
+    /// What aggregates tell.
+    Nodes,
+}
+
 /// A question of everything that shortcuts look at.
-fn question(random: &mut Random, ends: bool) -> Question {
+fn question(random: &mut Random, about: About) -> Question {
+    let ends = about == About::Ends;
     let columns = ["f", "wild", "i", "far", "b", "time", "zone"];
     let mut measures = Vec::new();
     for _ in 0..=random.below(5) {
-        let column = if ends {
-            random.pick(&columns)
-        } else {
-            random.pick(&["", "f", "wild", "i", "far", "b", "time", "zone", "entity"])
+        let column = match about {
+            About::Ends => random.pick(&columns),
+            About::Nodes => random.pick(&["", "f", "i", "far", "b"]),
+            About::Anything => random.pick(&["", "f", "wild", "i", "far", "b", "time", "zone", "entity"]),
         };
-        let kinds = if ends {
-            vec![Last, Last, First]
-        } else {
-            measures_of(column)
-        };
+        let mut kinds = measures_of(column);
+        if ends {
+            kinds = vec![Last, Last, First];
+        } else if about == About::Nodes {
+            kinds.retain(|kind| ![First, Last].contains(kind));
+        }
         measures.push(measure(random.pick(&kinds), column));
     }
     let mut query = spec(named(measures));
@@ -545,6 +572,7 @@ fn question(random: &mut Random, ends: bool) -> Question {
         Some(60 * SECOND_NS),
         Some(HOUR),
         Some(24 * HOUR),
+        Some(18 * HOUR),
         Some(SECOND_NS),
     ]);
     let width = width.filter(|_| !ends);
@@ -587,8 +615,29 @@ fn sealed_rows_answer_as_rows_looked_at_one_by_one() {
     let pool = Arc::new(Pool::new(2));
     let mut random = Random(23);
     for round in 0..400 {
-        question(&mut random, round % 4 == 3).check(&sealed, (round % 2 == 0).then(|| Arc::clone(&pool)));
+        let about = if round % 4 == 3 { About::Ends } else { About::Anything };
+        question(&mut random, about).check(&sealed, (round % 2 == 0).then(|| Arc::clone(&pool)));
     }
+}
+
+#[test]
+fn aggregates_answer_as_rows_looked_at_one_by_one() {
+    let sealed = Sealed::of_many_hours();
+    let pool = Arc::new(Pool::new(2));
+    let (mut random, mut by_aggregates) = (Random(29), 0);
+    for round in 0..200 {
+        let about = match round % 8 {
+            6 => About::Anything,
+            7 => About::Ends,
+            _ => About::Nodes,
+        };
+        let question = question(&mut random, about);
+        let tier = question.check(&sealed, (round % 2 == 0).then(|| Arc::clone(&pool)));
+        let may = question.query.hints.is_none_or(|hints| !hints.no_footers);
+        assert!(tier == v1::Tier::Raw || tier == v1::Tier::Preaggregate && may);
+        by_aggregates += u32::from(tier == v1::Tier::Preaggregate);
+    }
+    assert!(by_aggregates > 20, "{by_aggregates} of 200 by aggregates");
 }
 
 /// One value, its series and its hour.

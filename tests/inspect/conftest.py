@@ -20,6 +20,12 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Written:
     return making.sealed(tmp_path_factory.mktemp("sealed"))
 
 
+@pytest.fixture(scope="session")
+def regular(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """Rows in one part, with aggregates."""
+    return making.regular(tmp_path_factory.mktemp("regular"))
+
+
 @pytest.fixture(params=["log_alone", "sealed"])
 def written(request: pytest.FixtureRequest) -> Written:
     """Either."""

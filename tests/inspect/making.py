@@ -108,6 +108,15 @@ def sealed(folder: Path) -> Written:
     return Written(_copy(folder), {"all": with_series(pa.concat_tables(tables, promote_options="default"))}, answers)
 
 
+def regular(folder: Path) -> Written:
+    """A stream whose rows lie in one part, with rows enough of each series for aggregates."""
+    table = metrics(20, 6_000)
+    with serving(folder / "data") as served, Client(served.address, key=served.key) as client:
+        write_metrics(client, "all", table)
+        client.seal("all")
+    return Written(_copy(folder), {"all": with_series(table)})
+
+
 def _copy(folder: Path) -> Path:
     copy = folder / "copy"
     shutil.copytree(folder / "data", copy, ignore=shutil.ignore_patterns("reserve"))

@@ -274,13 +274,18 @@ pub(super) fn build(plan: &Plan, merged: &Merged, limit: Option<u64>, max_bytes:
         .filter_map(|measure| plan.slots[measure.slot].column)
         .map(|column| merged.counts.nans[column])
         .sum();
+    let tier = if merged.counts.nodes > 0 {
+        v1::Tier::Preaggregate
+    } else {
+        v1::Tier::Raw
+    };
     Ok(Answer {
         batch,
         provenance: v1::Provenance {
             commit: facts.commit,
             watermark_ns: facts.watermark_ns,
             definition_version: facts.schema_version,
-            tier: v1::Tier::Raw as i32,
+            tier: tier as i32,
             rows_scanned: facts.rows_scanned,
             rows_matched: merged.counts.matched,
             nan_skipped,

@@ -1,6 +1,8 @@
-//! First and last by entity over parts: of each entity's rows, which are ordered by time, only the blocks at their ends are read.
+//! First and last by entity over parts: of each entity's rows, which are ordered by time, what is kept of their ends is taken, or else
+//! only the blocks at their ends are read.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::lane::Lane;
@@ -14,7 +16,7 @@ use crate::group::Grouper;
 use crate::scan::Type;
 use crate::scan::block::Values;
 use crate::scan::control::Pace;
-use crate::store::{ColumnRows, Part, Rows};
+use crate::store::{ColumnRows, Ends, Part, Rows, Runs, TimeEnds};
 use crate::time::TimeRange;
 
 /// Greatest number of entities whose newest times are kept.
@@ -61,7 +63,32 @@ impl Newest {
 struct EntityRows {
     code: u32,
     rows: Range<u32>,
+    /// Its place among the entities of the part, if what is kept of their ends tells everything: these are all of its rows.
+    whole: Option<usize>,
     group: u32,
+}
+
+/// What a part keeps of the ends of its entities' rows.
+struct KeptEnds {
+    runs: Arc<Runs>,
+    times: Arc<TimeEnds>,
+    slots: Vec<KeptSlot>,
+}
+
+/// What is kept for a state.
+enum KeptSlot {
+    /// Its column is null throughout.
+    Nothing,
+    /// It is of time itself.
+    Times,
+    Column(Arc<Ends>),
+}
+
+impl KeptEnds {
+    /// Whether all rows of the entity at a place lie in the range.
+    fn is_inside(&self, at: usize, range: TimeRange) -> bool {
+        range.covers(self.times.first[at], self.times.last[at])
+    }
 }
 
 impl<'a> Lane<'a> {
@@ -85,28 +112,123 @@ impl<'a> Lane<'a> {
         let (least, greatest) = part.times();
         let is_inside = self.plan.scan.range.covers(least, greatest);
         let runs = part.runs()?;
+        let kept = self.kept_ends(part, &runs)?;
         let mut entities = Vec::with_capacity(BLOCK_ROWS);
-        let mut runs = runs.within(rows).peekable();
-        while let Some((code, mut rows)) = runs.next() {
-            if !is_inside {
+        let first = runs.place_of(rows.start);
+        let mut runs = (first..).zip(runs.within(rows)).peekable();
+        while let Some((at, (code, mut rows))) = runs.next() {
+            let whole = kept
+                .as_ref()
+                .filter(|kept| is_inside || kept.is_inside(at, self.plan.scan.range));
+            let whole = whole.map(|_| at);
+            if !is_inside && whole.is_none() {
                 rows = self.inside(&times, rows)?;
             }
             if !rows.is_empty() {
                 pace.count(u64::from(rows.end - rows.start));
                 self.counts.matched += u64::from(rows.end - rows.start);
-                entities.push(EntityRows { code, rows, group: 0 });
+                let greatest = whole
+                    .zip(kept.as_ref())
+                    .map_or(greatest, |(at, kept)| kept.times.last[at]);
+                // Whoever found what is newer has made its group.
+                if !self.newest.is_after(code, greatest) {
+                    entities.push(EntityRows {
+                        code,
+                        rows,
+                        whole,
+                        group: 0,
+                    });
+                }
             }
             if entities.len() == BLOCK_ROWS || runs.peek().is_none() {
                 self.group_entities(&mut entities, groups, most)?;
-                for entity in entities.drain(..) {
+                if let Some(kept) = &kept {
                     pace.step()?;
-                    if !self.newest.is_after(entity.code, greatest) {
-                        self.take_ends(&entity)?;
-                    }
+                    self.take_kept(&times, kept, &entities)?;
+                }
+                for entity in entities.drain(..).filter(|entity| entity.whole.is_none()) {
+                    pace.step()?;
+                    self.take_ends(&entity)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// What the part keeps of the ends of its entities' rows; none: not all that states take.
+    fn kept_ends(&self, part: &Part, runs: &Arc<Runs>) -> Result<Option<KeptEnds>> {
+        let Some(times) = part.time_ends()?.filter(|_| !self.plan.no_footers) else {
+            return Ok(None);
+        };
+        let mut slots = Vec::with_capacity(self.plan.slots.len());
+        for slot in &self.plan.slots {
+            let column = slot.column.map(|column| (column, self.plan.columns[column].stored));
+            let Some((found, _)) = column.and_then(|(column, _)| self.reader.place(column)) else {
+                slots.push(KeptSlot::Nothing);
+                continue;
+            };
+            slots.push(match (column, found.ends()?) {
+                (Some((_, TIME)), _) => KeptSlot::Times,
+                (_, Some(ends)) => KeptSlot::Column(ends),
+                (_, None) => return Ok(None),
+            });
+        }
+        Ok(Some(KeptEnds {
+            runs: Arc::clone(runs),
+            times,
+            slots,
+        }))
+    }
+
+    /// Takes what is kept of the ends of entities' rows, if they are among these: other lanes have the others.
+    fn take_kept(&mut self, times: &ColumnRows<'_>, kept: &KeptEnds, entities: &[EntityRows]) -> Result<()> {
+        let mut earliest = [Some(i64::MAX); BLOCK_ROWS];
+        for (slot, found) in kept.slots.iter().enumerate() {
+            let is_last = self.plan.slots[slot].keep == Keep::Last;
+            for (entity, earliest) in entities.iter().zip(&mut earliest) {
+                let Some(at) = entity.whole else { continue };
+                let run = kept.runs.rows_at(at);
+                let (is_here, time) = if is_last {
+                    (entity.rows.end == run.end, kept.times.last[at])
+                } else {
+                    (entity.rows.start == run.start, kept.times.first[at])
+                };
+                let (off, value) = match found {
+                    KeptSlot::Nothing => (u32::MAX, 0),
+                    KeptSlot::Times => (0, time as u64),
+                    KeptSlot::Column(ends) if is_last => (ends.behind[at], ends.last[at]),
+                    KeptSlot::Column(ends) => (ends.before[at], ends.first[at]),
+                };
+                if !is_here || off >= run.end - run.start {
+                    *earliest = None;
+                    continue;
+                }
+                let time = match off {
+                    0 => time,
+                    _ if is_last => self.time_of(times, run.end - 1 - off)?,
+                    _ => self.time_of(times, run.start + off)?,
+                };
+                *earliest = earliest.map(|earliest| earliest.min(time));
+                let value = Timed {
+                    time,
+                    entity: entity.code,
+                    value,
+                };
+                self.states[slot].insert_timed(entity.group as usize, value)?;
+            }
+        }
+        for (entity, earliest) in entities.iter().zip(earliest) {
+            if let (Some(_), Some(earliest)) = (entity.whole, earliest) {
+                self.newest.raise(entity.code, earliest);
+            }
+        }
+        Ok(())
+    }
+
+    fn time_of(&mut self, times: &ColumnRows<'_>, row: u32) -> Result<i64> {
+        let (block, rows) = local_rows(row..row + 1);
+        self.read_times(times, block)?;
+        Ok(self.times[rows.start])
     }
 
     /// Counts NaN among the rows of the blocks that lie in the range.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::nodes::Chosen;
 use super::plan::{Plan, PlannedKey};
 use crate::aggregate::{GroupRun, Groups};
 use crate::column::packed::Physical;
@@ -262,6 +263,45 @@ impl<'a> Keying<'a> {
             run.group = group;
         }
         Ok(())
+    }
+
+    /// Groups of whole nodes, at most [`BLOCK_ROWS`]; every key is of the entity.
+    pub(super) fn assign_nodes(
+        &mut self,
+        reader: &Reader<'_>,
+        nodes: &[Chosen],
+        groups: &mut Grouper,
+        most: u64,
+    ) -> Result<()> {
+        let n = nodes.len();
+        if self.parts.is_empty() {
+            self.groups[..n].fill(groups.single());
+            return Ok(());
+        }
+        let windows = usize::from(self.plan.windows.is_some());
+        if windows > 0 {
+            for (part, node) in self.parts[0].iter_mut().zip(nodes) {
+                *part = node.window;
+            }
+        }
+        for (key, part) in self.plan.keys.iter().zip(&mut self.parts[windows..]) {
+            for (code, node) in self.offsets.iter_mut().zip(nodes) {
+                *code = node.code;
+            }
+            if let Some(strings) = &reader.column(key.column).strings {
+                strings.translate(&mut self.offsets[..n])?;
+            }
+            for (part, &code) in part.iter_mut().zip(&self.offsets[..n]) {
+                *part = code.into();
+            }
+        }
+        let parts: Vec<&[u64]> = self.parts.iter().map(|part| &part[..]).collect();
+        groups.assign(&parts, &mut self.groups[..n], most)
+    }
+
+    /// Groups of the nodes that were assigned last.
+    pub(super) fn node_groups(&self, n: usize) -> &[u32] {
+        &self.groups[..n]
     }
 
     /// Groups of all the rows.

@@ -25,6 +25,18 @@ pub(crate) struct Counts {
     pub(crate) matched: u64,
     /// NaN among them, by column.
     pub(crate) nans: Vec<u64>,
+    /// Nodes that were taken in place of their rows.
+    pub(crate) nodes: u64,
+}
+
+impl Counts {
+    /// Nothing, of so many columns.
+    pub(super) fn new(columns: usize) -> Self {
+        Self {
+            nans: vec![0; columns],
+            ..Self::default()
+        }
+    }
 }
 
 /// States of no groups.
@@ -53,7 +65,7 @@ pub(super) struct Lane<'a> {
     pub(super) counts: Counts,
     /// Groups that states have room for.
     room: usize,
-    keying: Keying<'a>,
+    pub(super) keying: Keying<'a>,
     kept: Box<[u16; BLOCK_ROWS]>,
     present: Box<[u16; BLOCK_ROWS]>,
     pub(super) times: Box<[i64; BLOCK_ROWS]>,
@@ -65,7 +77,7 @@ pub(super) struct Lane<'a> {
     nothing: Values,
     told: Vec<Told>,
     /// Columns of states, each with its slots.
-    by_column: Vec<(Option<usize>, Vec<usize>)>,
+    pub(super) by_column: Vec<(Option<usize>, Vec<usize>)>,
 }
 
 impl<'a> Lane<'a> {
@@ -82,10 +94,7 @@ impl<'a> Lane<'a> {
             newest,
             reader: Reader::new(&plan.columns),
             states: new_states(plan)?,
-            counts: Counts {
-                matched: 0,
-                nans: vec![0; plan.columns.len()],
-            },
+            counts: Counts::new(plan.columns.len()),
             room: 0,
             keying: Keying::new(plan),
             kept: Box::new([0; BLOCK_ROWS]),
@@ -116,6 +125,9 @@ impl<'a> Lane<'a> {
                 Rows::Part(part, _) if self.plan.reads_ends => {
                     self.run_ends(&mut pace, source, part, blocks, groups, most)
                 }
+                Rows::Part(part, _) if self.plan.reads_nodes => {
+                    self.run_nodes(&mut pace, source, part, blocks, groups, most)
+                }
                 _ => self.run_blocks(&mut pace, source, blocks, groups, most),
             };
             done.map_err(|error| source.explain(error))?;
@@ -132,7 +144,7 @@ impl<'a> Lane<'a> {
         }
     }
 
-    fn run_blocks(
+    pub(super) fn run_blocks(
         &mut self,
         pace: &mut Pace<'_>,
         source: &'a Rows,
@@ -140,70 +152,122 @@ impl<'a> Lane<'a> {
         groups: &mut Grouper,
         most: u64,
     ) -> Result<()> {
-        self.reader.turn_to(source)?;
-        self.keying.turn_to(source)?;
-        let times = source
-            .column(TIME)?
-            .ok_or_else(|| Error::internal("rows without times"))?;
+        let times = self.turn_to(source)?;
         for block in blocks {
-            pace.step()?;
-            self.reader.turn_to_block(block);
-            self.times_of = None;
-            let bounds = times.time_bounds(block);
-            let choice = self.choose(pace, &times, block, bounds)?;
-            let n = match choice {
-                Choice::Nothing => continue,
-                Choice::Whole => self.reader.rows(),
-                Choice::Kept(n) => n,
-            };
-            self.counts.matched += n as u64;
-            let bounds = clipped(bounds, self.plan.scan.range);
-            if let Some(group) = self.keying.one(&self.reader, bounds, groups, most)? {
-                self.grow(groups.len());
-                self.accumulate(choice, n, Grouping::One(group))?;
-            } else {
-                let grouping = self.assign(&times, block, bounds, choice, groups, most)?;
-                self.grow(groups.len());
-                self.accumulate(choice, n, grouping)?;
-            }
+            self.take_block(pace, &times, block, None, groups, most)?;
         }
         Ok(())
     }
 
-    /// Which rows of the block are taken.
+    /// Takes rows that lie apart and in order.
+    pub(super) fn run_rows(
+        &mut self,
+        pace: &mut Pace<'_>,
+        source: &'a Rows,
+        rows: &[Range<u32>],
+        groups: &mut Grouper,
+        most: u64,
+    ) -> Result<()> {
+        let times = self.turn_to(source)?;
+        let mut waiting: Option<(usize, Mask)> = None;
+        for rows in rows {
+            let (mut next, end) = (rows.start as usize, rows.end as usize);
+            while next < end {
+                let (block, first) = (next / BLOCK_ROWS, next % BLOCK_ROWS);
+                let until = end.min((block + 1) * BLOCK_ROWS);
+                let mask = Mask::first(first + until - next).and_not(&Mask::first(first));
+                waiting = match waiting {
+                    Some((other, rows)) if other == block => Some((block, rows.or(&mask))),
+                    Some((other, rows)) => {
+                        self.take_block(pace, &times, other, Some(&rows), groups, most)?;
+                        Some((block, mask))
+                    }
+                    None => Some((block, mask)),
+                };
+                next = until;
+            }
+        }
+        if let Some((block, rows)) = waiting {
+            self.take_block(pace, &times, block, Some(&rows), groups, most)?;
+        }
+        Ok(())
+    }
+
+    /// Turns to other rows; their times.
+    fn turn_to(&mut self, source: &'a Rows) -> Result<ColumnRows<'a>> {
+        self.reader.turn_to(source)?;
+        self.keying.turn_to(source)?;
+        let times = source.column(TIME)?;
+        times.ok_or_else(|| Error::internal("rows without times"))
+    }
+
+    /// Takes a block, or of it only some rows.
+    fn take_block(
+        &mut self,
+        pace: &mut Pace<'_>,
+        times: &ColumnRows<'_>,
+        block: usize,
+        only: Option<&Mask>,
+        groups: &mut Grouper,
+        most: u64,
+    ) -> Result<()> {
+        pace.step()?;
+        self.reader.turn_to_block(block);
+        self.times_of = None;
+        let bounds = times.time_bounds(block);
+        let choice = self.choose(pace, times, block, bounds, only)?;
+        let n = match choice {
+            Choice::Nothing => return Ok(()),
+            Choice::Whole => self.reader.rows(),
+            Choice::Kept(n) => n,
+        };
+        self.counts.matched += n as u64;
+        let bounds = clipped(bounds, self.plan.scan.range);
+        let grouping = match self.keying.one(&self.reader, bounds, groups, most)? {
+            Some(group) => Grouping::One(group),
+            None => self.assign(times, block, bounds, choice, groups, most)?,
+        };
+        self.grow(groups.len());
+        self.accumulate(choice, n, grouping)
+    }
+
+    /// Which rows of the block are taken, of all or of these.
     fn choose(
         &mut self,
         pace: &mut Pace<'_>,
         times: &ColumnRows<'_>,
         block: usize,
         bounds: (i64, i64),
+        only: Option<&Mask>,
     ) -> Result<Choice> {
         let rows = self.reader.rows();
         let range = self.plan.scan.range;
-        let mut selection = None;
+        let mut selection = only.copied().filter(|only| only.count() < rows);
         if !range.covers(bounds.0, bounds.1) {
             self.read_times(times, block)?;
             let within = Mask::of(&self.times[..rows], |time| range.contains(time));
-            if within.is_empty() {
-                return Ok(Choice::Nothing);
-            }
-            pace.count(within.count() as u64);
-            selection = Some(within);
+            selection = Some(selection.map_or(within, |only| only.and(&within)));
         }
-        if let Some(condition) = &self.plan.condition {
-            let outlook = condition.outlook(&self.reader);
+        if selection.is_some_and(|selection| selection.is_empty()) {
+            return Ok(Choice::Nothing);
+        }
+        let outlook = self
+            .plan
+            .condition
+            .as_ref()
+            .map(|condition| condition.outlook(&self.reader));
+        if selection.is_none() && outlook.as_ref().is_some_and(|outlook| !outlook.may_hold) {
+            return Ok(Choice::Nothing);
+        }
+        pace.count(selection.map_or(rows, |selection| selection.count()) as u64);
+        if let (Some(condition), Some(outlook)) = (&self.plan.condition, outlook) {
             if !outlook.may_hold {
                 return Ok(Choice::Nothing);
             }
-            if selection.is_none() {
-                pace.count(rows as u64);
-            }
             if !outlook.always_holds() {
                 let (holds, _) = condition.evaluate(&mut self.reader)?;
-                selection = Some(selection.map_or(holds, |within| within.and(&holds)));
+                selection = Some(selection.map_or(holds, |selection| selection.and(&holds)));
             }
-        } else if selection.is_none() {
-            pace.count(rows as u64);
         }
         Ok(match selection.filter(|selection| selection.count() < rows) {
             None => Choice::Whole,

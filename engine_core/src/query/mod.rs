@@ -6,6 +6,7 @@ mod entities;
 mod keys;
 mod known;
 mod lane;
+mod nodes;
 pub mod plan;
 pub mod resolve;
 pub mod run;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::entities::Left;
 use super::resolve::Columns;
 use super::spec::{MeasureKind, MeasureSpec, Spec};
 use super::state::Keep;
@@ -85,6 +86,10 @@ pub struct Plan {
     pub no_footers: bool,
     /// Whether of parts only the ends of each entity's rows are read: first and last by entity or a label, of every row in the range.
     pub reads_ends: bool,
+    /// Whether of parts aggregates are read where their windows fit.
+    pub reads_nodes: bool,
+    /// Entities whose rows are taken, ascending; none: those of all. Known where aggregates are read.
+    pub entities: Option<Vec<u32>>,
 }
 
 /// Radix of a part that is false, true or null.
@@ -92,7 +97,13 @@ const BOOL_RADIX: u64 = 3;
 
 impl Plan {
     /// Plans a query over what a snapshot holds.
-    pub fn new(stream: &Arc<Stream>, schema: &Schema, spec: &Spec, scan: Scan) -> Result<Self> {
+    pub(super) fn new(
+        stream: &Arc<Stream>,
+        schema: &Schema,
+        spec: &Spec,
+        scan: Scan,
+        entities: Option<Left>,
+    ) -> Result<Self> {
         let mut columns = Columns::new(stream, schema, &scan);
         let condition = spec
             .filter
@@ -142,7 +153,9 @@ impl Plan {
             && matches!(&keys[..], [key] if columns[key.column].stored == ENTITY)
             && slots.iter().all(|slot| slot.keep.is_timed());
         let lanes = scan.lanes(LANE_ROWS.max(likely_groups.saturating_mul(4)).min(LANE_ROWS * 16));
-        Ok(Self {
+        let is_by_entity = keys.iter().all(|key| columns[key.column].stored == ENTITY);
+        let takes_whole_entities = condition.is_none() || entities.as_ref().is_some_and(|left| left.whole);
+        let mut plan = Self {
             scan,
             columns,
             condition,
@@ -157,7 +170,11 @@ impl Plan {
             timed,
             no_footers: spec.hints.no_footers,
             reads_ends,
-        })
+            reads_nodes: false,
+            entities: entities.map(|left| left.codes),
+        };
+        plan.reads_nodes = plan.can_read_nodes(is_by_entity, takes_whole_entities);
+        Ok(plan)
     }
 
     /// Type of the values of a slot's column.

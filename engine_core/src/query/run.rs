@@ -116,7 +116,8 @@ pub fn run(stream: &Arc<Stream>, spec: &Spec, context: &Context) -> Result<Answe
         .filter
         .as_ref()
         .and_then(|filter| entities(stream, &schema, filter));
-    let scan = Scan::new(&snapshot, spec.range, entities.as_deref())?;
+    let codes = entities.as_ref().map(|entities| &entities.codes[..]);
+    let scan = Scan::new(&snapshot, spec.range, codes)?;
     let control = Control::new(
         Arc::clone(&context.clock),
         context.deadline_ns,
@@ -128,7 +129,7 @@ pub fn run(stream: &Arc<Stream>, spec: &Spec, context: &Context) -> Result<Answe
     if scan.rows_inside > limits.max_rows && spec.filter.is_none() {
         return Err(control.too_many(scan.rows_inside));
     }
-    let plan = Plan::new(stream, &schema, spec, scan)?;
+    let plan = Plan::new(stream, &schema, spec, scan, entities)?;
     let work = Arc::new(Work::new(plan, control, limits.max_groups)?);
     let merged = work.finish(context.pool.as_deref())?;
     let facts = answer::Facts {
@@ -197,10 +198,7 @@ impl Work {
         let merged = Merged {
             groups: Grouper::new(plan.shape.clone()),
             states: new_states(&plan)?,
-            counts: Counts {
-                matched: 0,
-                nans: vec![0; plan.columns.len()],
-            },
+            counts: Counts::new(plan.columns.len()),
         };
         Ok(Self {
             newest: Newest::new(&plan),
@@ -266,6 +264,7 @@ impl Work {
 
     fn merge(&self, merged: &mut Merged, lane: Partial) -> Result<()> {
         merged.counts.matched += lane.counts.matched;
+        merged.counts.nodes += lane.counts.nodes;
         for (nans, more) in merged.counts.nans.iter_mut().zip(lane.counts.nans) {
             *nans += more;
         }

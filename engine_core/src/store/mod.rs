@@ -54,7 +54,7 @@ pub use documents::Documents;
 pub use item::{CommitItem, Committed, ItemDone};
 pub use manifest::PartHandle;
 pub use options::StoreOptions;
-pub use part::{Part, PartColumn, Runs};
+pub use part::{Ends, Level, Nodes, Part, PartColumn, Runs, TimeEnds};
 pub use quarantine::{QuarantinedBatch, QuarantinedRow};
 pub use records::Quota;
 pub use replay::VerifyReport;

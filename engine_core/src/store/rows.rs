@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::manifest::PartHandle;
-use super::part::{Part, PartColumn};
+use super::part::{Ends, Level, Nodes, Part, PartColumn};
 use super::tail::TailBatch;
 use crate::codec::text;
 use crate::column::packed::{BlockStats, Physical, TextBlock, Validity};
@@ -143,6 +143,22 @@ impl<'a> ColumnRows<'a> {
         match self {
             Self::Batch(..) => None,
             Self::Part(column) => column.known_sum(block),
+        }
+    }
+
+    /// What is known at the ends of each entity's rows; none: nothing is.
+    pub fn ends(&self) -> Result<Option<Arc<Ends>>> {
+        match self {
+            Self::Batch(..) => Ok(None),
+            Self::Part(column) => column.ends(),
+        }
+    }
+
+    /// What is known in each node of a level of its part; none: nothing is.
+    pub fn nodes(&self, number: u32, level: &Level) -> Result<Option<Arc<Nodes>>> {
+        match self {
+            Self::Batch(..) => Ok(None),
+            Self::Part(column) => column.nodes(number, level),
         }
     }
 

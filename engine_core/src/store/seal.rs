@@ -47,10 +47,14 @@ pub(super) fn seal(input: Input<'_>) -> Result<Vec<Sealed>> {
     let entities = read_codes(sources, ENTITY, rest)?;
     let mut parts: Vec<Part> = Vec::new();
     for (tile, rows) in by_tile(&times, &mut tiles, width) {
+        let bounds = rows.iter().map(|&row| times[row as usize]);
+        let bounds = bounds.fold((i64::MAX, i64::MIN), |(least, greatest), time| {
+            (least.min(time), greatest.max(time))
+        });
         let order = order(rows, &entities, &times);
         rest()?;
         let mut builder = Builder::new(describe(tile, order.len() as u64));
-        builder.runs(order.iter().map(|&row| entities[row as usize]));
+        builder.runs(order.iter().map(|&row| entities[row as usize]), bounds);
         parts.push(Part { tile, order, builder });
     }
     for part in &mut parts {

@@ -1,5 +1,6 @@
 //! A part in the making: blocks column by column, then footers, runs and root.
 
+use super::aggregates::{Aggregator, Encoded};
 use super::array;
 use super::block::{self, Valid, Values};
 use super::footer::{Entry, Footer};
@@ -14,6 +15,8 @@ use crate::column::schema::{ENTITY, TIME};
 
 /// Bytes of a blob's payload at most, unless one block has more.
 const BLOB_BYTES: usize = 512 << 10;
+/// Aggregates take at most one in so many bytes of blocks.
+const AGGREGATES_SHARE: u64 = 33;
 /// A blob with so many bytes is closed at the end of a column; with fewer the next column shares it.
 const SHARED_BYTES: usize = 64 << 10;
 
@@ -48,6 +51,9 @@ pub(in crate::store) struct Builder {
     footers: Vec<Footer>,
     codes: Vec<(ColumnId, Vec<u32>)>,
     runs: Runs,
+    aggregator: Aggregator,
+    /// By column: those that have any.
+    aggregates: Vec<(ColumnId, Encoded)>,
     scratch: Vec<u8>,
 }
 
@@ -59,12 +65,18 @@ impl Builder {
             footers: Vec::new(),
             codes: Vec::new(),
             runs: Runs::default(),
+            aggregator: Aggregator::default(),
+            aggregates: Vec::new(),
             scratch: Vec::new(),
         }
     }
 
     /// Begins a column.
     pub(in crate::store) fn column(&mut self, column: ColumnId, physical: Physical) {
+        self.end_column();
+        if column != TIME {
+            self.aggregator.column(physical);
+        }
         if self.open_blob().len() >= HEADER_BYTES + SHARED_BYTES {
             self.blobs.push(header::begin());
         }
@@ -74,7 +86,15 @@ impl Builder {
             local_codes: false,
             has_sums: matches!(physical, Physical::F64 | Physical::I64) && column != TIME,
             blocks: Vec::with_capacity(self.about.rows.div_ceil(1_024) as usize),
+            aggregates: Vec::new(),
         });
+    }
+
+    fn end_column(&mut self) {
+        let encoded = self.aggregator.end_column();
+        if let Some(footer) = self.footers.last().filter(|_| !encoded.is_empty()) {
+            self.aggregates.push((footer.column, encoded));
+        }
     }
 
     /// Says that the codes of the column that was begun last are places in this list, whose first is 0.
@@ -91,6 +111,10 @@ impl Builder {
     /// Adds a block to the column that was begun last.
     pub(in crate::store) fn block(&mut self, values: Values<'_>, valid: Option<&Valid>) {
         self.scratch.clear();
+        match &values {
+            Values::I64(times) if self.footers.len() == 1 => self.aggregator.times(times),
+            values => self.aggregator.block(values, valid),
+        }
         let facts = block::encode(values, valid, &mut self.scratch);
         let open = self.open_blob().len();
         if open + self.scratch.len() > HEADER_BYTES + BLOB_BYTES && open > HEADER_BYTES {
@@ -117,16 +141,46 @@ impl Builder {
         footer.blocks.push(entry);
     }
 
-    /// Takes the entities of all rows, ascending.
-    pub(in crate::store) fn runs(&mut self, entities: impl Iterator<Item = u32>) {
+    /// Takes the entities of all rows, ascending, and the rows' least and greatest time. Comes before the columns.
+    pub(in crate::store) fn runs(&mut self, entities: impl Iterator<Item = u32>, times: (i64, i64)) {
         self.runs = Runs::of(entities);
+        self.aggregator = Aggregator::new(&self.runs, times);
+    }
+
+    /// Leaves out the finest levels of aggregates that would take more than their share. Adds those of the entities, without which
+    /// the others say nothing.
+    fn choose_aggregates(&mut self) {
+        let blocks: u64 = self.footers.iter().map(Footer::data_bytes).sum();
+        let mut left = blocks / AGGREGATES_SHARE;
+        let bytes = |number: usize| -> usize { self.aggregates.iter().map(|(_, encoded)| encoded[number].len()).sum() };
+        let mut levels = 0;
+        if !self.aggregates.is_empty() {
+            left = left.saturating_sub(bytes(0) as u64);
+            for level in 0..self.aggregator.levels() {
+                let taken = (bytes(level + 1) + self.aggregator.level_bytes(level).len()) as u64;
+                if taken > left {
+                    break;
+                }
+                left -= taken;
+                levels += 1;
+            }
+        }
+        for (_, encoded) in &mut self.aggregates {
+            encoded.truncate(levels + 1);
+        }
+        let of_entities = std::mem::take(&mut self.aggregator).finish(levels);
+        if !of_entities.is_empty() {
+            self.aggregates.insert(0, (ENTITY, of_entities));
+        }
     }
 
     /// The part, its header filled in everywhere.
     ///
     /// # Panics
     /// If columns have not come in order, or without a row.
-    pub(in crate::store) fn finish(self) -> Built {
+    pub(in crate::store) fn finish(mut self) -> Built {
+        self.end_column();
+        self.choose_aggregates();
         let about = self.about;
         assert!(about.rows > 0 && self.footers[0].column == TIME && self.footers[1].column == ENTITY);
         let mut values = Vec::new();
@@ -139,6 +193,15 @@ impl Builder {
         let blobs = self.blobs.len() as u32;
         for (number, blob) in (0..).zip(self.blobs) {
             put(Kind::Blob, 0, number, blob);
+        }
+        for (column, encoded) in self.aggregates {
+            let footer = self.footers.iter_mut().find(|footer| footer.column == column);
+            let footer = footer.expect("a column was begun");
+            for (number, payload) in (0..).zip(encoded) {
+                let mut value = header::begin();
+                value.extend_from_slice(&payload);
+                footer.aggregates.push(put(Kind::Aggregates, column, number, value));
+            }
         }
         let mut columns = Vec::with_capacity(self.footers.len());
         for footer in &self.footers {
@@ -195,6 +258,7 @@ impl Builder {
         let mut value = header::begin();
         root.encode(&mut value);
         let root_crc = put(Kind::Root, 0, 0, value);
+        values.sort_unstable_by_key(|(key, _)| *key);
         Built {
             values,
             identity: about.identity,

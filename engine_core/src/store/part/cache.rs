@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::aggregates::{Ends, Level, Nodes, TimeEnds};
 use super::footer::Footer;
 use super::runs::Runs;
 use crate::column::ColumnId;
@@ -14,6 +15,10 @@ pub(super) enum What {
     Footer(ColumnId),
     Codes(ColumnId),
     Runs,
+    TimeEnds,
+    Level(u32),
+    Ends(ColumnId),
+    Nodes(ColumnId, u32),
 }
 
 /// A decoded value.
@@ -22,6 +27,10 @@ pub(super) enum Kept {
     Footer(Arc<Footer>),
     Codes(Arc<Vec<u32>>),
     Runs(Arc<Runs>),
+    TimeEnds(Arc<TimeEnds>),
+    Level(Arc<Level>),
+    Ends(Arc<Ends>),
+    Nodes(Arc<Nodes>),
 }
 
 impl Kept {
@@ -30,6 +39,10 @@ impl Kept {
             Self::Footer(footer) => footer.memory_bytes(),
             Self::Codes(codes) => codes.capacity() * 4,
             Self::Runs(runs) => runs.memory_bytes(),
+            Self::TimeEnds(ends) => ends.memory_bytes(),
+            Self::Level(level) => level.memory_bytes(),
+            Self::Ends(ends) => ends.memory_bytes(),
+            Self::Nodes(nodes) => nodes.memory_bytes(),
         }
     }
 }

@@ -7,6 +7,9 @@ use crate::column::{BLOCK_ROWS, ColumnId};
 
 const LOCAL_CODES: u8 = 1;
 const SUMS: u8 = 2;
+const AGGREGATES: u8 = 4;
+/// Aggregates of a column at most: its ends, and a level for each width there may be.
+const MAX_AGGREGATES: usize = 13;
 
 /// A block of a column.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -41,6 +44,8 @@ pub(in crate::store) struct Footer {
     /// Every block's sum is there.
     pub(super) has_sums: bool,
     pub(super) blocks: Vec<Entry>,
+    /// crc32c of each value of aggregates of the column; empty: there are none.
+    pub(super) aggregates: Vec<u32>,
 }
 
 impl Footer {
@@ -57,7 +62,7 @@ impl Footer {
 
     /// Bytes of memory.
     pub(super) fn memory_bytes(&self) -> usize {
-        size_of::<Self>() + self.blocks.capacity() * size_of::<Entry>()
+        size_of::<Self>() + self.blocks.capacity() * size_of::<Entry>() + self.aggregates.capacity() * 4
     }
 
     /// Bytes of the blocks.
@@ -68,7 +73,9 @@ impl Footer {
     /// Appends it as it lies in the file.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.column.to_le_bytes());
-        let flags = u8::from(self.local_codes) * LOCAL_CODES + u8::from(self.has_sums) * SUMS;
+        let flags = u8::from(self.local_codes) * LOCAL_CODES
+            + u8::from(self.has_sums) * SUMS
+            + u8::from(!self.aggregates.is_empty()) * AGGREGATES;
         out.extend_from_slice(&[self.physical as u8, flags]);
         out.extend_from_slice(&(self.blocks.len() as u32).to_le_bytes());
         let pieces = self
@@ -95,6 +102,12 @@ impl Footer {
         if self.has_sums {
             self.put_values(|entry| entry.sum, out);
         }
+        if !self.aggregates.is_empty() {
+            put_varint(self.aggregates.len() as u64, out);
+            self.aggregates
+                .iter()
+                .for_each(|crc| out.extend_from_slice(&crc.to_le_bytes()));
+        }
     }
 
     fn put_values(&self, value: fn(&Entry) -> u64, out: &mut Vec<u8>) {
@@ -114,7 +127,7 @@ impl Footer {
         let flags = head[3];
         if head[..2] != column.to_le_bytes()
             || head[2] != physical as u8
-            || flags & !(LOCAL_CODES | SUMS) != 0
+            || flags & !(LOCAL_CODES | SUMS | AGGREGATES) != 0
             || head[4..] != (blocks as u32).to_le_bytes()
         {
             return None;
@@ -125,6 +138,7 @@ impl Footer {
             local_codes: flags & LOCAL_CODES != 0,
             has_sums: flags & SUMS != 0,
             blocks: Vec::new(),
+            aggregates: Vec::new(),
         };
         let mut pieces = Vec::new();
         for _ in 0..fields.number(blocks)? {
@@ -177,6 +191,12 @@ impl Footer {
         }
         if footer.has_sums {
             footer.take_values(&mut fields, |entry| &mut entry.sum)?;
+        }
+        if flags & AGGREGATES != 0 {
+            for _ in 0..fields.number(MAX_AGGREGATES).filter(|&n| n > 0)? {
+                let crc = u32::from_le_bytes(fields.take(4)?.try_into().ok()?);
+                footer.aggregates.push(crc);
+            }
         }
         fields.is_empty().then_some(footer)
     }
@@ -234,6 +254,7 @@ mod tests {
             local_codes: false,
             has_sums: false,
             blocks: blocks.collect(),
+            aggregates: Vec::new(),
         }
     }
 
@@ -252,6 +273,10 @@ mod tests {
             if physical != Physical::Text {
                 footer.has_sums = true;
                 footer.blocks.iter_mut().for_each(|entry| entry.sum = entry.least ^ 1);
+                bytes.clear();
+                footer.encode(&mut bytes);
+                prop_assert_eq!(Footer::decode(&bytes, 9, physical, rows), Some(footer.clone()));
+                footer.aggregates = vec![7, u32::MAX];
                 bytes.clear();
                 footer.encode(&mut bytes);
                 prop_assert_eq!(Footer::decode(&bytes, 9, physical, rows), Some(footer.clone()));

@@ -49,7 +49,10 @@ fn build() -> Built {
         schema_version: 1,
         made_ns: 5,
     });
-    builder.runs((0..ROWS).map(|row| (row * ENTITIES / ROWS) as u32));
+    builder.runs(
+        (0..ROWS).map(|row| (row * ENTITIES / ROWS) as u32),
+        (0, ROWS as i64 * 10),
+    );
     for (column, physical) in COLUMNS {
         builder.column(column, physical);
         if column == 5 {

@@ -27,6 +27,8 @@ pub(in crate::store) enum Kind {
     Codes = 5,
     /// The rows of each entity.
     Runs = 6,
+    /// Ends and nodes of a column.
+    Aggregates = 7,
     /// What the part is.
     Root = 8,
 }

@@ -1,7 +1,9 @@
 //! Parts: immutable files of sealed rows. FORMAT.md, "Parts". This folder knows their bytes; `manifest` knows which there are and
 //! `seal` makes them.
 
+mod aggregates;
 mod array;
+mod beside;
 pub(in crate::store) mod block;
 pub(in crate::store) mod build;
 pub(in crate::store) mod cache;
@@ -14,6 +16,7 @@ mod open;
 mod root;
 mod runs;
 
+pub use aggregates::{Ends, Level, Nodes, TimeEnds};
 pub(in crate::store) use header::Identity;
 pub(in crate::store) use open::store_of;
 pub use open::{Part, PartColumn};

@@ -30,11 +30,11 @@ static OPENED: AtomicU64 = AtomicU64::new(0);
 /// A part, opened. It stays readable for as long as anybody holds it, whatever becomes of its file's name.
 #[derive(Debug)]
 pub struct Part {
-    opened: u64,
-    identity: Identity,
-    root: Root,
+    pub(super) opened: u64,
+    pub(super) identity: Identity,
+    pub(super) root: Root,
     mapped: Mapped,
-    cache: Arc<Cache>,
+    pub(super) cache: Arc<Cache>,
 }
 
 impl Part {
@@ -128,8 +128,8 @@ impl Part {
     }
 
     /// A value's payload, which must have this checksum.
-    fn payload(&self, kind: Kind, column: ColumnId, crc: u32) -> Result<&[u8]> {
-        let key = header::key(kind, column, 0);
+    pub(super) fn payload(&self, kind: Kind, column: ColumnId, number: u32, crc: u32) -> Result<&[u8]> {
+        let key = header::key(kind, column, number);
         let (payload, found) = header::open(&self.identity, key, value(&self.mapped, &self.identity, &key)?)?;
         if found != crc {
             return Err(damaged(&self.identity, "a value is not the one the root names"));
@@ -137,8 +137,8 @@ impl Part {
         Ok(payload)
     }
 
-    fn load_footer(&self, column: &RootColumn) -> Result<Footer> {
-        let payload = self.payload(Kind::Footer, column.id, column.footer_crc)?;
+    pub(super) fn load_footer(&self, column: &RootColumn) -> Result<Footer> {
+        let payload = self.payload(Kind::Footer, column.id, 0, column.footer_crc)?;
         let footer = Footer::decode(payload, column.id, column.physical, self.rows());
         let footer = footer.ok_or_else(|| damaged(&self.identity, "a footer's content"))?;
         let inside = |entry: &Entry| {
@@ -152,7 +152,7 @@ impl Part {
     }
 
     fn load_codes(&self, column: &RootColumn) -> Result<Vec<u32>> {
-        let mut fields = Fields::new(self.payload(Kind::Codes, column.id, column.codes_crc)?);
+        let mut fields = Fields::new(self.payload(Kind::Codes, column.id, 0, column.codes_crc)?);
         // Each occurs in a row, but for null.
         let codes = fields.number(self.rows() + 1).and_then(|n| {
             let codes = array::numbers(&mut fields, n, u32::MAX.into())?;
@@ -166,7 +166,7 @@ impl Part {
     }
 
     fn load_runs(&self) -> Result<Runs> {
-        let runs = Runs::decode(self.payload(Kind::Runs, ENTITY, self.root.runs_crc)?, self.rows());
+        let runs = Runs::decode(self.payload(Kind::Runs, ENTITY, 0, self.root.runs_crc)?, self.rows());
         runs.ok_or_else(|| damaged(&self.identity, "the runs of entities"))
     }
 
@@ -244,6 +244,7 @@ impl Part {
             }
         }
         self.load_runs()?;
+        self.verify_aggregates(read)?;
         self.verify_order(read)?;
         Ok(blocks)
     }
@@ -301,8 +302,8 @@ fn value<'a>(mapped: &'a Mapped, identity: &Identity, key: &[u8]) -> Result<&'a 
 /// A column of an opened part.
 #[derive(Clone, Debug)]
 pub struct PartColumn<'a> {
-    part: &'a Part,
-    footer: Arc<Footer>,
+    pub(super) part: &'a Part,
+    pub(super) footer: Arc<Footer>,
     codes: Option<Arc<Vec<u32>>>,
 }
 

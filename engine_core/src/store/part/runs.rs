@@ -29,18 +29,24 @@ impl Runs {
         runs
     }
 
+    /// Rows of the entity at a place.
+    pub fn rows_at(&self, place: usize) -> Range<u32> {
+        self.starts[place]..self.starts[place + 1]
+    }
+
     /// Rows of an entity; none of one that has none.
     pub fn rows(&self, code: u32) -> Option<Range<u32>> {
-        let at = self.codes.binary_search(&code).ok()?;
-        Some(self.starts[at]..self.starts[at + 1])
+        self.codes.binary_search(&code).ok().map(|place| self.rows_at(place))
+    }
+
+    /// Place of the entity of a row.
+    pub fn place_of(&self, row: u32) -> usize {
+        self.starts.partition_point(|&start| start <= row).saturating_sub(1)
     }
 
     /// Entities of these rows and, of the rows, those of each, in order.
     pub fn within(&self, rows: Range<u32>) -> impl Iterator<Item = (u32, Range<u32>)> {
-        let first = self
-            .starts
-            .partition_point(|&start| start <= rows.start)
-            .saturating_sub(1);
+        let first = self.place_of(rows.start);
         let runs = self.codes[first..].iter().zip(self.starts[first..].windows(2));
         let cut = move |(&code, run): (&u32, &[u32])| (code, run[0].max(rows.start)..run[1].min(rows.end));
         runs.map(cut).take_while(|(_, rows)| !rows.is_empty())

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marigram.inspect import codecs, texts
+from marigram.inspect.aggregates import Aggregates
 from marigram.inspect.checksum import crc32c, crc32c_of
 from marigram.inspect.codecs import BLOCK
 from marigram.inspect.damage import Damage, Damages
@@ -23,7 +24,7 @@ from marigram.inspect.values import DTYPES, Physical, Rows, Values, block_rows, 
 _HEADER = 48
 _PAGE, _PAGE_HEADER = 4_096, 16
 _SMALL = 1_900
-_PLACES, _SUMS = 1, 2
+_PLACES, _SUMS, _AGGREGATES = 1, 2, 4
 """Flags of a footer."""
 _AT_ONCE = 256
 """Blocks of each column that are read together: a part may have 16,384."""
@@ -86,6 +87,7 @@ class Footer:
     greatest: NDArray[Any] | None
     sums: NDArray[Any] | None
     places: bool
+    aggregates: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +134,12 @@ class Part:
         """All rows, in their order, some at a time. What cannot be read is damage."""
         columns = [self._opened(column) for column in self.root.columns]
         order: _Order | None = None
+        beside: Aggregates | None = None
         with self._damages.at(self.file, "runs"):
-            order = _Order(*self._runs())
+            entities, lengths = self._runs()
+            order = _Order(entities, lengths)
+            with self._damages.at(self.file, "aggregates"):
+                beside = self._aggregates(columns, lengths)
         blocks = -(-self.root.rows // BLOCK)
         for start in range(0, blocks, _AT_ONCE):
             some = range(start, min(blocks, start + _AT_ONCE))
@@ -149,7 +155,13 @@ class Part:
             if order is not None:
                 with self._damages.at(self.file, f"rows from {first:,} on"):
                     order.check(rows, first)
+            if beside is not None:
+                with self._damages.at(self.file, f"aggregates of rows from {first:,} on"):
+                    beside.take(rows, first)
             yield rows
+        if beside is not None:
+            with self._damages.at(self.file, "aggregates"):
+                beside.check()
         if order is not None and order.whole:
             with self._damages.at(self.file, "the rows"):
                 bounds = self.root.least_time, self.root.greatest_time
@@ -219,7 +231,7 @@ class Part:
         fields = Fields(data)
         number, physical, flags, count = fields.u16(), fields.u8(), fields.u8(), fields.u32()
         demand((number, physical) == (column.number, column.physical), "a footer is that of its column")
-        demand(flags < 4, f"there are no flags {flags}")
+        demand(flags < 8, f"there are no flags {flags}")
         demand(count == -(-self.root.rows // BLOCK), "there is a block for each 1,024 rows")
         pieces = [(fields.varint(), fields.varint(), fields.varint()) for _ in range(fields.varint())]
         lengths = codecs.integer_array(fields, count)
@@ -235,9 +247,10 @@ class Part:
         has_bounds = column.physical is not Physical.TEXT
         least, greatest = (read(fields, count), read(fields, count)) if has_bounds else (None, None)
         sums = read(fields, count) if flags & _SUMS else None
+        aggregates = [fields.u32() for _ in range(fields.varint())] if flags & _AGGREGATES else []
         fields.end()
         blocks = self._blocks(pieces, lengths)
-        return Footer(blocks, checksums, nulls, nans, least, greatest, sums, bool(flags & _PLACES))
+        return Footer(blocks, checksums, nulls, nans, least, greatest, sums, bool(flags & _PLACES), tuple(aggregates))
 
     def _blocks(self, pieces: list[tuple[int, int, int]], lengths: NDArray[np.int64]) -> list[memoryview]:
         blocks: list[memoryview] = []
@@ -300,6 +313,24 @@ class Part:
         fields.end()
         demand(len(found) and found[0] == 0, "the first code is 0")
         return found
+
+    def _aggregates(self, columns: list["_Column"], lengths: NDArray[np.int64]) -> Aggregates | None:
+        """What is kept beside the rows, if anything is."""
+        checksums = {
+            column.number: column.footer.aggregates
+            for column in columns
+            if column.footer is not None and column.footer.aggregates
+        }
+        if ENTITY not in checksums:
+            return None
+
+        def value(column: int, number: int) -> Fields:
+            checksum, data = self._value(Kind.AGGREGATES, column, number)
+            demand(checksum == checksums[column][number], "the crc32c of aggregates is the footer's")
+            return Fields(data)
+
+        counts = {column: len(some) for column, some in checksums.items()}
+        return Aggregates(value, counts, {column.number: column.physical for column in columns}, lengths)
 
     def _runs(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
         checksum, data = self._value(Kind.RUNS, ENTITY, 0)
