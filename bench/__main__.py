@@ -1,7 +1,8 @@
 """``python -m bench``: run benchmark cases, ours through gRPC, beside their peers.
 
-One JSON line a case goes to standard output, everything else to standard error; bench/RESULTS.md is written anew.
-Ends with 0 when every answer agrees and, at full size, every target is met.
+One JSON line a case goes to standard output, everything else to standard error; a full run's cases are put
+in bench/RESULTS.md in place of what they had there. Ends with 0 when every answer agrees and, at full size, every
+target is met.
 """
 
 import argparse

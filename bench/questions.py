@@ -15,6 +15,7 @@ Kind = Literal["lookup", "hour"]
 # metrics.
 What = Literal["check", "minutes", "sum", "hour", "lastpoint"]
 LOOKUP_NS = 10_000_000_000
+MINUTE_NS = 60_000_000_000
 HOUR_NS = 3_600_000_000_000
 
 
@@ -50,13 +51,17 @@ def questions(kind: Kind, count: int, rows: int) -> Sequence[Question]:
 
 
 def hours(count: int, rows: int) -> Sequence[Question]:
-    """``count`` questions about ``rows`` narrow points: an hour of a series by the minute, beginning at any second; all
-    of them where they are fewer than an hour."""
+    """``count`` questions about ``rows`` narrow points: an hour of a series by the minute, beginning at any second but
+    those that leave a single point in the first or last minute, of which VictoriaMetrics makes no window; all of them
+    where they are fewer than an hour."""
     random = np.random.default_rng(SEED)
     series = random.integers(0, SERIES, count).tolist()
     steps = rows // SERIES
     length = min(HOUR_NS // STEP_NS, steps)
-    starts = random.integers(0, steps - length + 1, count).tolist()
+    starts = random.integers(0, steps - length + 1, count)
+    steps_before = (START_NS + starts * STEP_NS) % MINUTE_NS // STEP_NS
+    lonely = (steps_before == 1) | (steps_before == MINUTE_NS // STEP_NS - 1)
+    starts = np.where(lonely & (starts > 2), starts - 3, starts).tolist()
     begin = START_NS - STEP_NS // 2
     return [
         Question(code, begin + start * STEP_NS, begin + (start + length) * STEP_NS, by_minute=True)

@@ -1,6 +1,10 @@
-"""bench/RESULTS.md: the last run, with everything needed to do it again."""
+"""bench/RESULTS.md: the last full run of each case, with everything needed to do it again.
+
+``results.json`` beside it holds what the table is made of, so that a run of some cases leaves the lines of others.
+"""
 
 import datetime as dt
+import json
 import os
 import platform
 import subprocess
@@ -12,7 +16,11 @@ from bench.harness import OURS, Result, Size
 from bench.workspace import file_system_of
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
+KEPT = Path(__file__).with_name("results.json")
 PACKAGES = ("marigram", "duckdb", "chdb", "grpcio", "protobuf", "pyarrow", "numpy", "lmdb")
+
+Lines = dict[str, dict[str, str]]
+"""By case: its ``line`` of the table, the ``note`` below it, and the ``run`` it is of."""
 
 
 def write_report(
@@ -23,7 +31,8 @@ def write_report(
     arguments: Sequence[str],
     machine: str,
 ) -> None:
-    """Writes the results of a run anew.
+    """Writes the results of a full run in place of those the cases had. A small run, whose ratios mean nothing, is not
+    kept.
 
     Args:
         broken: cases that could not be measured.
@@ -31,44 +40,74 @@ def write_report(
         arguments: those of ``python -m bench``.
         machine: as ``describe_machine`` found it.
     """
-    RESULTS.write_text(_report(results, broken, skipped, size, arguments, machine), encoding="utf-8")
+    if size == "full":
+        kept: dict[str, Lines] = {"cases": {}, "runs": {}}
+        if KEPT.exists():
+            kept = json.loads(KEPT.read_text(encoding="utf-8"))
+        update(kept, results, broken, skipped, _run(arguments, machine))
+        KEPT.write_text(json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+        RESULTS.write_text(render(kept), encoding="utf-8")
 
 
-def _report(
+def update(
+    kept: dict[str, Lines],
     results: Sequence[Result],
     broken: Sequence[str],
     skipped: Mapping[str, str],
-    size: Size,
-    arguments: Sequence[str],
-    machine: str,
-) -> str:
-    now = dt.datetime.now(dt.UTC)
+    run: dict[str, str],
+) -> None:
+    """Puts a run's cases in place of what is kept of them, and forgets runs that no case is of any more."""
+    name, cases = run["name"], kept["cases"]
+    for result in results:
+        notes = [f"{result.note}." if result.note else ""]
+        notes += [f"Without {peer}: {why}." for peer, why in result.absent.items()]
+        cases[result.case.name] = {"line": _row(result), "note": " ".join(filter(None, notes)), "run": name}
+    for case in broken:
+        cases[case] = {"line": f"| {case} | | | | | | | **could not be measured** |", "note": "", "run": name}
+    for case, reason in skipped.items():
+        cases[case] = {"line": f"| {case} | | | | | | | skipped |", "note": f"{reason}.", "run": name}
+    kept["runs"][name] = run
+    used = {case["run"] for case in cases.values()}
+    kept["runs"] = {name: run for name, run in kept["runs"].items() if name in used}
+
+
+def render(kept: Mapping[str, Lines]) -> str:
+    """The page."""
+    cases, runs = kept["cases"], kept["runs"]
+    numbers = {name: number for number, name in enumerate(sorted(runs), start=1)}
     lines = [
-        "# Results of the last run",
+        "# Results of the last full run of each case",
         "",
-        "Written by `make bench`; README.md beside it says what each figure is and by which rules it was taken.",
+        "Written by `make bench SIZE=full`; README.md beside it says what each figure is and by which rules it was",
+        "taken.",
         "",
-        f"- Command: `python -m bench {' '.join(arguments)}`".rstrip(),
-        f"- Date: {now:%Y-%m-%d %H:%M} UTC; revision {_revision()}",
-        f"- Machine: {machine}",
-        f"- Versions: Python {platform.python_version()}; {_versions()}",
-        "",
-    ]
-    if size == "small":
-        lines += ["At this size only the answers count: the ratios below are printed, not judged.", ""]
-    lines += [f"**{name} could not be measured.**\n" for name in broken]
-    lines += [f"**{name} was skipped: {reason}.**\n" for name, reason in skipped.items()]
-    lines += [
-        "| case | unit | ours | peers | ratio | target | answers | met |",
-        "|---|---|---|---|---|---|---|---|",
-        *(_row(result) for result in results),
+        "| case | unit | ours | peers | ratio | target | answers | met | run |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *(f"{case['line']} {numbers[case['run']]} |" for _, case in sorted(cases.items())),
         "",
         "A figure in brackets is the median of the rounds, the one before it the best round.",
-        *(f"{result.case.name}: {result.note}." for result in results if result.note),
-        *(f"{result.case.name}: without {name}: {why}." for result in results for name, why in result.absent.items()),
+        *(f"{name}: {case['note']}" for name, case in sorted(cases.items()) if case["note"]),
+        "",
+        "## Runs",
         "",
     ]
-    return "\n".join(lines)
+    for name, number in numbers.items():
+        run = runs[name]
+        lines += [f"{number}. {run['date']}, revision {run['revision']}: `{run['command']}`"]
+        lines += [f"   - {run['machine']}", f"   - {run['versions']}"]
+    return "\n".join([*lines, ""])
+
+
+def _run(arguments: Sequence[str], machine: str) -> dict[str, str]:
+    now = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC"
+    return {
+        "name": f"{now} {' '.join(arguments)}",
+        "date": now,
+        "revision": _revision(),
+        "command": f"python -m bench {' '.join(arguments)}".rstrip(),
+        "machine": machine,
+        "versions": f"Python {platform.python_version()}; {_versions()}",
+    }
 
 
 def _row(result: Result) -> str:
