@@ -128,6 +128,22 @@ impl Mapped {
     pub(super) fn value(&self, at: usize) -> &[u8] {
         self.values[at].1
     }
+
+    /// Has the system read a value that is about to be read, if it is not in memory: reading goes on meanwhile.
+    pub(super) fn will_need(&self, at: usize) {
+        const PAGE: usize = 4_096;
+        let Some((_, value)) = self.values.get(at) else { return };
+        let start = value.as_ptr() as usize / PAGE * PAGE;
+        let bytes = value.as_ptr() as usize + value.len() - start;
+        let mut is_there = 0u8;
+        // SAFETY: both calls are told pages of the map alone, which stays as it is; the first writes one byte, for the first page.
+        unsafe {
+            let asked = libc::mincore(start as *mut libc::c_void, 1, &raw mut is_there);
+            if asked == 0 && is_there & 1 == 0 {
+                libc::madvise(start as *mut libc::c_void, bytes, libc::MADV_WILLNEED);
+            }
+        }
+    }
 }
 
 /// Tells the allocator to keep what is freed: buffers of a megabyte come and go with every message, and giving each back to

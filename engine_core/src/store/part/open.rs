@@ -1,6 +1,6 @@
 //! An opened part: its file mapped, its root read, and the blocks of its columns decoded when they are asked for.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -33,6 +33,7 @@ pub struct Part {
     pub(super) opened: u64,
     pub(super) identity: Identity,
     pub(super) root: Root,
+    path: PathBuf,
     mapped: Mapped,
     pub(super) cache: Arc<Cache>,
 }
@@ -73,6 +74,7 @@ impl Part {
             opened: OPENED.fetch_add(1, Ordering::Relaxed),
             identity,
             root,
+            path: path.to_owned(),
             mapped,
             cache,
         };
@@ -226,6 +228,10 @@ impl Part {
     /// Reads everything and checks it: headers, checksums, that blocks decode, that rows are in order. `read` is told the bytes of
     /// each value and block, and may wait or end the walk. Returns the number of blocks.
     pub(in crate::store) fn verify(&self, read: &mut dyn FnMut(u64) -> Result<()>) -> Result<u64> {
+        // A part that was dropped meanwhile stays readable, but has no file any more.
+        if self.path.exists() {
+            check_file(&self.path, Content::WholeRecords)?;
+        }
         for number in 0..self.root.blobs {
             let key = header::key(Kind::Blob, 0, number);
             header::open(&self.identity, key, self.mapped.value(number as usize))?;
@@ -347,9 +353,20 @@ impl<'a> PartColumn<'a> {
         &blob[header::HEADER_BYTES + entry.offset as usize..][..entry.length as usize]
     }
 
+    /// Where the column goes on in other blobs, has the next one read while this one is.
+    fn read_ahead(&self, block: usize) {
+        let blocks = &self.footer.blocks;
+        let blob = blocks[block].blob;
+        let is_first = block == 0 || blocks[block - 1].blob != blob;
+        if is_first && blocks.last().is_some_and(|last| last.blob > blob) {
+            self.part.mapped.will_need(blob as usize + 1);
+        }
+    }
+
     /// A block's bytes, their checksum compared.
     fn check(&self, block: usize) -> Result<&'a [u8]> {
         let bytes = self.bytes(block);
+        self.read_ahead(block);
         if crc32c(bytes) == self.footer.blocks[block].crc {
             Ok(bytes)
         } else {
