@@ -48,3 +48,17 @@ pub(super) fn decode(mut fields: Fields<'_>, rows: usize, out: &mut [i64; BLOCK]
     }
     Some(())
 }
+
+/// Exact sum, each step counted as often as values come after it; none if the bytes are no such block, codes are wide or the running sum
+/// might wrap.
+pub(super) fn sum(mut fields: Fields<'_>, rows: usize) -> Option<i128> {
+    let first = fields.signed()?;
+    let scale = fields.varint()?;
+    let low = fields.signed()?;
+    let (codes, greatest) = Residuals::read(fields, rows)?.falling_sum(rows)?;
+    let rows = rows as i128;
+    let (scale, low) = (i128::from(scale), i128::from(low));
+    let farthest_step = scale.checked_mul(low.abs() + i128::from(greatest))?;
+    let farthest = farthest_step.checked_mul(rows)?.checked_add(i128::from(first).abs())?;
+    (farthest <= i64::MAX.into()).then(|| rows * i128::from(first) + scale * (low * (rows * (rows - 1) / 2) + codes))
+}

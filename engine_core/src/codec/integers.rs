@@ -184,13 +184,14 @@ fn decode_any(bytes: &[u8], rows: usize, nests: bool, out: &mut [i64; BLOCK]) ->
     Some(())
 }
 
-/// Exact sum of a block without nulls: from its codes if it is constant, a frame or runs, else by decoding it. None if the bytes
+/// Exact sum of a block without nulls: from its codes if it is constant, a frame, steps or runs, else by decoding it. None if the bytes
 /// are no such block.
 pub fn sum(bytes: &[u8], rows: usize) -> Option<i128> {
     let (codec, fields) = open(bytes, rows)?;
     let encoded = match codec {
         CONSTANT => return Some(i128::from(constant(fields)?) * rows as i128),
         FRAME => Frame::read(fields, rows)?.sum(rows),
+        DELTA => delta::sum(fields, rows),
         RUNS => return runs::sum(fields, rows),
         _ => None,
     };

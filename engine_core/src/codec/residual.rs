@@ -159,6 +159,18 @@ pub(super) fn write(values: &[i64], fit: Fit, out: &mut Vec<u8>) {
     pack(&codes, values.len(), fit.width, out);
 }
 
+dispatched! {
+    /// Sum of values, each times the number of values from it on.
+    fn falling(values: &[u32]) -> u64 {
+        let (mut sum, mut left) = (0u64, values.len() as u32);
+        for &value in values {
+            sum += u64::from(value) * u64::from(left);
+            left -= 1;
+        }
+        sum
+    }
+}
+
 /// What [`write`] wrote, its bounds checked.
 #[derive(Debug)]
 pub(super) struct Residuals<'a> {
@@ -222,6 +234,24 @@ impl<'a> Residuals<'a> {
         for (place, code) in self.exceptions() {
             out[place] = offset.wrapping_add(code as u32);
         }
+    }
+
+    /// Sum of the codes of all rows but the first, each times the number of rows from it on, and the greatest magnitude of a code; none
+    /// if codes take more than 32 bits.
+    pub(super) fn falling_sum(&self, rows: usize) -> Option<(i128, u64)> {
+        if self.packed.greatest() > u32::MAX.into() {
+            return None;
+        }
+        let mut codes = [0; BLOCK];
+        self.packed.narrow(0, &mut codes);
+        codes[0] = 0;
+        self.exceptions().for_each(|(place, _)| codes[place] = 0);
+        let (mut sum, mut greatest) = (i128::from(falling(&codes[..rows])), self.packed.greatest());
+        for (place, code) in self.exceptions().filter(|&(place, _)| place > 0) {
+            sum += i128::from(code) * (rows - place) as i128;
+            greatest = greatest.max(code.unsigned_abs());
+        }
+        Some((sum, greatest))
     }
 
     /// Sum over so many rows of `offset + scale · code`; none if one of these might be beyond 64 bits and wrap.
