@@ -136,6 +136,9 @@ def backup_offline(directory: Path, target: Path, base: Path | None = None) -> d
 def verify_backup(path: Path) -> dict[str, Any]:
     """Reads everything in a backup and checks it."""
 
+def look_at_backup(path: Path) -> dict[str, Any]:
+    """What the list of a backup says, and that its files are there in their sizes; rows and parts are 0."""
+
 def restore_backup(path: Path, target: Path) -> dict[str, Any]:
     """Makes a directory from a backup, and checks it before it has its name."""
 
