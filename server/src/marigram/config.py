@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     max_query_rows: int = Field(0, ge=0, description="rows a query may scan; 0: as the engine has it")
     max_query_groups: int = Field(0, ge=0, description="groups a query may make; 0: as the engine has it")
     max_query_bytes: int = Field(0, ge=0, description="bytes of an answer; 0: as the engine has it")
+    check_after_crash: bool = Field(
+        True, description="after an unclean stop, have another process read the log before the store is opened"
+    )
     allow_network_filesystem: bool = Field(
         False, description="open a data directory on a network filesystem all the same"
     )
