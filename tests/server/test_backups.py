@@ -1,6 +1,7 @@
 """Backups that a server makes while it serves: whole, below one directory, one at a time."""
 
 import asyncio
+import contextlib
 import threading
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from marigram.engine import Backup, Engine
 from marigram.engine import backup as room
+from marigram.errors import Overloaded
 from marigram.v1 import admin_pb2
 from tests.server.messages import ask, query, send
 from tests.server.support import ADMIN, Client, refused, serving, settings
@@ -100,6 +102,39 @@ async def test_without_a_directory_there_are_no_backups(tmp_path: Path) -> None:
             found = await refused(call)
             assert (found.code, found.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "BACKUP_DIRECTORY_UNSET")
             assert "backup_dir" in found.message
+
+
+async def test_a_directory_for_backups_that_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "copies").write_text("")
+    async with serving(settings(tmp_path / "data", backup_dir=tmp_path / "copies")) as (_, client):
+        for call in (create(client, "first"), listed(client)):
+            found = await refused(call)
+            assert (found.code, found.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "BACKUP_DIRECTORY_UNUSABLE")
+            assert str(tmp_path) not in found.message
+
+
+async def test_a_server_that_stops_ends_a_backup_and_leaves_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+    real = Engine.backup
+
+    def late(self: Engine, target: Path, base: Path | None = None) -> Backup:
+        begun.set()
+        with contextlib.suppress(Overloaded):
+            while True:  # until the engine is closed
+                self.verify()
+        return real(self, target, base)
+
+    monkeypatch.setattr(Engine, "backup", late)
+    given = settings(tmp_path / "data", backup_dir=tmp_path / "copies", sealing=False, grace_seconds=0)
+    async with serving(given) as (_, client):
+        await send(client, some(0, ROWS))
+        await seal(client)
+        running = asyncio.create_task(create(client, "first"))
+        assert await asyncio.to_thread(begun.wait, 30)
+    await asyncio.gather(running, return_exceptions=True)
+    assert list((tmp_path / "copies").iterdir()) == []
 
 
 def test_backups_do_not_lie_in_the_data_directory(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 DEFAULT_NAMESPACE = "default"
 CONTROL_BOUNDS = Bounds(calls=512, calls_per_namespace=256, bytes=64 * 2**20)
-LENGTHY_THREADS = 2  # what takes long and is asked for by hand: seals go one after the other anyway
+LENGTHY_THREADS = 3  # what takes long and is asked for by hand: a verification, a backup, and seals one by one anyway
 MINUTE_MS = 60_000
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 LOOK_SECONDS = 0.1

@@ -89,11 +89,11 @@ class Backups:
         size = wire.page_size(request.page_size)
         after = self._pages.read(caller, request)
         directory = self._named()
-        found = sorted(
-            {entry.name.removesuffix(UNFINISHED) for entry in directory.iterdir() if entry.is_dir()}
-            if directory.is_dir()
-            else ()
-        )
+        try:
+            entries = folders(directory) if directory.exists() else []
+        except OSError as error:
+            raise _unusable("read", error) from error
+        found = sorted({name.removesuffix(UNFINISHED) for name in entries})
         seen = []
         for name in found:
             if ID.fullmatch(name) and name > after and (backup := self._look(directory, name)) is not None:
@@ -126,12 +126,19 @@ class Backups:
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise FailedPrecondition(
-                "the directory that backup_dir names cannot be made",
-                reason="BACKUP_DIRECTORY_UNUSABLE",
-                detail=str(error),
-            ) from error
+            raise _unusable("made", error) from error
         return directory
+
+
+def folders(directory: Path) -> list[str]:
+    """Names of the directories in one."""
+    return [entry.name for entry in directory.iterdir() if entry.is_dir()]
+
+
+def _unusable(what: str, error: OSError) -> FailedPrecondition:
+    return FailedPrecondition(
+        f"the directory that backup_dir names cannot be {what}", reason="BACKUP_DIRECTORY_UNUSABLE", detail=str(error)
+    )
 
 
 def to_message(name: str, made: Backup) -> admin_pb2.Backup:
