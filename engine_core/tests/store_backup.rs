@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
 
 use marigram_core::column::BLOCK_ROWS;
 use marigram_core::error::Kind;
-use marigram_core::store::backup::{backup_offline, restore, rollback_to_previous, verify_backup};
+use marigram_core::store::backup::{backup_offline, look_at_backup, restore, rollback_to_previous, verify_backup};
 use marigram_core::store::{Store, Stream};
 use marigram_core::time::SECOND_NS;
 use store_support::*;
@@ -349,6 +349,30 @@ fn a_damaged_backup_is_refused_with_the_file_and_the_rule() {
         fs::copy(later.join("hot.mdb"), dir.join("hot.mdb")).unwrap();
     });
     assert!(error.message().contains("other commits"), "{error}");
+}
+
+#[test]
+fn a_look_at_a_backup_says_what_its_list_says_and_misses_no_file() {
+    let bed = filled();
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("backup");
+    let made = bed.store.backup(&target, None).unwrap();
+    let seen = look_at_backup(&target).unwrap();
+    assert_eq!(
+        (seen.store_id, seen.created_ns, seen.files, seen.bytes),
+        (made.store_id, made.created_ns, made.files, made.bytes)
+    );
+    assert_eq!(seen.namespaces, made.namespaces);
+    let part = files(&target.join("parts")).remove(0);
+    fs::File::options()
+        .append(true)
+        .open(&part)
+        .unwrap()
+        .set_len(7)
+        .unwrap();
+    assert_eq!(look_at_backup(&target).unwrap_err().reason(), "BACKUP_DAMAGED");
+    fs::remove_file(target.join("BACKUP")).unwrap();
+    assert_eq!(look_at_backup(&target).unwrap_err().reason(), "NOT_A_BACKUP");
 }
 
 #[test]

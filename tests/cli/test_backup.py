@@ -27,7 +27,7 @@ def data(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_restored_directory_is_served_with_its_rows_and_keys(data: Path, folder: Path) -> None:
     key = (data / "admin.key").read_text()
-    made = run("backup", "create", "first", "-o", "json")
+    made = run("backup", "create", "first", "--data-dir", "marigram-data", "-o", "json")
     assert made.exit_code == 0, made.output
     assert json.loads(made.stdout)["unsealed_rows"] == 3
     assert run("backup", "verify", "first").exit_code == 0
@@ -48,9 +48,38 @@ def test_a_backup_of_a_directory_that_is_served_is_refused(data: Path) -> None:
     assert "stop it first" in refused.stderr
 
 
+def test_a_server_makes_backups_by_name_and_lists_them(data: Path, folder: Path) -> None:
+    copies = folder / "copies"
+    with serving(data, "--set", f"backup_dir={copies}") as served:
+        there = ("--address", served.address)
+        made = run("backup", "create", "monday", "-o", "json", *there)
+        assert made.exit_code == 0, made.output
+        said = json.loads(made.stdout)
+        assert (said["sealed_rows"] + said["unsealed_rows"], said["backup"]["commits"]) == (3, {"default": 2})
+        shown = run("backup", "create", "tuesday", "--base", "monday", *there)
+        assert "commit 2" in shown.stdout, shown.output
+        assert [one["name"] for one in json.loads(run("backup", "list", "-o", "json", *there).stdout)] == [
+            "monday",
+            "tuesday",
+        ]
+        assert "default 2" in run("backup", "list", *there).stdout
+        again = run("backup", "create", "monday", *there)
+        assert (again.exit_code, "TARGET_EXISTS" in again.stderr) == (1, True)
+        path = run("backup", "create", "/tmp/monday", *there)
+        assert (path.exit_code, "--data-dir" in path.stderr) == (2, True)
+    for name in ("monday", "tuesday"):
+        assert run("backup", "verify", f"copies/{name}").exit_code == 0
+
+
+def test_a_server_without_a_directory_for_backups_says_which_setting_it_lacks(data: Path) -> None:
+    with serving(data) as served:
+        refused = run("backup", "create", "monday", "--address", served.address)
+    assert (refused.exit_code, "backup_dir" in refused.stderr) == (1, True)
+
+
 def test_a_damaged_backup_is_named_and_not_restored(data: Path, folder: Path) -> None:
     assert data.is_dir()
-    assert run("backup", "create", "first").exit_code == 0
+    assert run("backup", "create", "first", "--data-dir", "marigram-data").exit_code == 0
     hot = folder / "first" / "hot.mdb"
     content = bytearray(hot.read_bytes())
     content[len(content) // 2] ^= 1
@@ -65,8 +94,8 @@ def test_a_damaged_backup_is_named_and_not_restored(data: Path, folder: Path) ->
 
 def test_nothing_is_written_over(data: Path) -> None:
     assert data.is_dir()
-    assert run("backup", "create", "first").exit_code == 0
-    assert "TARGET_EXISTS" in run("backup", "create", "first").stderr
+    assert run("backup", "create", "first", "--data-dir", "marigram-data").exit_code == 0
+    assert "TARGET_EXISTS" in run("backup", "create", "first", "--data-dir", "marigram-data").stderr
     assert "TARGET_EXISTS" in run("backup", "restore", "first", "marigram-data").stderr
 
 

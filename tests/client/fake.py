@@ -166,6 +166,8 @@ async def running(port: int = 0, state: FakeServer | None = None) -> AsyncIterat
                 "GetStatus",
                 "GetStorage",
                 "VerifyStore",
+                "CreateBackup",
+                "ListBackups",
             ),
         )
         | {"WatchStatus": several(admin_pb2.WatchStatusRequest, "WatchStatus")},

@@ -42,10 +42,14 @@ def test_examples_of_docstrings_give_what_they_show(module: object) -> None:
 
 
 @pytest_asyncio.fixture(params=SIDES, scope="module", loop_scope="module")
-async def served(request: pytest.FixtureRequest) -> AsyncIterator[tuple[str, str, str]]:
+async def served(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[str, str, str]]:
     """(side, address, admin key) of one server for all examples of a side."""
-    async with server.running() as (address, key):
-        yield request.param, address, key
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MARIGRAM_BACKUP_DIR", str(tmp_path_factory.mktemp("backups")))
+        async with server.running() as (address, key):
+            yield request.param, address, key
 
 
 @pytest.mark.asyncio(loop_scope="module")

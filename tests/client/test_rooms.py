@@ -177,6 +177,27 @@ async def test_a_verification_says_what_it_read(client: Client, server: FakeServ
     assert (found.records, found.rows, found.parts, found.part_rows, found.blocks) == (9, 4, 2, 7, 0)
 
 
+async def test_backups_have_their_commits_and_those_that_are_not_whole_no_more_than_a_name(
+    client: Client, server: FakeServer
+) -> None:
+    whole = admin_pb2.Backup(name="backups/b", complete=True, files=3, size_bytes=9)
+    whole.create_time.FromDatetime(datetime(2026, 11, 24, tzinfo=UTC))
+    whole.commits.add(namespace="namespaces/default", commit=7)
+    made = admin_pb2.CreateBackupResponse(backup=whole, sealed_rows=5, copied_parts=1, shared_parts=2)
+    made.elapsed.FromTimedelta(timedelta(seconds=2))
+    server.will("CreateBackup", made)
+    found = await client.create_backup("b", base="a")
+    assert (found.sealed_rows, found.copied_parts, found.shared_parts, found.elapsed) == (5, 1, 2, timedelta(seconds=2))
+    assert (found.backup.name, dict(found.backup.commits)) == ("b", {"default": 7})
+    assert found.backup.create_time == datetime(2026, 11, 24, tzinfo=UTC)
+    assert (server.sent("CreateBackup")[0].name, server.sent("CreateBackup")[0].base) == ("backups/b", "backups/a")
+    unfinished = admin_pb2.Backup(name="backups/c")
+    server.will("ListBackups", admin_pb2.ListBackupsResponse(backups=[whole, unfinished]))
+    first, second = [backup async for backup in client.list_backups()]
+    assert first == found.backup
+    assert (second.name, second.complete, second.create_time) == ("c", False, None)
+
+
 async def test_a_key_shows_its_secret_once_and_not_when_printed(client: Client, server: FakeServer) -> None:
     key = admin_pb2.ApiKey(name="keys/k1", namespace="namespaces/default", scopes=["ingest:write"])
     server.will("CreateApiKey", admin_pb2.CreateApiKeyResponse(key=key, secret="hush"))

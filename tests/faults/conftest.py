@@ -3,11 +3,16 @@
 import os
 import random
 import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.faults import shim
+from tests.needs import need
 
 FULL = os.environ.get("MARIGRAM_FAULTS") == "full"
 
@@ -40,3 +45,20 @@ def dice(seed: int) -> random.Random:
 def full() -> bool:
     """Whether this is `make faults` with MARIGRAM_FAULTS=full."""
     return FULL
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A tmpfs of 64 MiB."""
+    mount, umount = shutil.which("mount"), shutil.which("umount")
+    need(sys.platform == "linux" and os.geteuid() == 0 and mount and umount, "root, to mount a tmpfs")
+    assert mount
+    assert umount
+    folder = tmp_path / "small"
+    folder.mkdir()
+    done = subprocess.run(
+        [mount, "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    need(done.returncode == 0, f"the right to mount a tmpfs: {done.stderr.decode()}")
+    yield folder
+    subprocess.run([umount, str(folder)], check=True)

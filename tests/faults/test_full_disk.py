@@ -1,13 +1,9 @@
 """T6: on a full disk ingest is refused by name, queries and deletes go on, and room made is room used."""
 
 import contextlib
-import os
 import resource
 import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +16,6 @@ from marigram.v1 import ingest_pb2_grpc
 from tests.faults import disk, process, rows
 from tests.faults.server import running
 from tests.faults.test_io_error import PATIENCE_S, write_until_taken
-from tests.needs import need
 
 pytestmark = pytest.mark.fault
 MOST = 20_000
@@ -134,23 +129,6 @@ def reason(error: grpc.aio.AioRpcError) -> str:
             for detail in status_pb2.Status.FromString(value).details:
                 detail.Unpack(found)
     return str(found.reason)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A tmpfs of 64 MiB."""
-    mount, umount = shutil.which("mount"), shutil.which("umount")
-    need(sys.platform == "linux" and os.geteuid() == 0 and mount and umount, "root, to mount a tmpfs")
-    assert mount
-    assert umount
-    folder = tmp_path / "small"
-    folder.mkdir()
-    done = subprocess.run(
-        [mount, "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    need(done.returncode == 0, f"the right to mount a tmpfs: {done.stderr.decode()}")
-    yield folder
-    subprocess.run([umount, str(folder)], check=True)
 
 
 def test_a_disk_without_room_refuses_rows_and_recovers(small_disk: Path) -> None:

@@ -63,6 +63,12 @@ fn verify_backup(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> {
 }
 
 #[pyfunction]
+fn look_at_backup(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> {
+    let report = py.detach(move || store::look_at_backup(&path))?;
+    to_dict(py, &report)
+}
+
+#[pyfunction]
 fn restore_backup(py: Python<'_>, path: PathBuf, target: PathBuf) -> PyResult<Bound<'_, PyDict>> {
     let report = py.detach(move || store::restore(&path, &target))?;
     to_dict(py, &report)
@@ -82,6 +88,7 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(backup, module)?)?;
     module.add_function(wrap_pyfunction!(backup_offline, module)?)?;
     module.add_function(wrap_pyfunction!(verify_backup, module)?)?;
+    module.add_function(wrap_pyfunction!(look_at_backup, module)?)?;
     module.add_function(wrap_pyfunction!(restore_backup, module)?)?;
     module.add_function(wrap_pyfunction!(rollback_to_previous, module)?)
 }

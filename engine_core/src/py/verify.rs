@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::error::{Error, Kind, Result};
-use crate::store::{Store, StoreOptions, VerifyReport};
+use crate::store::{self, Store, StoreOptions, VerifyReport};
 
 /// What was seen, or the damage. Whoever verifies is told what is damaged: the detail is part of the message.
 pub(super) fn to_dict(py: Python<'_>, seen: Result<VerifyReport>) -> PyResult<Bound<'_, PyDict>> {
@@ -37,6 +37,26 @@ fn verify_directory(py: Python<'_>, path: PathBuf, allow_network_filesystem: boo
     to_dict(py, py.detach(move || Store::verify_directory(&path, options)))
 }
 
+#[pyfunction]
+fn stopped_uncleanly(py: Python<'_>, path: PathBuf) -> bool {
+    py.detach(move || store::stopped_uncleanly(&path))
+}
+
+/// Kind and text of the damage, not raised: the process that asks has this module and no other.
+#[pyfunction]
+fn check_after_crash(py: Python<'_>, path: PathBuf, allow_network_filesystem: bool) -> Option<(bool, String, String)> {
+    let error = py
+        .detach(move || store::check_after_crash(&path, allow_network_filesystem))
+        .err()?;
+    Some((
+        error.kind() == Kind::Corrupt,
+        error.to_string(),
+        error.detail().to_owned(),
+    ))
+}
+
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(verify_directory, module)?)
+    module.add_function(wrap_pyfunction!(verify_directory, module)?)?;
+    module.add_function(wrap_pyfunction!(stopped_uncleanly, module)?)?;
+    module.add_function(wrap_pyfunction!(check_after_crash, module)?)
 }

@@ -159,15 +159,14 @@ fn check(path: &Path, content: Content, before_the_last: bool) -> Result<FileRep
     })
 }
 
-fn check_pages(path: &Path, content: Content, before_the_last: bool) -> Result<FileReport> {
-    let file = File::open(path).or_fault()?;
-    let size = file.metadata().or_fault()?.len();
-    let first = read_meta(&file, 0, 0)?;
+/// Size of a page, and both meta pages, which must follow each other.
+fn metas(file: &File) -> Result<(usize, Meta, Meta)> {
+    let first = read_meta(file, 0, 0)?;
     let page = first.free.pad as usize;
     if !page.is_power_of_two() || !(512..=32_768).contains(&page) {
         return Err(damaged(format!("page size {page}")));
     }
-    let second = read_meta(&file, 1, page as u64)?;
+    let second = read_meta(file, 1, page as u64)?;
     if second.free.pad != first.free.pad {
         return Err(damaged("meta pages of different page size"));
     }
@@ -180,6 +179,13 @@ fn check_pages(path: &Path, content: Content, before_the_last: bool) -> Result<F
             first.txn, second.txn
         )));
     }
+    Ok((page, first, second))
+}
+
+fn check_pages(path: &Path, content: Content, before_the_last: bool) -> Result<FileReport> {
+    let file = File::open(path).or_fault()?;
+    let size = file.metadata().or_fault()?.len();
+    let (page, first, second) = metas(&file)?;
     let meta = if (first.txn > second.txn) == before_the_last {
         second
     } else {
@@ -293,7 +299,7 @@ impl Walk<'_> {
             while let Some(visit) = open.pop() {
                 self.mark(visit.page, 1)?;
                 self.read(visit.page, &mut bytes)?;
-                let keys = node_bounds(&bytes, &visit)?;
+                let keys = node_count(&bytes, visit.page)?;
                 if visit.depth == db.depth {
                     counted.leaf += 1;
                     self.leaf(&bytes, &visit, keys, kinds, &mut counted, tables)?;
@@ -447,6 +453,42 @@ impl Walk<'_> {
     }
 }
 
+/// Number of the last transaction, and what it holds in a table under a key, both short. Read with plain reads, four pages in all.
+///
+/// # Errors
+/// Corrupt: what is on the way is not sound, or there is no such value.
+pub(super) fn newest_value(path: &Path, table: &[u8], key: &[u8]) -> Result<(u64, Vec<u8>)> {
+    let file = File::open(path).or_fault()?;
+    let (page, first, second) = metas(&file)?;
+    let newest = if first.txn > second.txn { first } else { second };
+    let root = short_value(&file, page, &newest.main, table)?;
+    if root.len() != DB_BYTES {
+        return Err(damaged("root of a table"));
+    }
+    Ok((newest.txn, short_value(&file, page, &Db::read(&root), key)?))
+}
+
+/// A value that stands in the leaf of a tree that has no other page, as the tables' own and `meta` have none.
+fn short_value(file: &File, page_bytes: usize, db: &Db, wanted: &[u8]) -> Result<Vec<u8>> {
+    let page = db.root;
+    let cannot = || damaged(format!("page {page} cannot be read"));
+    let mut bytes = vec![0; page_bytes];
+    let at = page.checked_mul(page_bytes as u64).ok_or_else(cannot)?;
+    file.read_exact_at(&mut bytes, at).map_err(|_| cannot())?;
+    if db.depth != 1 || u64_at(&bytes, 0) != page || u16_at(&bytes, 10) != P_LEAF {
+        return Err(damaged(format!("page {page} is not the only leaf")));
+    }
+    for index in 0..node_count(&bytes, page)? {
+        let (_, node) = node(&bytes, index, page)?;
+        let (len, flags, key_len) = (u32_at(node, 0) as usize, u16_at(node, 4), usize::from(u16_at(node, 6)));
+        if key(node, key_len, page)? == wanted && flags != F_BIGDATA {
+            let value = node.get(NODE_HEADER + key_len..).and_then(|data| data.get(..len));
+            return Ok(value.ok_or_else(|| damaged("a value's length"))?.to_vec());
+        }
+    }
+    Err(damaged("a record is missing"))
+}
+
 /// Checks a branch and adds its children to what is to be visited.
 fn branch(bytes: &[u8], visit: Visit, keys: usize, kinds: Kinds, open: &mut Vec<Visit>) -> Result<()> {
     if u16_at(bytes, 10) != P_BRANCH || keys == 0 {
@@ -501,10 +543,10 @@ enum Value<'a> {
 }
 
 /// Number of nodes of a page, after checking the bounds of its free space.
-fn node_bounds(bytes: &[u8], visit: &Visit) -> Result<usize> {
+fn node_count(bytes: &[u8], page: u64) -> Result<usize> {
     let (lower, upper) = (usize::from(u16_at(bytes, 12)), usize::from(u16_at(bytes, 14)));
     if lower < PAGE_HEADER || lower % 2 != 0 || lower > upper || upper > bytes.len() {
-        return Err(damaged(format!("page {}: bounds of its free space", visit.page)));
+        return Err(damaged(format!("page {page}: bounds of its free space")));
     }
     Ok((lower - PAGE_HEADER) / 2)
 }

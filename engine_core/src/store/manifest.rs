@@ -231,6 +231,12 @@ impl Registry {
         if let Some(above) = self.folder.parent() {
             sync(above)?;
         }
+        let left = self.left_behind(parts, store_id)?;
+        left.iter().try_for_each(fs::remove_file).or_fault()
+    }
+
+    /// What a crash left behind in the folder: files that are none of these parts. An error, if another store's part is among them.
+    pub(super) fn left_behind(&self, parts: &HashSet<Identity>, store_id: u128) -> Result<Vec<PathBuf>> {
         let mut left = Vec::new();
         for entry in fs::read_dir(&self.folder).or_fault()? {
             let entry = entry.or_fault()?;
@@ -253,7 +259,7 @@ impl Registry {
                 left.push(entry.path());
             }
         }
-        left.iter().try_for_each(fs::remove_file).or_fault()
+        Ok(left)
     }
 
     fn keep(&self, part: &Arc<Part>) {

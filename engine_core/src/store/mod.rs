@@ -42,6 +42,7 @@ mod sys;
 mod tables;
 pub mod tail;
 mod tiles;
+mod unclean;
 mod writers;
 
 use std::collections::HashSet;
@@ -68,6 +69,7 @@ pub use storage::{CodecStorage, ColumnStorage, Storage};
 pub use stream::{CommitCounter, Entities, Ledger, NamespaceId, Stream, Symbols};
 pub use tables::FORMAT_VERSION;
 pub use tail::{Snapshot, Tail, TailBatch};
+pub use unclean::{check_after_crash, stopped_uncleanly};
 pub use writers::{Outcome, WriterAdvance, WriterState};
 
 use siphasher::sip128::{Hasher128, SipHasher13};

@@ -480,6 +480,66 @@ pub struct VerifyStoreResponse {
     #[prost(uint64, tag = "10")]
     pub part_bytes: u64,
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Backup {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub complete: bool,
+    #[prost(message, optional, tag = "3")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(uint64, tag = "4")]
+    pub files: u64,
+    #[prost(uint64, tag = "5")]
+    pub size_bytes: u64,
+    #[prost(message, repeated, tag = "6")]
+    pub commits: ::prost::alloc::vec::Vec<BackupCommit>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BackupCommit {
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub commit: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateBackupRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub base: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateBackupResponse {
+    #[prost(message, optional, tag = "1")]
+    pub backup: ::core::option::Option<Backup>,
+    #[prost(uint64, tag = "2")]
+    pub sealed_rows: u64,
+    #[prost(uint64, tag = "3")]
+    pub unsealed_rows: u64,
+    #[prost(uint64, tag = "4")]
+    pub copied_parts: u64,
+    #[prost(uint64, tag = "5")]
+    pub shared_parts: u64,
+    #[prost(uint64, tag = "6")]
+    pub shared_bytes: u64,
+    #[prost(message, optional, tag = "7")]
+    pub elapsed: ::core::option::Option<::prost_types::Duration>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListBackupsRequest {
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListBackupsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub backups: ::prost::alloc::vec::Vec<Backup>,
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum ColumnLayout {

@@ -25,6 +25,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     data_dir: Path = Field(Path("marigram-data"), description="directory of everything that is kept")
+    backup_dir: Path | None = Field(
+        None, description="directory below which CreateBackup makes backups; unset: it makes none"
+    )
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(4774, ge=0, le=65_535, description="port to listen on; 0 takes a free one and says which")
     allow_plaintext: bool = Field(
@@ -70,6 +73,9 @@ class Settings(BaseSettings):
     max_query_rows: int = Field(0, ge=0, description="rows a query may scan; 0: as the engine has it")
     max_query_groups: int = Field(0, ge=0, description="groups a query may make; 0: as the engine has it")
     max_query_bytes: int = Field(0, ge=0, description="bytes of an answer; 0: as the engine has it")
+    check_after_crash: bool = Field(
+        True, description="after an unclean stop, have another process read the log before the store is opened"
+    )
     allow_network_filesystem: bool = Field(
         False, description="open a data directory on a network filesystem all the same"
     )
@@ -80,6 +86,12 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"host {self.host!r} is not loopback and there is no TLS: set allow_plaintext to accept that"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _backups_lie_elsewhere(self) -> "Settings":
+        if self.backup_dir is not None and self.backup_dir.resolve().is_relative_to(self.data_dir.resolve()):
+            raise ValueError(f"backup_dir {str(self.backup_dir)!r} lies in data_dir: name a directory elsewhere")
         return self
 
     @classmethod

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from marigram_client.admin import (
         ApiKey,
+        Backup,
         CodecStorage,
         ColumnStorage,
         Ledger,
         Namespace,
         NewApiKey,
+        NewBackup,
         SealingStatus,
         ServerStatus,
         StreamStatus,
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AlreadyExists",
     "ApiKey",
+    "Backup",
     "Budget",
     "Cancelled",
     "Client",
@@ -93,6 +96,7 @@ __all__ = [
     "Measure",
     "Namespace",
     "NewApiKey",
+    "NewBackup",
     "NotFound",
     "Order",
     "OutOfRange",
@@ -136,8 +140,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "admin": "ApiKey CodecStorage ColumnStorage Ledger Namespace NewApiKey SealingStatus ServerStatus StreamStatus "
-    "StreamStorage Verified",
+    "admin": "ApiKey Backup CodecStorage ColumnStorage Ledger Namespace NewApiKey NewBackup SealingStatus ServerStatus "
+    "StreamStatus StreamStorage Verified",
     "answers": "Provenance provenance",
     "blocking": "Client",
     "delivery": "Rejection Totals",

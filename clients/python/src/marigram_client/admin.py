@@ -183,6 +183,33 @@ class Verified:
     part_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup on the server's machine. One that is not ``complete`` is being made, was left behind or is damaged, and
+    has no more than a name. ``commits`` is the last commit of each namespace in it."""
+
+    name: str
+    complete: bool
+    create_time: datetime | None
+    files: int
+    size_bytes: int
+    commits: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class NewBackup:
+    """A backup as it was made: rows in parts and in the log, parts that were copied and those that take no room, since
+    its base has them."""
+
+    backup: Backup
+    sealed_rows: int
+    unsealed_rows: int
+    copied_parts: int
+    shared_parts: int
+    shared_bytes: int
+    elapsed: timedelta
+
+
 def read_namespace(message: pb.Namespace) -> Namespace:
     """A namespace from its message."""
     return Namespace(
@@ -290,6 +317,31 @@ def read_storage(message: pb.StreamStorage) -> StreamStorage:
 def read_verified(message: pb.VerifyStoreResponse) -> Verified:
     """What a verification has read, from its message."""
     return Verified(**{part.name: getattr(message, part.name) for part in fields(Verified)})
+
+
+def read_backup(message: pb.Backup) -> Backup:
+    """A backup from its message."""
+    return Backup(
+        name=message.name.removeprefix("backups/"),
+        complete=message.complete,
+        create_time=message.create_time.ToDatetime(UTC) if message.HasField("create_time") else None,
+        files=message.files,
+        size_bytes=message.size_bytes,
+        commits=MappingProxyType({one.namespace.removeprefix("namespaces/"): one.commit for one in message.commits}),
+    )
+
+
+def read_new_backup(message: pb.CreateBackupResponse) -> NewBackup:
+    """A backup as it was made, from its message."""
+    return NewBackup(
+        backup=read_backup(message.backup),
+        sealed_rows=message.sealed_rows,
+        unsealed_rows=message.unsealed_rows,
+        copied_parts=message.copied_parts,
+        shared_parts=message.shared_parts,
+        shared_bytes=message.shared_bytes,
+        elapsed=message.elapsed.ToTimedelta(),
+    )
 
 
 def _sealing(message: pb.SealingStatus) -> SealingStatus:

@@ -279,6 +279,17 @@ fn compare_contents(directory: &Path, list: &List) -> Result<BackupReport> {
     Ok(BackupReport::new(list, contents.report))
 }
 
+/// What the list of a backup says, after comparing names and sizes of its files with it; none of them is read, so that `contents` is
+/// empty.
+///
+/// # Errors
+/// As [`verify_backup`].
+pub fn look_at_backup(backup: &Path) -> Result<BackupReport> {
+    let list = List::read(backup)?;
+    compare_files(backup, &list)?;
+    Ok(BackupReport::new(&list, VerifyReport::default()))
+}
+
 /// Reads everything in a backup and checks it: that it has the files of its list and no others, their sizes and checksums, then the
 /// store they are. Nothing is changed.
 ///

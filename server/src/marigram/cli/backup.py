@@ -1,15 +1,14 @@
-"""``marigram backup``: copies of a data directory, checked, and the way back. Nothing here asks a server."""
+"""``marigram backup``: copies of what is stored, checked, and the way back. A server is asked to make and to list them;
+all else is done on paths of this machine."""
 
+import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from marigram.cli import failures
-from marigram.cli.options import EXIT_CODES, Output, Shape, Yes
-
-if TYPE_CHECKING:
-    from marigram.engine.backup import Backup
+from marigram.cli.options import EXIT_CODES, Address, Output, Profile, Shape, Yes
 
 backup = typer.Typer(no_args_is_help=True, epilog=EXIT_CODES)
 
@@ -18,30 +17,57 @@ Made = Annotated[Path, typer.Argument(metavar="BACKUP", help="Directory that `ma
 
 @backup.callback()
 def all_backups() -> None:
-    """Create, verify and restore backups, on the paths of this machine."""
+    """Create, list, verify and restore backups."""
 
 
 @backup.command("create", epilog=EXIT_CODES)
 @failures.told
 def create_backup(
-    target: Annotated[Path, typer.Argument(help="Directory to make; it must not be there.")],
-    data_dir: Annotated[Path, typer.Option(help="Data directory; no server may have it open.")] = Path("marigram-data"),
+    target: Annotated[
+        str, typer.Argument(metavar="NAME|DIRECTORY", help="Its name; with --data-dir, a directory to make.")
+    ],
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Directory to copy here, held by no server, instead of asking one.")
+    ] = None,
     base: Annotated[
-        Path | None,
-        typer.Option(metavar="BACKUP", help="Earlier backup on the same disk: sealed parts are shared with it."),
+        str | None,
+        typer.Option(metavar="BACKUP", help="Earlier one in the same place: sealed parts are shared with it."),
     ] = None,
     output: Output = Shape.TABLE,
+    address: Address = None,
+    profile: Profile = None,
 ) -> None:
-    """Make a backup of a data directory. It is there whole or not at all.
+    """Make a backup of everything that is stored. It is there whole or not at all.
+
+    A server goes on serving meanwhile and makes it below the directory that its setting backup_dir names; it takes a
+    key with admin:server.
 
     \b
     Example:
-      marigram backup create /backups/monday
-      marigram backup create /backups/tuesday --base /backups/monday
+      marigram backup create monday
+      marigram backup create tuesday --base monday
+      marigram backup create /backups/monday --data-dir marigram-data
     """
-    from marigram.engine import backup as room
+    from marigram.cli import copies as room
 
-    _show(room.create(data_dir, target, base), output)
+    if data_dir is None:
+        asyncio.run(room.create(target, base or "", output, address=address, profile=profile))
+    else:
+        room.create_here(data_dir, Path(target), Path(base) if base else None, output)
+
+
+@backup.command("list", epilog=EXIT_CODES)
+@failures.told
+def list_backups(output: Output = Shape.TABLE, address: Address = None, profile: Profile = None) -> None:
+    """List the backups that a server has made, and that still lie there; takes a key with admin:server.
+
+    \b
+    Example:
+      marigram backup list
+    """
+    from marigram.cli import copies as room
+
+    asyncio.run(room.show_all(output, address=address, profile=profile))
 
 
 @backup.command("verify", epilog=EXIT_CODES)
@@ -53,9 +79,10 @@ def verify_backup(path: Made, output: Output = Shape.TABLE) -> None:
     Example:
       marigram backup verify /backups/monday
     """
+    from marigram.cli import copies
     from marigram.engine import backup as room
 
-    _show(room.verify(path), output)
+    copies.show(room.verify(path), output)
 
 
 @backup.command("restore", epilog=EXIT_CODES)
@@ -71,9 +98,10 @@ def restore_backup(
     Example:
       marigram backup restore /backups/monday marigram-data
     """
+    from marigram.cli import copies
     from marigram.engine import backup as room
 
-    _show(room.restore(path, target), output)
+    copies.show(room.restore(path, target), output)
 
 
 @backup.command("rollback", epilog=EXIT_CODES)
@@ -97,22 +125,3 @@ def rollback(
     rows = figures.counted(done.sealed_rows + done.unsealed_rows, "row")
     said = f"rolled back to transaction {done.transaction} with {rows}; as it was: {done.kept}"
     output.talk().print(output.printable(said), markup=False)
-
-
-def _show(made: "Backup", shape: Shape) -> None:
-    from marigram.cli import figures, output
-
-    if shape is Shape.JSON:
-        from dataclasses import asdict
-
-        output.print_json({**asdict(made), "commits": dict(made.commits)})
-        return
-    shared = f"{figures.counted(made.shared_parts, 'part')}, {figures.size(made.shared_bytes)}"
-    rows: list[tuple[str, object]] = [
-        ("begun", figures.instant(made.created_ns)),
-        ("files", f"{made.files:,}, {figures.size(made.bytes)}"),
-        ("shared with the base", shared),
-        ("rows", f"{made.sealed_rows:,} sealed, {made.unsealed_rows:,} not yet"),
-        *((f"namespace {name}", f"commit {commit}") for name, commit in made.commits),
-    ]
-    output.print_grid(("what", "value"), rows)

@@ -15,6 +15,8 @@ ADVICE = {
     "NETWORK_FILESYSTEM": "serve a directory of a local disk with --data-dir",
     "STORE_FOREIGN": "serve a directory that Marigram made, or a new one, with --data-dir",
     "FORMAT_TOO_NEW": "start the newer version that wrote it",
+    "DATA_CORRUPT": "look at the disk and copy the directory; then `marigram backup rollback`, or restore a backup, or "
+    "read what is readable with `marigram inspect --salvage`",
     "PEPPER_MISSING": "restore the file from a backup of the directory",
 }
 """What to do about a server that does not start, by reason."""

@@ -125,6 +125,13 @@ class Engine:
 def verify_directory(path: str, allow_network_filesystem: bool) -> dict[str, int]:
     """As `Engine.verify`, of a directory that no server holds."""
 
+def stopped_uncleanly(path: Path) -> bool:
+    """Whether a directory holds a store that nobody has open and whose last transaction marks no clean stop."""
+
+def check_after_crash(path: Path, allow_network_filesystem: bool) -> tuple[bool, str, str] | None:
+    """Reads what opening the store reads, and changes nothing. What is wrong: whether it is damage, message, detail.
+    Bytes that cannot be mapped may end the process."""
+
 # Backups. Dicts: store_id, created_ns, commits (name and commit of each namespace), files, bytes, shared_parts,
 # shared_bytes, records, parts, sealed_rows, unsealed_rows; of a rollback transaction, kept and the last four.
 def backup(engine: Engine, target: Path, base: Path | None = None) -> dict[str, Any]:
@@ -135,6 +142,9 @@ def backup_offline(directory: Path, target: Path, base: Path | None = None) -> d
 
 def verify_backup(path: Path) -> dict[str, Any]:
     """Reads everything in a backup and checks it."""
+
+def look_at_backup(path: Path) -> dict[str, Any]:
+    """What the list of a backup says, and that its files are there in their sizes; rows and parts are 0."""
 
 def restore_backup(path: Path, target: Path) -> dict[str, Any]:
     """Makes a directory from a backup, and checks it before it has its name."""

@@ -68,6 +68,17 @@ def verify(path: Path) -> Backup:
     return Backup.from_core(_core.verify_backup(path))
 
 
+def look_at(path: Path) -> Backup:
+    """What the list of a backup says, once each of its files is found in its size; none is read, so that rows and parts
+    are 0.
+
+    Raises:
+        FailedPrecondition: it is no backup, or one of a newer format.
+        Corrupt: a file is missing, is one too many, or has another size.
+    """
+    return Backup.from_core(_core.look_at_backup(path))
+
+
 def restore(path: Path, target: Path) -> Backup:
     """Makes a data directory, absent or empty until now, from a backup. Errors as ``create`` and ``verify``."""
     return Backup.from_core(_core.restore_backup(path, target))

@@ -46,5 +46,6 @@ FEATURES: tuple[Callable[[Tools], Feature], ...] = (
         max_watchers=tools.settings.max_watchers,
         max_watchers_per_namespace=tools.settings.max_watchers_per_namespace,
         storage_seconds=tools.settings.export_seconds,
+        backup_dir=tools.settings.backup_dir,
     ),
 )

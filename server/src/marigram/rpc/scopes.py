@@ -28,6 +28,8 @@ SCOPE_OF: dict[str, str] = {
     "marigram.v1.AdminService/WatchStatus": scopes.STATUS_READ,
     "marigram.v1.AdminService/GetStorage": scopes.STATUS_READ,
     "marigram.v1.AdminService/VerifyStore": scopes.ADMIN_SERVER,
+    "marigram.v1.AdminService/CreateBackup": scopes.ADMIN_SERVER,
+    "marigram.v1.AdminService/ListBackups": scopes.ADMIN_SERVER,
     "grpc.health.v1.Health/Check": OPEN,
     "grpc.health.v1.Health/List": OPEN,
     "grpc.health.v1.Health/Watch": OPEN,

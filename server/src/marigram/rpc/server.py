@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import os
 import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,7 +22,7 @@ from marigram.call.budget import Bounds, Budget, Rate, Rates
 from marigram.call.keys import ROOM, SERVER, KeyRing
 from marigram.call.scopes import ROLES
 from marigram.config import Settings
-from marigram.engine import Engine
+from marigram.engine import Engine, after_stop
 from marigram.errors import FailedPrecondition, Internal, MarigramError
 from marigram.features import FEATURES, Tools
 from marigram.rpc import calls, files, logs
@@ -37,7 +38,7 @@ log = structlog.get_logger()
 
 DEFAULT_NAMESPACE = "default"
 CONTROL_BOUNDS = Bounds(calls=512, calls_per_namespace=256, bytes=64 * 2**20)
-LENGTHY_THREADS = 2  # what takes long and is asked for by hand: seals go one after the other anyway
+LENGTHY_THREADS = 3  # what takes long and is asked for by hand: a verification, a backup, and seals one by one anyway
 MINUTE_MS = 60_000
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 LOOK_SECONDS = 0.1
@@ -93,6 +94,8 @@ class Server:
         if api_implementation.Type() != "upb":
             raise Internal("protobuf runs without its compiled parser", detail=api_implementation.Type())
         files.make_directory(settings.data_dir)
+        if settings.check_after_crash:
+            check_after_crash(settings)
         engine = Engine.open(settings.data_dir, settings.engine_options())
         try:
             server = cls(settings, engine)
@@ -205,6 +208,20 @@ def channel_options(settings: Settings) -> dict[str, Any]:
         "grpc.max_connection_age_ms": 30 * MINUTE_MS,
         "grpc.max_connection_age_grace_ms": 5 * MINUTE_MS,
     }
+
+
+def check_after_crash(settings: Settings) -> None:
+    """Has a store that was not stopped cleanly read by another process: what ends that does not end this one.
+
+    Raises:
+        Corrupt: something is not what was written, or reading it ended the process.
+    """
+    if not after_stop.stopped_uncleanly(settings.data_dir):
+        return
+    began = time.monotonic()
+    sound = after_stop.check(settings.data_dir, allow_network_filesystem=settings.allow_network_filesystem)
+    seconds = round(time.monotonic() - began, 3)
+    log.info("the store was not stopped cleanly, and was checked before it is opened", sound=sound, seconds=seconds)
 
 
 def run(

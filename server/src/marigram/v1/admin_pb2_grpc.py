@@ -85,6 +85,16 @@ class AdminServiceStub:
                 request_serializer=marigram_dot_v1_dot_admin__pb2.VerifyStoreRequest.SerializeToString,
                 response_deserializer=marigram_dot_v1_dot_admin__pb2.VerifyStoreResponse.FromString,
                 _registered_method=True)
+        self.CreateBackup = channel.unary_unary(
+                '/marigram.v1.AdminService/CreateBackup',
+                request_serializer=marigram_dot_v1_dot_admin__pb2.CreateBackupRequest.SerializeToString,
+                response_deserializer=marigram_dot_v1_dot_admin__pb2.CreateBackupResponse.FromString,
+                _registered_method=True)
+        self.ListBackups = channel.unary_unary(
+                '/marigram.v1.AdminService/ListBackups',
+                request_serializer=marigram_dot_v1_dot_admin__pb2.ListBackupsRequest.SerializeToString,
+                response_deserializer=marigram_dot_v1_dot_admin__pb2.ListBackupsResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -170,6 +180,24 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateBackup(self, request, context):
+        """Makes a backup below the server's setting `backup_dir`, of all namespaces as of when it began; without that setting
+        FAILED_PRECONDITION, BACKUP_DIRECTORY_UNSET. Nothing waits for it, and nothing is written over (ALREADY_EXISTS, TARGET_EXISTS). One
+        at a time (RESOURCE_EXHAUSTED, BACKUP_RUNNING), at most 1,800 s; it goes on to its end after the caller has given up, unless
+        the server stops, and is there whole or not at all. Scope admin:server.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBackups(self, request, context):
+        """Lists what lies below `backup_dir` in ascending order of name. Names and sizes of files are looked at, none is read: `marigram
+        backup verify` does that. Scope admin:server.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -222,6 +250,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.VerifyStore,
                     request_deserializer=marigram_dot_v1_dot_admin__pb2.VerifyStoreRequest.FromString,
                     response_serializer=marigram_dot_v1_dot_admin__pb2.VerifyStoreResponse.SerializeToString,
+            ),
+            'CreateBackup': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateBackup,
+                    request_deserializer=marigram_dot_v1_dot_admin__pb2.CreateBackupRequest.FromString,
+                    response_serializer=marigram_dot_v1_dot_admin__pb2.CreateBackupResponse.SerializeToString,
+            ),
+            'ListBackups': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBackups,
+                    request_deserializer=marigram_dot_v1_dot_admin__pb2.ListBackupsRequest.FromString,
+                    response_serializer=marigram_dot_v1_dot_admin__pb2.ListBackupsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -495,6 +533,60 @@ class AdminService:
             '/marigram.v1.AdminService/VerifyStore',
             marigram_dot_v1_dot_admin__pb2.VerifyStoreRequest.SerializeToString,
             marigram_dot_v1_dot_admin__pb2.VerifyStoreResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateBackup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/marigram.v1.AdminService/CreateBackup',
+            marigram_dot_v1_dot_admin__pb2.CreateBackupRequest.SerializeToString,
+            marigram_dot_v1_dot_admin__pb2.CreateBackupResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBackups(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/marigram.v1.AdminService/ListBackups',
+            marigram_dot_v1_dot_admin__pb2.ListBackupsRequest.SerializeToString,
+            marigram_dot_v1_dot_admin__pb2.ListBackupsResponse.FromString,
             options,
             channel_credentials,
             insecure,

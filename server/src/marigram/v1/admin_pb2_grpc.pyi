@@ -66,6 +66,16 @@ class AdminServiceStub:
     VERIFY_RUNNING), at most 1,800 s; it goes on to its end after the caller has given up, unless the server stops. Scope
     admin:server.
     """
+    CreateBackup: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CreateBackupRequest, _admin_pb2.CreateBackupResponse]
+    """Makes a backup below the server's setting `backup_dir`, of all namespaces as of when it began; without that setting
+    FAILED_PRECONDITION, BACKUP_DIRECTORY_UNSET. Nothing waits for it, and nothing is written over (ALREADY_EXISTS, TARGET_EXISTS). One
+    at a time (RESOURCE_EXHAUSTED, BACKUP_RUNNING), at most 1,800 s; it goes on to its end after the caller has given up, unless
+    the server stops, and is there whole or not at all. Scope admin:server.
+    """
+    ListBackups: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListBackupsRequest, _admin_pb2.ListBackupsResponse]
+    """Lists what lies below `backup_dir` in ascending order of name. Names and sizes of files are looked at, none is read: `marigram
+    backup verify` does that. Scope admin:server.
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -104,6 +114,16 @@ class AdminServiceAsyncStub(AdminServiceStub):
     table or part that is not what was written. Writes and queries go on meanwhile. One at a time (RESOURCE_EXHAUSTED,
     VERIFY_RUNNING), at most 1,800 s; it goes on to its end after the caller has given up, unless the server stops. Scope
     admin:server.
+    """
+    CreateBackup: _aio.UnaryUnaryMultiCallable[_admin_pb2.CreateBackupRequest, _admin_pb2.CreateBackupResponse]  # type: ignore[assignment]
+    """Makes a backup below the server's setting `backup_dir`, of all namespaces as of when it began; without that setting
+    FAILED_PRECONDITION, BACKUP_DIRECTORY_UNSET. Nothing waits for it, and nothing is written over (ALREADY_EXISTS, TARGET_EXISTS). One
+    at a time (RESOURCE_EXHAUSTED, BACKUP_RUNNING), at most 1,800 s; it goes on to its end after the caller has given up, unless
+    the server stops, and is there whole or not at all. Scope admin:server.
+    """
+    ListBackups: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListBackupsRequest, _admin_pb2.ListBackupsResponse]  # type: ignore[assignment]
+    """Lists what lies below `backup_dir` in ascending order of name. Names and sizes of files are looked at, none is read: `marigram
+    backup verify` does that. Scope admin:server.
     """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -200,6 +220,28 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         table or part that is not what was written. Writes and queries go on meanwhile. One at a time (RESOURCE_EXHAUSTED,
         VERIFY_RUNNING), at most 1,800 s; it goes on to its end after the caller has given up, unless the server stops. Scope
         admin:server.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateBackup(
+        self,
+        request: _admin_pb2.CreateBackupRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.CreateBackupResponse, _abc.Awaitable[_admin_pb2.CreateBackupResponse]]:
+        """Makes a backup below the server's setting `backup_dir`, of all namespaces as of when it began; without that setting
+        FAILED_PRECONDITION, BACKUP_DIRECTORY_UNSET. Nothing waits for it, and nothing is written over (ALREADY_EXISTS, TARGET_EXISTS). One
+        at a time (RESOURCE_EXHAUSTED, BACKUP_RUNNING), at most 1,800 s; it goes on to its end after the caller has given up, unless
+        the server stops, and is there whole or not at all. Scope admin:server.
+        """
+
+    @_abc_1.abstractmethod
+    def ListBackups(
+        self,
+        request: _admin_pb2.ListBackupsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListBackupsResponse, _abc.Awaitable[_admin_pb2.ListBackupsResponse]]:
+        """Lists what lies below `backup_dir` in ascending order of name. Names and sizes of files are looked at, none is read: `marigram
+        backup verify` does that. Scope admin:server.
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

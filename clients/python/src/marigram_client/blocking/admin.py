@@ -1,5 +1,5 @@
 # Written by `make proto` from aio/admin.py: change that one.
-"""Administration: namespaces, keys, status, storage."""
+"""Administration: namespaces, keys, status, storage, backups."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ import grpc
 
 from marigram_client import admin, times
 from marigram_client._pb.marigram.v1 import admin_pb2 as pb
-from marigram_client.admin import ApiKey, Namespace, NewApiKey, ServerStatus, StreamStorage, Verified
+from marigram_client.admin import ApiKey, Backup, Namespace, NewApiKey, NewBackup, ServerStatus, StreamStorage, Verified
 from marigram_client.blocking.calls import Calls
 from marigram_client.errors import from_status
 
@@ -81,6 +81,37 @@ class Administration:
             LimitExceeded: it is being verified for somebody else.
         """
         return admin.read_verified(self._calls.unary(pb.VerifyStoreRequest(), pb.VerifyStoreResponse, timeout))
+
+    def create_backup(self, name: str, *, base: str = "", timeout: timedelta | None = None) -> NewBackup:
+        """Have the server make a backup of everything, below the directory that its setting ``backup_dir`` names, while
+        it goes on serving. All that was acknowledged before the call is in it. Scope admin:server.
+
+        >>> made = client.create_backup("monday")
+        >>> made.backup.complete, made.backup.commits["default"] >= 0
+        (True, True)
+
+        Args:
+            base: an earlier one, whose sealed parts are shared.
+            timeout: instead of 30 minutes; the server goes on to the end all the same.
+        Raises:
+            FailedPrecondition: the server has no such directory.
+            AlreadyExists: there is one of this name.
+            NotFound: there is no such base.
+            LimitExceeded: one is being made.
+        """
+        request = pb.CreateBackupRequest(name=f"backups/{name}", base=f"backups/{base}" if base else "")
+        return admin.read_new_backup(self._calls.unary(request, pb.CreateBackupResponse, timeout))
+
+    def list_backups(self, page_size: int = 100) -> Iterator[Backup]:
+        """Backups that lie where the server makes them, in ascending order of name. Scope admin:server.
+
+        >>> made = client.create_backup("tuesday")
+        >>> "tuesday" in [backup.name for backup in client.list_backups()]
+        True
+        """
+        for page in self._calls.pages(pb.ListBackupsRequest(page_size=page_size), pb.ListBackupsResponse):
+            for backup in page.backups:
+                yield admin.read_backup(backup)
 
     def create_namespace(self, name: str, *, description: str = "", forbid_stream_creation: bool = False) -> Namespace:
         """Make a namespace; with ``forbid_stream_creation`` writes never make streams. Scope admin:server.

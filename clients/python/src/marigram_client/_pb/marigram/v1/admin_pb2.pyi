@@ -1161,3 +1161,207 @@ class VerifyStoreResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VerifyStoreResponse: _TypeAlias = VerifyStoreResponse  # noqa: Y015
+
+@_typing.final
+class Backup(_message.Message):
+    """A backup of the whole store."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    COMMITS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`backups/{id}`; id matches [A-Za-z0-9][A-Za-z0-9_-]{0,62} and names a directory below `backup_dir`."""
+    complete: _builtins.bool
+    """Whether it has its list, and each file of that in its size. If not, it is being made, or was left by a server that was killed,
+    or is damaged, and the fields below are empty.
+    """
+    files: _builtins.int
+    """Files, its list apart."""
+    size_bytes: _builtins.int
+    """Bytes of these, those shared with its base among them."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was begun."""
+
+    @_builtins.property
+    def commits(self) -> _containers.RepeatedCompositeFieldContainer[Global___BackupCommit]:
+        """Last commit of each namespace that is in it, in ascending order of the namespaces' age."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        complete: _builtins.bool = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        files: _builtins.int = ...,
+        size_bytes: _builtins.int = ...,
+        commits: _abc.Iterable[Global___BackupCommit] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commits", b"commits", "complete", b"complete", "create_time", b"create_time", "files", b"files", "name", b"name", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Backup: _TypeAlias = Backup  # noqa: Y015
+
+@_typing.final
+class BackupCommit(_message.Message):
+    """The last commit of a namespace in a backup."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    COMMIT_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """`namespaces/{id}`."""
+    commit: _builtins.int
+    """Its number, as answers of writes and queries give it; 0: there was none."""
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        commit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit", "namespace", b"namespace"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BackupCommit: _TypeAlias = BackupCommit  # noqa: Y015
+
+@_typing.final
+class CreateBackupRequest(_message.Message):
+    """Asks for a backup."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`backups/{id}`; id matches [A-Za-z0-9][A-Za-z0-9_-]{0,62}. Required; nothing of this name may be there."""
+    base: _builtins.str
+    """`backups/{id}` of an earlier one, whose files of sealed parts are shared instead of copied; empty: everything is copied."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        base: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateBackupRequest: _TypeAlias = CreateBackupRequest  # noqa: Y015
+
+@_typing.final
+class CreateBackupResponse(_message.Message):
+    """The backup as made, all of it read back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BACKUP_FIELD_NUMBER: _builtins.int
+    SEALED_ROWS_FIELD_NUMBER: _builtins.int
+    UNSEALED_ROWS_FIELD_NUMBER: _builtins.int
+    COPIED_PARTS_FIELD_NUMBER: _builtins.int
+    SHARED_PARTS_FIELD_NUMBER: _builtins.int
+    SHARED_BYTES_FIELD_NUMBER: _builtins.int
+    ELAPSED_FIELD_NUMBER: _builtins.int
+    sealed_rows: _builtins.int
+    """Rows in it that are sealed in parts."""
+    unsealed_rows: _builtins.int
+    """Rows in it that are in the log."""
+    copied_parts: _builtins.int
+    """Parts that were copied."""
+    shared_parts: _builtins.int
+    """Parts that are shared with the base, and take no room."""
+    shared_bytes: _builtins.int
+    """Bytes of the shared parts."""
+    @_builtins.property
+    def backup(self) -> Global___Backup:
+        """The backup."""
+
+    @_builtins.property
+    def elapsed(self) -> _duration_pb2.Duration:
+        """How long it took."""
+
+    def __init__(
+        self,
+        *,
+        backup: Global___Backup | None = ...,
+        sealed_rows: _builtins.int = ...,
+        unsealed_rows: _builtins.int = ...,
+        copied_parts: _builtins.int = ...,
+        shared_parts: _builtins.int = ...,
+        shared_bytes: _builtins.int = ...,
+        elapsed: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["backup", b"backup", "elapsed", b"elapsed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backup", b"backup", "copied_parts", b"copied_parts", "elapsed", b"elapsed", "sealed_rows", b"sealed_rows", "shared_bytes", b"shared_bytes", "shared_parts", b"shared_parts", "unsealed_rows", b"unsealed_rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateBackupResponse: _TypeAlias = CreateBackupResponse  # noqa: Y015
+
+@_typing.final
+class ListBackupsRequest(_message.Message):
+    """Asks for a page of backups."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Most to return: 0 means 100, more than 1,000 means 1,000, below 0 is refused."""
+    page_token: _builtins.str
+    """As the last page gave it; empty for the first."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBackupsRequest: _TypeAlias = ListBackupsRequest  # noqa: Y015
+
+@_typing.final
+class ListBackupsResponse(_message.Message):
+    """A page of backups."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BACKUPS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last."""
+    @_builtins.property
+    def backups(self) -> _containers.RepeatedCompositeFieldContainer[Global___Backup]:
+        """In ascending order of name."""
+
+    def __init__(
+        self,
+        *,
+        backups: _abc.Iterable[Global___Backup] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backups", b"backups", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBackupsResponse: _TypeAlias = ListBackupsResponse  # noqa: Y015
