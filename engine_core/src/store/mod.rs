@@ -22,6 +22,7 @@ mod manifest;
 mod merge;
 pub mod migrate;
 mod options;
+mod pages;
 mod part;
 mod publish;
 mod quarantine;
