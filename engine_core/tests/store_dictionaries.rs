@@ -83,6 +83,12 @@ fn two_hundred_thousand_entities_keep_their_codes_through_seals_and_restarts() {
     bed.reopen();
     let stream = stream_of(&bed.store);
     assert_whole(&stream, 200_000);
+    let texts = 200_000 * "user-0000000".len() as u64;
+    let memory = bed.store.status().dictionary_bytes;
+    assert!(
+        (texts + 12 * 200_000..texts + 24 * 200_000).contains(&memory),
+        "{memory} bytes"
+    );
     assert_eq!(stream.intern_users(["new"].into_iter()), [200_002]);
     bed.store.delete_stream(bed.ns, "clicks").unwrap();
     bed.store.verify().unwrap();

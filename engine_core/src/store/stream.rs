@@ -236,6 +236,15 @@ impl Stream {
         read(&self.symbols).clone()
     }
 
+    /// Bytes of memory that its dictionaries take: of entities, of symbols, and of the labels of series.
+    pub fn dictionary_bytes(&self) -> u64 {
+        let symbols = self.all_symbols();
+        let of_symbols = symbols.iter().map(|(_, symbols)| symbols.read().memory_bytes());
+        let of_symbols: usize = of_symbols.sum();
+        let entities = self.entities();
+        (of_symbols + entities.dictionary.memory_bytes() + entities.series.memory_bytes()) as u64
+    }
+
     /// The rows now, with the commit they are as of.
     pub fn snapshot(&self) -> Snapshot {
         loop {
