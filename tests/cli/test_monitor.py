@@ -42,6 +42,7 @@ STATUS = ServerStatus(
     queries_running=1,
     queries_waiting=4,
     sealing=SealingStatus(10, 1_536, timedelta(seconds=5), 0, 0, 0, 0, 0, "", 0),
+    dictionary_bytes=1_024,
 )
 
 

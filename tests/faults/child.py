@@ -3,7 +3,7 @@
 ``python -m tests.faults.child`` under the shim or not. Every command ends with one line that has ``done``. Errors of
 the engine are answers: ``error`` holds the class, ``reason`` its reason, ``message`` its text.
 
-Commands: open {path, options}, write {producer, first, count}, seal, query, delete, verify, status, close,
+Commands: open {path, options}, write {producer, first, count, tagged}, seal, query, delete, verify, status, close,
 inspect {paths, options, write}.
 """
 
@@ -65,11 +65,11 @@ class Child:
                     return result
         raise SilenceError
 
-    def write(self, producer: str, first: int, count: int) -> Iterator[dict[str, Any]]:
+    def write(self, producer: str, first: int, count: int, tagged: bool = False) -> Iterator[dict[str, Any]]:
         """Write batches one after another; each ack goes into the trace and out at once. Stops at the first error."""
         for index in range(first, first + count):
             say({"sent": [producer, index]})
-            request = rows.write_request((producer, index)).SerializeToString()
+            request = rows.write_request((producer, index), tagged=tagged).SerializeToString()
             (data,) = self.answer(self.opened.write(self.namespace, _core.WRITE, request))
             response = ingest_pb2.WriteResponse.FromString(data)
             assert response.stored == rows.ROWS, response

@@ -34,8 +34,9 @@ def expected(batch: Batch) -> Shown:
     return Shown(ROWS, ROWS, ROWS * first + ROWS * (ROWS - 1) // 2)
 
 
-def columns(batch: Batch) -> ingest_pb2.Batch:
-    """Build the batch: its time, `number`, a `value` beside it, and a `place` to group by."""
+def columns(batch: Batch, tagged: bool = False) -> ingest_pb2.Batch:
+    """Build the batch: its time, `number`, a `value` beside it, and a `place` to group by. Tagged, it has also tags
+    of its own, so long that the page of them is worth packing."""
     producer, index = batch
     numbers = range(index * ROWS, (index + 1) * ROWS)
     made = ingest_pb2.Batch(rows=ROWS)
@@ -45,17 +46,23 @@ def columns(batch: Batch) -> ingest_pb2.Batch:
     place = made.columns.add(name="place").symbol
     place.values.extend(PLACES)
     place.codes, place.code_width = bytes(number % len(PLACES) for number in numbers), 1
+    if tagged:
+        tag = made.columns.add(name="tag").symbol
+        tag.values.extend(f"{producer} {number:08} " + "tag " * 50 for number in numbers)
+        tag.codes, tag.code_width = bytes(range(ROWS)), 1
     label = made.columns.add(name="producer").label
     label.values.append(producer)
     label.codes, label.code_width = bytes(ROWS), 1
     return made
 
 
-def write_request(batch: Batch, writer: str = "", epoch: int = 0, sequence: int = 0) -> ingest_pb2.WriteRequest:
+def write_request(
+    batch: Batch, writer: str = "", epoch: int = 0, sequence: int = 0, tagged: bool = False
+) -> ingest_pb2.WriteRequest:
     return ingest_pb2.WriteRequest(
         stream=STREAM,
         kind=common_pb2.STREAM_KIND_METRIC,
-        batch=columns(batch),
+        batch=columns(batch, tagged),
         writer=writer,
         epoch=epoch,
         sequence=sequence,

@@ -85,21 +85,22 @@ def test_a_kill_at_any_call_leaves_a_whole_store(
 
 
 def killed_sealing(folder: Path, library: Path, call: int, torn: bool) -> Run:
-    """Seal, write and seal again on a store that has a part, until the ``call``-th call of that kills it."""
+    """Seal, write and seal again on a store that has a part, until the ``call``-th call of that kills it. Each
+    seal packs the texts of its rows as well."""
     folder.mkdir(parents=True)
     control = shim.Control(folder / "control")
     settings = shim.environment(library, f"{folder}/store/", control=control.path, torn=int(torn), mask=disk.COUNTED)
     with process.Child(settings) as child:
         child.command("open", path=str(folder / "store"), options=disk.OPTIONS)
-        child.command("write", producer="one", first=0, count=2)
+        child.command("write", producer="one", first=0, count=2, tagged=True)
         child.command("seal")
-        child.command("write", producer="one", first=2, count=2)
+        child.command("write", producer="one", first=2, count=2, tagged=True)
         control["kill_at"] = control["counted"] + call
         try:
             assert child.command("seal")["parts"] == 1
-            child.command("write", producer="one", first=4, count=1)
+            child.command("write", producer="one", first=4, count=1, tagged=True)
             assert child.command("seal")["parts"] == 1
-            child.command("write", producer="one", first=5, count=1)
+            child.command("write", producer="one", first=5, count=1, tagged=True)
         except process.DiedError as death:
             if death.code != -signal.SIGKILL:
                 raise

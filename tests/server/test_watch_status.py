@@ -178,6 +178,7 @@ async def test_the_figures_follow_what_is_written(client: Client) -> None:
     assert 0 < found.rate.rows_per_second <= 3
     assert found.rate.bytes_per_second > found.rate.rows_per_second
     assert 0 < found.tail_bytes <= found.tail_limit_bytes
+    assert found.dictionary_bytes > before.dictionary_bytes
     assert found.queue_bytes == 0
     assert found.disk_bytes >= before.disk_bytes > 0
     assert found.disk_free_bytes > 0

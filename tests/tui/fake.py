@@ -178,6 +178,7 @@ def status(second: int = 0, **changed: object) -> ServerStatus:
         sealing=SealingStatus(
             9_000_000, 880_000_000, timedelta(seconds=94), 41, 90_449_012, 402_000_000, 44, 12_300_000, "", 0
         ),
+        dictionary_bytes=8_400_000,
     )
     return replace(usual, **changed)  # type: ignore[arg-type]
 

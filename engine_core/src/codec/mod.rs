@@ -19,6 +19,7 @@ pub mod floats;
 mod frame;
 pub mod integers;
 mod linear;
+pub mod page;
 mod residual;
 mod runs;
 mod scaled;

@@ -127,7 +127,7 @@ fn put_whole(texts: &[&str], out: &mut Vec<u8>) -> usize {
 }
 
 /// A frame of at most so many bytes.
-fn compress(bytes: &[u8], most: usize) -> Option<Vec<u8>> {
+pub(super) fn compress(bytes: &[u8], most: usize) -> Option<Vec<u8>> {
     let mut frame = Vec::with_capacity(most);
     let len = COMPRESSOR.with_borrow_mut(|context| context.compress(&mut frame, bytes, LEVEL));
     len.ok().filter(|&len| len <= most)?;
@@ -135,7 +135,7 @@ fn compress(bytes: &[u8], most: usize) -> Option<Vec<u8>> {
 }
 
 /// The content of a frame, if it has so many bytes.
-fn decompress(frame: &[u8], bytes: usize) -> Option<Vec<u8>> {
+pub(super) fn decompress(frame: &[u8], bytes: usize) -> Option<Vec<u8>> {
     // What so short a frame cannot hold is not worth the room.
     let sound = (1..=frame.len() / FRAME_BLOCK_LEAST * FRAME_BLOCK).contains(&bytes)
         && zstd_safe::get_frame_content_size(frame).is_ok_and(|size| size == Some(bytes as u64))

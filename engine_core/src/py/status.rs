@@ -49,6 +49,7 @@ pub(super) fn to_dict<'py>(
     dict.set_item("tail_bytes", status.tail_bytes)?;
     dict.set_item("tail_limit_bytes", status.tail_limit_bytes)?;
     dict.set_item("queue_bytes", status.queue_bytes)?;
+    dict.set_item("dictionary_bytes", status.dictionary_bytes)?;
     dict.set_item("commits", status.commits)?;
     dict.set_item("commit_p50_ns", status.commit_p50_ns)?;
     dict.set_item("commit_p99_ns", status.commit_p99_ns)?;

@@ -14,6 +14,7 @@ use super::fault::{OrFault, classify, needs_reopening};
 use super::hot::Hot;
 use super::keys;
 use super::manifest::{Manifest, PartRecord};
+use super::pages;
 use super::part::Identity;
 use super::records::{self, NamespaceCounters, STAMP_KEY, Stamp, StreamCounters, StreamRecord};
 use super::shared::Shared;
@@ -221,20 +222,14 @@ impl<'a> Change<'a> {
             let entities = stream.entities();
             let len = entities.dictionary.len();
             let texts = (len > durable).then(|| entities.dictionary.texts_from(durable));
-            (
-                len,
-                texts.map(|texts| records::dictionary_pages(id.0, id.1, ENTITY, durable, texts)),
-            )
+            (len, texts.map(|texts| pages::plain(id.0, id.1, ENTITY, durable, texts)))
         })?;
         for (column, symbols) in stream.all_symbols() {
             self.flush_dictionary(id, column, |durable| {
                 let dictionary = symbols.read();
                 let len = dictionary.len();
                 let texts = (len > durable).then(|| dictionary.texts_from(durable));
-                (
-                    len,
-                    texts.map(|texts| records::dictionary_pages(id.0, id.1, column, durable, texts)),
-                )
+                (len, texts.map(|texts| pages::plain(id.0, id.1, column, durable, texts)))
             })?;
         }
         let schema = stream.schema();

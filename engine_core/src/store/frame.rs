@@ -8,6 +8,10 @@ use crate::error::{Error, Result};
 pub(super) const FRAME_BYTES: usize = 8;
 /// Version of the frame and of the records in it.
 const FORMAT: u8 = 1;
+/// That of records whose content is packed: pages of dictionaries alone.
+const PACKED: u8 = 2;
+
+const NOT_ONE: &str = "not a record of this table and format";
 
 /// Writes one record.
 pub(super) struct Encoder(Vec<u8>);
@@ -16,6 +20,13 @@ impl Encoder {
     /// A record of this table.
     pub(super) fn new(table: Table) -> Self {
         Self(vec![0, 0, 0, 0, FORMAT, table as u8, 0, 0])
+    }
+
+    /// A record of this table whose content is packed.
+    pub(super) fn packed(table: Table) -> Self {
+        let mut record = Self::new(table);
+        record.0[4] = PACKED;
+        record
     }
 
     /// The record, sealed for this key.
@@ -83,6 +94,19 @@ pub(super) struct Decoder<'a> {
 impl<'a> Decoder<'a> {
     /// The record under this key, once its checksum is right.
     pub(super) fn open(table: Table, key: &[u8], value: &'a [u8]) -> Result<Self> {
+        match Self::open_plain_or_packed(table, key, value)? {
+            (record, false) => Ok(record),
+            (_, true) => Err(damaged(table, key, NOT_ONE)),
+        }
+    }
+
+    /// Whether the content of a record is packed, by its frame, which is not checked.
+    pub(super) fn is_packed(value: &[u8]) -> bool {
+        value.get(4) == Some(&PACKED)
+    }
+
+    /// As [`Decoder::open`], of records that may be packed; whether this one is.
+    pub(super) fn open_plain_or_packed(table: Table, key: &[u8], value: &'a [u8]) -> Result<(Self, bool)> {
         if value.len() < FRAME_BYTES {
             return Err(damaged(table, key, "shorter than its frame"));
         }
@@ -90,13 +114,14 @@ impl<'a> Decoder<'a> {
         if stored != crc32c_of(&[key, &value[4..]]) {
             return Err(damaged(table, key, "checksum"));
         }
-        if value[4..8] != [FORMAT, table as u8, 0, 0] {
-            return Err(damaged(table, key, "not a record of this table and format"));
+        if !matches!(value[4], FORMAT | PACKED) || value[5..8] != [table as u8, 0, 0] {
+            return Err(damaged(table, key, NOT_ONE));
         }
-        Ok(Self {
+        let record = Self {
             table,
             rest: &value[FRAME_BYTES..],
-        })
+        };
+        Ok((record, Self::is_packed(value)))
     }
 
     fn short(&self) -> Error {

@@ -22,6 +22,7 @@ mod manifest;
 mod merge;
 pub mod migrate;
 mod options;
+mod pages;
 mod part;
 mod publish;
 mod quarantine;
@@ -303,10 +304,12 @@ impl Store {
         let (commits, commit_p50_ns, commit_p99_ns, rows_per_second, bytes_per_second, streams) =
             shared.meters().read(shared.options.clock.monotonic_ns());
         let (mut tail_rows, mut tail_bytes, mut ledger) = (0, 0, Ledger::default());
+        let mut dictionary_bytes = 0;
         for stream in shared.catalog().all_streams() {
             let (rows, bytes) = stream.tail_size();
             tail_rows += rows;
             tail_bytes += bytes;
+            dictionary_bytes += stream.dictionary_bytes();
             ledger.merge(&stream.ledger());
         }
         let (quarantine_bytes, quarantine_overflow) = shared.quarantine();
@@ -320,6 +323,7 @@ impl Store {
             tail_rows,
             tail_bytes,
             tail_limit_bytes: shared.options.tail_limit_bytes,
+            dictionary_bytes,
             disk_bytes: disk.disk_bytes,
             free_bytes: disk.free_bytes,
             accepting: shared.state_now(),

@@ -1,8 +1,7 @@
-//! Records of the tables meta, namespaces, streams, dictionaries and counters. FORMAT.md, "Records".
+//! Records of the tables meta, namespaces, streams and counters. FORMAT.md, "Records".
 
 use super::frame::{Decoder, Encoder};
-use super::keys;
-use super::stream::{Ledger, NamespaceId};
+use super::stream::Ledger;
 use super::tables::Table;
 use crate::column::schema::{ColumnSpec, ColumnType, FIRST_DECLARED, Schema, StreamKind, StreamSettings};
 use crate::column::{ColumnId, Reject, RejectCounts};
@@ -368,49 +367,6 @@ pub(super) fn decode_dictionary_len(key: &[u8], value: &[u8]) -> Result<u32> {
     Ok(len)
 }
 
-/// Most bytes of texts in a dictionary page, unless one text is longer.
-const PAGE_BYTES: usize = 64 * 1024;
-
-/// Packs texts, the first of which has the code `first`, into pages.
-pub(super) fn dictionary_pages<'a>(
-    namespace: NamespaceId,
-    stream: u32,
-    column: ColumnId,
-    mut first: u32,
-    texts: impl Iterator<Item = &'a str>,
-) -> Vec<([u8; 14], Vec<u8>)> {
-    let mut pages = Vec::new();
-    let mut open: Option<(Encoder, usize, u32)> = None;
-    let mut close = |(page, _, count): (Encoder, usize, u32)| {
-        let key = keys::dictionary_page(namespace, stream, column, first);
-        pages.push((key, page.seal(&key)));
-        first += count;
-    };
-    for text in texts {
-        if let Some(page) = open.take_if(|(_, bytes, _)| *bytes + text.len() > PAGE_BYTES) {
-            close(page);
-        }
-        let (page, bytes, count) = open.get_or_insert_with(|| (Encoder::new(Table::Dictionaries), 0, 0));
-        page.bytes(text.as_bytes());
-        *bytes += text.len();
-        *count += 1;
-    }
-    if let Some(page) = open {
-        close(page);
-    }
-    pages
-}
-
-/// Texts of a dictionary page, in order of code.
-pub(super) fn dictionary_texts<'a>(key: &[u8], value: &'a [u8]) -> Result<Vec<&'a str>> {
-    let mut record = Decoder::open(Table::Dictionaries, key, value)?;
-    let mut texts = Vec::new();
-    while !record.is_empty() {
-        texts.push(record.text()?);
-    }
-    Ok(texts)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -455,22 +411,5 @@ mod tests {
         let value = counters.encode(b"key");
         assert_eq!(StreamCounters::decode(b"key", &value).unwrap(), counters);
         assert!(StreamCounters::decode(b"other", &value).is_err());
-    }
-
-    #[test]
-    fn dictionary_pages_are_dense_by_code() {
-        let long = "x".repeat(40_000);
-        let texts = ["a", &long, &long, "", "b"];
-        let pages = dictionary_pages(NamespaceId(1), 2, 3, 10, texts.into_iter());
-        let mut first = 10;
-        let mut read = Vec::new();
-        for (key, value) in &pages {
-            assert_eq!(*key, keys::dictionary_page(NamespaceId(1), 2, 3, first));
-            let texts = dictionary_texts(key, value).unwrap();
-            first += texts.len() as u32;
-            read.extend(texts);
-        }
-        assert_eq!(pages.len(), 2);
-        assert_eq!(read, texts);
     }
 }

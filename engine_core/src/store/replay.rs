@@ -14,6 +14,7 @@ use super::frame::damaged;
 use super::hot::Hot;
 use super::keys;
 use super::manifest::{Manifest, PartHandle, PartRecord, Registry};
+use super::pages::Page;
 use super::part::Identity;
 use super::records::{self, NamespaceCounters, NamespaceRecord, StreamCounters, StreamRecord};
 use super::stream::{CommitCounter, NamespaceId, Stream};
@@ -21,7 +22,6 @@ use super::tables::Table;
 use super::tail::TailBatch;
 use super::writers::{Writer, Writers};
 use super::{documents, quarantine};
-use crate::column::schema::ENTITY;
 use crate::column::{ColumnId, PackedBatch};
 use crate::error::Result;
 use crate::time::Timestamp;
@@ -239,19 +239,12 @@ impl Reader<'_> {
             if first != *next {
                 return Err(wrong("a page is missing"));
             }
-            let symbols = (column != ENTITY).then(|| stream.symbols(column));
-            for text in records::dictionary_texts(key, value)? {
-                if keep.is_some() {
-                    let code = match &symbols {
-                        None => stream.restore_entity(text),
-                        Some(symbols) => symbols.restore(text),
-                    };
-                    if code != *next {
-                        return Err(wrong("a text has two codes"));
-                    }
-                }
-                *next += 1;
+            let page = Page::open(key, value)?;
+            let texts = page.texts();
+            if keep.is_some() && !stream.restore_texts(column, first, &texts) {
+                return Err(wrong("a text has two codes"));
             }
+            *next += texts.len() as u32;
             Ok(())
         })?;
         if lengths != self.loaded.base.dictionaries {

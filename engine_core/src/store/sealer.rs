@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::fault;
 use super::merge;
+use super::pages;
 use super::part::Identity;
 use super::publish;
 use super::retention;
@@ -341,6 +342,10 @@ pub(super) fn seal_once(shared: &Arc<Shared>, stream: &Arc<Stream>, through: u64
         l0.1,
     )?;
     shared.note_seal(&report);
+    if let Err(error) = pages::pack(shared, stream) {
+        // The rows are sealed all the same, and texts lie where they lay.
+        shared.note_seal_failure(&error);
+    }
     Ok(Some(report))
 }
 

@@ -32,6 +32,8 @@ pub struct StoreStatus {
     pub tail_bytes: u64,
     /// Most bytes of tails and queue together.
     pub tail_limit_bytes: u64,
+    /// Bytes of memory that the dictionaries of all streams take.
+    pub dictionary_bytes: u64,
     /// Bytes of the files of the data directory, at most a second old.
     pub disk_bytes: u64,
     /// Bytes free for it: of the filesystem, and pages in the file that wait to be used again; at most a second old.

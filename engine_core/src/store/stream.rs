@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use super::manifest::PartHandle;
 use super::tail::{Snapshot, Stored, TailBatch};
-use crate::column::schema::{ColumnType, Schema};
+use crate::column::schema::{ColumnType, ENTITY, Schema};
 use crate::column::series::{self, SeriesIndex};
-use crate::column::{ColumnId, Dictionary, RejectCounts};
+use crate::column::{ColumnId, Dictionary, RejectCounts, StreamKind};
 use crate::error::Result;
 use crate::window::watermark::{Policy, Watermark};
 
@@ -198,14 +198,23 @@ impl Stream {
         codes
     }
 
-    /// Takes one entity text from the disk; codes come in order.
-    pub fn restore_entity(&self, text: &str) -> u32 {
+    /// Takes texts of a column from the disk, codes in a row from `first` on. Whether all had these codes.
+    pub(super) fn restore_texts(&self, column: ColumnId, first: u32, texts: &[&str]) -> bool {
+        let mut codes = first..;
+        let mut is_next = |code| codes.next() == Some(code);
+        if column != ENTITY {
+            let symbols = self.symbols(column);
+            let mut dictionary = write(&symbols.dictionary);
+            return texts.iter().all(|text| is_next(dictionary.intern(text)));
+        }
         let schema = self.schema();
         let mut entities = write(&self.entities);
-        match schema.kind {
-            crate::column::StreamKind::Event => entities.dictionary.intern(text),
-            crate::column::StreamKind::Metric => add_series(&mut entities, &schema, text),
-        }
+        texts.iter().all(|text| {
+            is_next(match schema.kind {
+                StreamKind::Event => entities.dictionary.intern(text),
+                StreamKind::Metric => add_series(&mut entities, &schema, text),
+            })
+        })
     }
 
     /// The dictionary of a symbol column.
@@ -225,6 +234,15 @@ impl Stream {
     /// Every dictionary of a symbol column that has been asked for.
     pub fn all_symbols(&self) -> Vec<(ColumnId, Arc<Symbols>)> {
         read(&self.symbols).clone()
+    }
+
+    /// Bytes of memory that its dictionaries take: of entities, of symbols, and of the labels of series.
+    pub fn dictionary_bytes(&self) -> u64 {
+        let symbols = self.all_symbols();
+        let of_symbols = symbols.iter().map(|(_, symbols)| symbols.read().memory_bytes());
+        let of_symbols: usize = of_symbols.sum();
+        let entities = self.entities();
+        (of_symbols + entities.dictionary.memory_bytes() + entities.series.memory_bytes()) as u64
     }
 
     /// The rows now, with the commit they are as of.
@@ -388,11 +406,6 @@ impl Symbols {
     /// The dictionary for reading.
     pub fn read(&self) -> RwLockReadGuard<'_, Dictionary> {
         read(&self.dictionary)
-    }
-
-    /// Takes one text from the disk; codes come in order.
-    pub(super) fn restore(&self, text: &str) -> u32 {
-        write(&self.dictionary).intern(text)
     }
 
     /// Codes of texts; pending until a commit of the stream.

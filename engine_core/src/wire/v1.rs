@@ -328,6 +328,8 @@ pub struct ServerStatus {
     pub queries_waiting: u32,
     #[prost(message, optional, tag = "20")]
     pub sealing: ::core::option::Option<SealingStatus>,
+    #[prost(uint64, tag = "21")]
+    pub dictionary_bytes: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SealingStatus {

@@ -114,6 +114,7 @@ class ServerStatus:
     queries_running: int
     queries_waiting: int
     sealing: SealingStatus
+    dictionary_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +273,7 @@ def read_status(message: pb.ServerStatus) -> ServerStatus:
         queries_running=message.queries_running,
         queries_waiting=message.queries_waiting,
         sealing=_sealing(message.sealing),
+        dictionary_bytes=message.dictionary_bytes,
     )
 
 

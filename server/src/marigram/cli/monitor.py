@@ -97,7 +97,7 @@ def _figures(status: ServerStatus) -> list[tuple[str, str]]:
         ("not sealed", _lag(sealed)),
         ("sealed", f"{sealed.sealed_rows:,} rows in {parts}, {figures.size(sealed.sealed_bytes)}"),
         ("queries", f"{status.queries_running} running, {status.queries_waiting} waiting"),
-        ("memory", figures.size(status.resident_bytes)),
+        ("memory", f"{figures.size(status.resident_bytes)}, dictionaries {figures.size(status.dictionary_bytes)}"),
         ("disk", f"{figures.size(status.disk_bytes)}, {figures.size(status.disk_free_bytes)} free"),
         ("rows received", f"{ledger.received:,}"),
         ("rows stored", f"{ledger.stored:,}, {ledger.late:,} of them late"),

@@ -267,6 +267,7 @@ class Status:
     tail_bytes: int
     tail_limit_bytes: int
     queue_bytes: int
+    dictionary_bytes: int
     commits: int
     commit_p50_ns: int
     commit_p99_ns: int

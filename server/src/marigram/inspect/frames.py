@@ -6,6 +6,8 @@ from marigram.inspect.checksum import crc32c
 from marigram.inspect.fields import Fields, demand
 
 FORMAT = 1
+PACKED = 2
+"""That of a packed page of a dictionary."""
 
 
 class Table(IntEnum):
@@ -31,13 +33,24 @@ class Table(IntEnum):
 
 def unframed(table: Table, key: bytes, value: memoryview) -> Fields:
     """What a frame holds, once it is known to be whole."""
+    form, fields = _unframed(table, key, value)
+    demand(form == FORMAT, f"the format is {FORMAT}, not {form}")
+    return fields
+
+
+def unframed_page(key: bytes, value: memoryview) -> tuple[bool, Fields]:
+    """Whether a page of a dictionary is packed, and what its frame holds."""
+    form, fields = _unframed(Table.DICTIONARIES, key, value)
+    demand(form in (FORMAT, PACKED), f"the format is {FORMAT} or {PACKED}, not {form}")
+    return form == PACKED, fields
+
+
+def _unframed(table: Table, key: bytes, value: memoryview) -> tuple[int, Fields]:
     fields = Fields(value)
     checksum = fields.u32()
     demand(checksum == crc32c(key, value[4:]), "the crc32c over key and value holds")
-    found = fields.u8()
-    demand(found == FORMAT, f"the format is {FORMAT}, not {found}")
-    found = fields.u8()
+    form, found = fields.u8(), fields.u8()
     demand(found == table, f"a record of table {table.name.lower()} says {table.value}, not {found}")
     flags = fields.u16()
     demand(flags == 0, f"flags are 0, not {flags:#x}")
-    return fields
+    return form, fields

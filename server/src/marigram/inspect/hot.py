@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from marigram.inspect import l0, records
+from marigram.inspect import l0, records, texts
 from marigram.inspect.damage import Damage, Damages
 from marigram.inspect.fields import Fields, FormatError, demand
-from marigram.inspect.frames import Table, unframed
+from marigram.inspect.frames import Table, unframed, unframed_page
 from marigram.inspect.pages import Pages
 
 FILE = "hot.mdb"
@@ -96,16 +96,20 @@ class Hot:
         length = self.catalog.lengths.get((*stream, column))
         found: list[str | None] = [None] * (length or 1)
 
-        def take(key: bytes, fields: Fields) -> int:
+        def take(key: bytes, value: memoryview) -> int:
             (first,) = struct.unpack(">I", key[10:])
-            page = records.read_dictionary(fields)
+            packed, fields = unframed_page(key, value)
+            page = texts.page(fields) if packed else records.read_plain_page(fields)
             following = first + len(page)
             demand(first >= 1 and page and (length is None or following <= length), "codes are those of the dictionary")
             found.extend([None] * (following - len(found)))
             found[first:following] = page
             return len(page)
 
-        there = sum(self.read(Table.DICTIONARIES, take, struct.pack(">IIH", *stream, column)))
+        there = 0
+        for key, value in self.entries(Table.DICTIONARIES, struct.pack(">IIH", *stream, column)):
+            with self._damages.at(FILE, place(Table.DICTIONARIES, key)):
+                there += take(key, value)
         if there != (length or 1) - 1:
             length = length or 1
             rule = f"the dictionary of column {column} has {length - 1} texts by its length, {there} are there"

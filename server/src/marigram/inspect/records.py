@@ -241,8 +241,8 @@ def _column(number: int, fields: Fields) -> Column:
     return Column(number, name, Type(kind), description, unit)
 
 
-def read_dictionary(fields: Fields) -> list[str]:
-    """A value of ``dictionaries``: a page of texts."""
+def read_plain_page(fields: Fields) -> list[str]:
+    """A value of ``dictionaries`` that is not packed: texts."""
     found = []
     while not fields.whole():
         found.append(fields.text())

@@ -1,10 +1,10 @@
-"""Blocks of texts as ``engine_core/src/codec/text.rs`` describes them, decoded into Arrow."""
+"""Blocks and pages of texts as ``engine_core/src/codec/text.rs`` and ``page.rs`` describe them, decoded into Arrow."""
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from marigram.inspect.codecs import integers
+from marigram.inspect.codecs import integer_array, integers
 from marigram.inspect.fields import Fields, FormatError, demand
 
 _MOST_BYTES = 1 << 30
@@ -23,6 +23,26 @@ def texts(data: bytes | memoryview, rows: int) -> pa.LargeStringArray:
     places = integers(fields.rest(), rows)
     demand(((places >= 0) & (places < count)).all(), "places are those of distinct texts")
     return distinct.take(pa.array(places))
+
+
+def page(fields: Fields) -> list[str]:
+    """A packed page of a dictionary."""
+    layout, count = fields.u8(), fields.varint()
+    demand(layout in (1, 2, 3), f"there is no layout {layout} of pages")
+    demand(count > 0, "a page has a text")
+    lengths = integer_array(fields, count)
+    demand(((lengths >= 0) & (lengths <= _MOST_LENGTH)).all(), "a text has 0 to 2³² − 1 bytes")
+    size = int(lengths.sum())
+    demand(size <= _MOST_BYTES, "texts of a page have at most 1 GiB")
+    data: bytes | memoryview = fields.rest() if layout == 1 else _framed(fields.rest(), size)
+    if layout == 3:
+        # The places of all bytes where texts lie end to end: in order of these they lie in the frame.
+        places = np.arange(size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        whole = np.empty(size, np.uint8)
+        whole[np.argsort(places, kind="stable")] = np.frombuffer(data, np.uint8)
+        data = whole.tobytes()
+    found: list[str] = array(lengths, data).to_pylist()
+    return found
 
 
 def array(lengths: NDArray[np.int64], data: bytes | memoryview) -> pa.LargeStringArray:
@@ -47,9 +67,15 @@ def _spelled(fields: Fields, rows: int) -> pa.LargeStringArray:
     demand((lengths >= 0).all() and size <= _MOST_BYTES, "texts of a block have at most 1 GiB")
     data: bytes | memoryview = fields.rest()
     if codec == 49:
-        demand(size > 0, "a frame holds something")
-        try:
-            data = pa.decompress(data, size, codec="zstd", asbytes=True)
-        except (pa.ArrowException, OSError) as error:
-            raise FormatError(f"a frame cannot be read: {error}") from None
+        data = _framed(data, size)
     return array(lengths, data)
+
+
+def _framed(data: bytes | memoryview, size: int) -> bytes:
+    demand(size > 0, "a frame holds something")
+    try:
+        found: bytes = pa.decompress(data, size, codec="zstd", asbytes=True)
+    except (pa.ArrowException, OSError) as error:
+        raise FormatError(f"a frame cannot be read: {error}") from None
+    demand(len(found) == size, f"texts have {size} bytes by their lengths, {len(found)} are there")
+    return found

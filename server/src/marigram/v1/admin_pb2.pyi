@@ -605,6 +605,7 @@ class ServerStatus(_message.Message):
     QUERIES_RUNNING_FIELD_NUMBER: _builtins.int
     QUERIES_WAITING_FIELD_NUMBER: _builtins.int
     SEALING_FIELD_NUMBER: _builtins.int
+    DICTIONARY_BYTES_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of the server, such as `0.1.0`."""
     accepting_writes: _builtins.bool
@@ -633,6 +634,8 @@ class ServerStatus(_message.Message):
     """Queries running now."""
     queries_waiting: _builtins.int
     """Queries waiting for a slot."""
+    dictionary_bytes: _builtins.int
+    """Bytes of memory that dictionaries take: texts of entities, symbols and labels, and what finds them."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it started."""
@@ -684,10 +687,11 @@ class ServerStatus(_message.Message):
         queries_running: _builtins.int = ...,
         queries_waiting: _builtins.int = ...,
         sealing: Global___SealingStatus | None = ...,
+        dictionary_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["commit_latency", b"commit_latency", "ledger", b"ledger", "now", b"now", "rate", b"rate", "sealing", b"sealing", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepting_writes", b"accepting_writes", "commit_latency", b"commit_latency", "commits", b"commits", "disk_bytes", b"disk_bytes", "disk_free_bytes", b"disk_free_bytes", "ledger", b"ledger", "now", b"now", "queries_running", b"queries_running", "queries_waiting", b"queries_waiting", "queue_bytes", b"queue_bytes", "rate", b"rate", "refusal_reason", b"refusal_reason", "resident_bytes", b"resident_bytes", "sealing", b"sealing", "start_time", b"start_time", "streams", b"streams", "tail_bytes", b"tail_bytes", "tail_limit_bytes", b"tail_limit_bytes", "tail_rows", b"tail_rows", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepting_writes", b"accepting_writes", "commit_latency", b"commit_latency", "commits", b"commits", "dictionary_bytes", b"dictionary_bytes", "disk_bytes", b"disk_bytes", "disk_free_bytes", b"disk_free_bytes", "ledger", b"ledger", "now", b"now", "queries_running", b"queries_running", "queries_waiting", b"queries_waiting", "queue_bytes", b"queue_bytes", "rate", b"rate", "refusal_reason", b"refusal_reason", "resident_bytes", b"resident_bytes", "sealing", b"sealing", "start_time", b"start_time", "streams", b"streams", "tail_bytes", b"tail_bytes", "tail_limit_bytes", b"tail_limit_bytes", "tail_rows", b"tail_rows", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

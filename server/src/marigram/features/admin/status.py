@@ -44,6 +44,7 @@ class Figures:
             tail_bytes=found.tail_bytes,
             tail_limit_bytes=found.tail_limit_bytes,
             queue_bytes=found.queue_bytes,
+            dictionary_bytes=found.dictionary_bytes,
             commits=found.commits,
             commit_latency=admin_pb2.CommitLatency(
                 p50=wire.to_duration(found.commit_p50_ns), p99=wire.to_duration(found.commit_p99_ns)
