@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from marigram.inspect.codecs import integers
+from marigram.inspect.codecs import decompressed, integers
 from marigram.inspect.fields import Fields, FormatError, demand
 
 _MOST_BYTES = 1 << 30
@@ -47,9 +47,5 @@ def _spelled(fields: Fields, rows: int) -> pa.LargeStringArray:
     demand((lengths >= 0).all() and size <= _MOST_BYTES, "texts of a block have at most 1 GiB")
     data: bytes | memoryview = fields.rest()
     if codec == 49:
-        demand(size > 0, "a frame holds something")
-        try:
-            data = pa.decompress(data, size, codec="zstd", asbytes=True)
-        except (pa.ArrowException, OSError) as error:
-            raise FormatError(f"a frame cannot be read: {error}") from None
+        data = decompressed(data, size)
     return array(lengths, data)
