@@ -6,6 +6,7 @@ use super::footer::{Entry, Footer};
 use super::header::{self, HEADER_BYTES, Identity, Key, Kind};
 use super::root::{Root, RootColumn};
 use super::runs::Runs;
+use crate::codec::Codecs;
 use crate::codec::checksum::crc32c;
 use crate::codec::fields::put_varint;
 use crate::column::ColumnId;
@@ -28,6 +29,7 @@ pub(in crate::store) struct Description {
     pub(in crate::store) commit: u64,
     pub(in crate::store) schema_version: u64,
     pub(in crate::store) made_ns: i64,
+    pub(in crate::store) codecs: Codecs,
 }
 
 /// A part in memory, to be written.
@@ -91,7 +93,7 @@ impl Builder {
     /// Adds a block to the column that was begun last.
     pub(in crate::store) fn block(&mut self, values: Values<'_>, valid: Option<&Valid>) {
         self.scratch.clear();
-        let facts = block::encode(values, valid, &mut self.scratch);
+        let facts = block::encode(values, valid, self.about.codecs, &mut self.scratch);
         let open = self.open_blob().len();
         if open + self.scratch.len() > HEADER_BYTES + BLOB_BYTES && open > HEADER_BYTES {
             self.blobs.push(header::begin());
