@@ -9,6 +9,7 @@ from bench.driver import OPTIONS, Metadata
 from marigram_client._pb.marigram.v1 import admin_pb2, streams_pb2
 
 SEAL = "/marigram.v1.StreamsService/SealStream"
+RECODE = "/marigram.v1.StreamsService/RecodeStream"
 GET = "/marigram.v1.StreamsService/GetStream"
 STATUS = "/marigram.v1.AdminService/GetStatus"
 WITHOUT = {"MARIGRAM_SEALING": "false"}  # a server's setting: nothing is sealed but by ``seal``
@@ -37,17 +38,8 @@ def seal(address: str, metadata: Metadata, stream: str) -> Sealed:
 
 
 def recode(address: str, metadata: Metadata, stream: str) -> None:
-    """Has a stream's parts written anew with the heavier codecs for cold parts.
-
-    Raises:
-        NotImplementedError: this build has no such pass (``can_recode``).
-    """
-    raise NotImplementedError("the server has no pass with heavier codecs yet")
-
-
-def can_recode() -> bool:
-    """True if ``recode`` can be done."""
-    return False
+    """Has a stream's parts written anew with the heavier codecs for cold parts."""
+    _call(address, metadata, RECODE, streams_pb2.RecodeStreamRequest(name=f"streams/{stream}"))
 
 
 def status(address: str, metadata: Metadata) -> admin_pb2.SealingStatus:

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use marigram_core::codec::{BLOCK, bitmap, floats, integers, text};
+use marigram_core::codec::{BLOCK, Codecs, bitmap, floats, integers, text};
 
 fn main() {
     divan::main();
@@ -117,6 +117,14 @@ fn float_column(name: &str) -> Vec<f64> {
     }
 }
 
+fn cold_integers(values: &[i64], out: &mut Vec<u8>) {
+    integers::encode_as(values, Codecs::Cold, out);
+}
+
+fn cold_doubles(values: &[f64], out: &mut Vec<u8>) {
+    floats::encode_as(values, Codecs::Cold, out);
+}
+
 /// Columns of texts, by what they are for.
 const TEXTS: [&str; 6] = ["levels", "user agents", "paths", "urls", "log messages", "hex ids"];
 
@@ -196,6 +204,14 @@ fn decode_integers(bencher: Bencher<'_, '_>, name: &str) {
 }
 
 #[divan::bench(args = INTEGERS)]
+fn decode_cold_integers(bencher: Bencher<'_, '_>, name: &str) {
+    let mut out = [0; BLOCK];
+    each_block(bencher, &encoded(&integer_column(name), cold_integers), |block| {
+        assert!(integers::decode(block, BLOCK, black_box(&mut out)));
+    });
+}
+
+#[divan::bench(args = INTEGERS)]
 fn sum_integers(bencher: Bencher<'_, '_>, name: &str) {
     each_block(bencher, &encoded(&integer_column(name), integers::encode), |block| {
         black_box(integers::sum(block, BLOCK).expect("sound"));
@@ -216,6 +232,14 @@ fn decode_codes_of_9_bits(bencher: Bencher<'_, '_>) {
 fn decode_doubles(bencher: Bencher<'_, '_>, name: &str) {
     let mut out = [0.0; BLOCK];
     each_block(bencher, &encoded(&float_column(name), floats::encode), |block| {
+        assert!(floats::decode(block, BLOCK, black_box(&mut out)));
+    });
+}
+
+#[divan::bench(args = FLOATS)]
+fn decode_cold_doubles(bencher: Bencher<'_, '_>, name: &str) {
+    let mut out = [0.0; BLOCK];
+    each_block(bencher, &encoded(&float_column(name), cold_doubles), |block| {
         assert!(floats::decode(block, BLOCK, black_box(&mut out)));
     });
 }
@@ -256,6 +280,27 @@ fn decode_bits(bencher: Bencher<'_, '_>) {
 fn encode_integers(bencher: Bencher<'_, '_>, name: &str) {
     let values = integer_column(name);
     encode_all(bencher, name, &values, integers::encode);
+}
+
+#[divan::bench(args = INTEGERS)]
+fn encode_cold_integers(bencher: Bencher<'_, '_>, name: &str) {
+    let values = integer_column(name);
+    encode_all(bencher, name, &values, cold_integers);
+}
+
+#[divan::bench(args = FLOATS)]
+fn encode_cold_doubles(bencher: Bencher<'_, '_>, name: &str) {
+    let values = float_column(name);
+    encode_all(bencher, name, &values, cold_doubles);
+}
+
+#[divan::bench(args = TEXTS)]
+fn encode_cold_texts(bencher: Bencher<'_, '_>, name: &str) {
+    let column = text_column(name);
+    let texts: Vec<&str> = column.iter().map(String::as_str).collect();
+    encode_all(bencher, name, &texts, |texts, out| {
+        text::encode_as(texts, Codecs::Cold, out);
+    });
 }
 
 #[divan::bench(args = FLOATS)]

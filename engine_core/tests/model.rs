@@ -11,6 +11,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
+use marigram_core::codec::Codecs;
 use marigram_core::column::{Schema, StreamKind, StreamSettings};
 use marigram_core::error::Result;
 use marigram_core::ingest::{Ingest, WriteMethod};
@@ -500,7 +501,11 @@ impl World {
             copy(self.bed.path(), dir.path(), "parts");
             let before = self.bed.path().join("parts");
             copy(&before, &dir.path().join("parts"), "");
-            self.seal();
+            if self.random.below(2) == 0 {
+                self.seal();
+            } else {
+                self.recode();
+            }
             copy(&before, &dir.path().join("parts"), "");
             fs::write(dir.path().join("parts/1-1-9999.new"), b"half a part").unwrap();
         }
@@ -552,8 +557,24 @@ impl World {
         }
     }
 
+    /// Writes parts anew in heavier codecs: nothing that is asked may change by it.
+    fn recode(&mut self) {
+        let name = STREAMS[self.random.below(STREAMS.len())];
+        if let Ok(stream) = self.bed.store.stream(self.bed.ns, name) {
+            println!("recode {name}");
+            let (commit, parts, rows) = (stream.last_commit(), stream.parts(), stream.rows());
+            let hot = parts.iter().filter(|part| part.codecs() == Codecs::Hot).count() as u64;
+            assert_eq!(self.bed.store.recode(&stream, None).unwrap().parts, hot);
+            assert_eq!(
+                (stream.last_commit(), stream.parts().len(), stream.rows()),
+                (commit, parts.len(), rows)
+            );
+            assert!(stream.parts().iter().all(|part| part.codecs() == Codecs::Cold));
+        }
+    }
+
     fn step(&mut self) {
-        match self.random.below(24) {
+        match self.random.below(25) {
             0..5 => self.write(),
             5..11 => self.write_in_sequence(),
             11..13 => self.resend(),
@@ -565,6 +586,7 @@ impl World {
             18..20 => self.seal(),
             20 => self.crash(),
             21 | 22 => self.merge(),
+            23 => self.recode(),
             _ => self.compare(),
         }
     }

@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use marigram_core::codec::Codecs;
 use marigram_core::codec::checksum::crc32c;
 use marigram_core::column::batch::BatchColumn;
 use marigram_core::column::packed::pack;
@@ -15,7 +16,7 @@ use marigram_core::column::{
     Bitmap, ColumnData, ColumnType, PackedBatch, RejectCounts, RowBatch, StreamKind, TextData,
 };
 use marigram_core::error::Kind;
-use marigram_core::store::{CommitItem, Store, Stream};
+use marigram_core::store::{CommitItem, RecodeReport, Store, Stream};
 use marigram_core::time::{ManualClock, SECOND_NS};
 use marigram_core::wire::v1;
 use query_support::{Cell, ask, by, compare, measure, spec, table, tumbling};
@@ -489,6 +490,108 @@ fn parts_of_like_size_become_one_and_no_answer_changes() {
     bed.reopen();
     let streams = ["rows", "twin"].map(|name| bed.store.stream(bed.ns, name).unwrap());
     assert_twins_agree(&streams);
+}
+
+#[test]
+fn cold_parts_take_less_room_and_no_answer_changes() {
+    let mut bed = Bed::new();
+    let streams = twins(&bed);
+    let mut random = Random(22);
+    for round in 0..3 {
+        write(&bed, &streams, &mut random, 2_500, 1, round == 2);
+        bed.store.seal(&streams[0]).unwrap();
+    }
+    write(&bed, &streams, &mut random, 90, 1, false);
+    let codecs = |stream: &Stream| stream.parts().iter().map(|part| part.codecs()).collect::<Vec<_>>();
+    let before = (streams[0].parts().len(), streams[0].rows(), streams[0].last_commit());
+    let column_bytes = || {
+        let found = bed.store.storage(&streams[0]).unwrap();
+        found.columns.iter().map(|column| column.bytes).sum::<u64>()
+    };
+    let (hot_bytes, hot_columns) = (streams[0].sealed_size().2, column_bytes());
+    let snapshot = streams[0].snapshot();
+    let oldest = streams[0].parts().iter().map(|part| part.times().1).min().unwrap();
+    let none = bed.store.recode(&streams[0], Some(oldest)).unwrap();
+    assert_eq!(
+        none,
+        RecodeReport::default(),
+        "a part whose last row is as old as that stays"
+    );
+    let report = bed.store.recode(&streams[0], None).unwrap();
+    assert_eq!((report.parts as usize, report.bytes_before), (before.0, hot_bytes));
+    assert_eq!(report.bytes_after, streams[0].sealed_size().2);
+    // Files are whole pages, and these are small.
+    assert!(report.bytes_after <= report.bytes_before, "{report:?}");
+    assert!(column_bytes() < hot_columns);
+    assert_eq!(
+        (streams[0].parts().len(), streams[0].rows(), streams[0].last_commit()),
+        before
+    );
+    assert!(codecs(&streams[0]).iter().all(|codecs| *codecs == Codecs::Cold));
+    assert_eq!(
+        bed.store.recode(&streams[0], None).unwrap(),
+        RecodeReport::default(),
+        "once is enough"
+    );
+    assert_eq!(part_files(&bed).len(), streams[0].parts().len());
+    assert_twins_agree(&streams);
+    assert_eq!(snapshot.parts().len(), before.0);
+    bed.store.verify().unwrap();
+    drop((streams, snapshot));
+    bed.reopen();
+    let streams = ["rows", "twin"].map(|name| bed.store.stream(bed.ns, name).unwrap());
+    assert!(codecs(&streams[0]).iter().all(|codecs| *codecs == Codecs::Cold));
+    assert_twins_agree(&streams);
+}
+
+#[test]
+fn parts_that_are_all_cold_are_merged_into_a_cold_one() {
+    let bed = Bed::new();
+    let streams = ["cold", "mixed"].map(|name| bed.stream(name));
+    for stream in &streams {
+        for round in 0..4 {
+            bed.write(stream, &[NOW - 3, NOW - 2]);
+            bed.store.seal(stream).unwrap();
+            if round < 3 || stream.name == "cold" {
+                bed.store.recode(stream, None).unwrap();
+            }
+        }
+        assert_eq!(bed.store.merge(stream).unwrap(), 3);
+    }
+    let codecs = streams.map(|stream| stream.parts()[0].codecs());
+    assert_eq!(codecs, [Codecs::Cold, Codecs::Hot]);
+}
+
+#[test]
+fn parts_older_than_a_stream_says_become_cold_in_the_background() {
+    let bed = Bed::new();
+    let day = 86_400 * SECOND_NS;
+    let stream = bed.stream("rows");
+    for age in [9_000 * day, 1] {
+        bed.write(&stream, &[NOW - age]);
+        bed.store.seal(&stream).unwrap();
+    }
+    stream
+        .change_schema(|schema| {
+            schema.settings.cold_after_ns = Some(day);
+            Ok(())
+        })
+        .unwrap();
+    bed.write(&stream, &[NOW]);
+    bed.store.close().unwrap();
+    let mut sealing = options(&bed.clock);
+    sealing.seals = true;
+    let store = Store::open(bed.path(), sealing).unwrap();
+    let stream = store.stream(bed.ns, "rows").unwrap();
+    assert_eq!(stream.schema().settings.cold_after_ns, Some(day));
+    let codecs = || stream.parts().iter().map(|part| part.codecs()).collect::<Vec<_>>();
+    let mut looks = 0;
+    while codecs() != [Codecs::Cold, Codecs::Hot] {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        looks += 1;
+        assert!(looks < 300, "what is old is not cold yet: {:?}", codecs());
+    }
+    store.verify().unwrap();
 }
 
 /// Twins for a reader that is not ours (`tests/inspect`): merged, sealed and in the log; symbols as codes and as texts.

@@ -1,9 +1,11 @@
-"""``marigram streams``: list, show, create, delete."""
+"""``marigram streams``: list, show, create, recode, delete."""
 
 import json
+import time
 
 import pytest
 
+from marigram_client import Client
 from tests.cli.running import Served, run
 from tests.cli.terminal import in_terminal
 
@@ -13,6 +15,7 @@ def made(served: Served, stream: str) -> str:
     """A declared metric stream."""
     result = run(
         "streams", "create", stream, "--column", "host=label", "--column", "value=f64", "--strict", "--max-age", "30d",
+        "--keep-for", "400d", "--cold-after", "7d",
         "--out-of-orderness", "5s", "--allowed-lateness", "2h", "--idle-after", "1.5s", "--description", "loads",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
@@ -46,6 +49,8 @@ def test_a_stream_is_shown_with_columns_labels_and_settings(made: str) -> None:
         ["allowed lateness", "2h"],
         ["idle after", "1.5s"],
         ["max age", "30d"],
+        ["keep for", "400d"],
+        ["cold after", "7d"],
     ):
         assert setting in rows
 
@@ -54,6 +59,19 @@ def test_a_stream_as_json_says_lengths_in_seconds(made: str) -> None:
     found = json.loads(run("streams", "show", made, "-o", "json").stdout)
     assert (found["name"], found["strict"], found["max_age_seconds"]) == (made, True, 2_592_000)
     assert found["columns"][0] == {"name": "host", "type": "label", "description": "", "unit": ""}
+
+
+def test_recoding_says_what_it_came_to(served: Served, made: str) -> None:
+    with Client(served.address, key=served.key) as client:
+        client.write(made, {"time": [time.time_ns()] * 3, "value": [0.5, 1.5, 2.5]}, labels={"host": "a"})
+        client.seal(made)
+    result = run("streams", "recode", made, "--before", "1970-01-01")
+    assert (result.exit_code, result.stderr) == (0, f"0 parts of stream {made} recoded: nothing to do\n")
+    result = run("streams", "recode", made)
+    assert result.exit_code == 0
+    assert result.stderr.startswith(f"1 part of stream {made} recoded: ")
+    result = run("streams", "recode", made, "--before", "soon")
+    assert result.exit_code != 0
 
 
 def test_an_event_stream_is_made_by_its_kind(served: Served, stream: str) -> None:

@@ -150,7 +150,9 @@ async def running(port: int = 0, state: FakeServer | None = None) -> AsyncIterat
         "QueryService": service(queries_pb2, "QueryService", ("Query",))
         | {"StreamQuery": several(queries_pb2.StreamQueryRequest, "StreamQuery")},
         "StreamsService": service(
-            streams_pb2, "StreamsService", [f"{verb}Stream" for verb in ("Create", "Get", "Update", "Seal", "Delete")]
+            streams_pb2,
+            "StreamsService",
+            [f"{verb}Stream" for verb in ("Create", "Get", "Update", "Seal", "Recode", "Delete")],
         )
         | {"ListStreams": unary(streams_pb2.ListStreamsRequest, "ListStreams")},
         "AdminService": service(

@@ -153,6 +153,16 @@ async def test_a_seal_says_what_it_came_to(client: Client, server: FakeServer) -
     assert server.sent("SealStream")[0].name == "streams/cpu"
 
 
+async def test_recoding_says_what_it_came_to(client: Client, server: FakeServer) -> None:
+    answer = streams_pb2.RecodeStreamResponse(parts=2, bytes_before=900, bytes_after=700)
+    server.will("RecodeStream", answer, streams_pb2.RecodeStreamResponse())
+    done = await client.recode("cpu")
+    assert (done.parts, done.bytes_before, done.bytes_after) == (2, 900, 700)
+    assert (await client.recode("cpu", before_ns=5)).parts == 0
+    whole, older = server.sent("RecodeStream")
+    assert (whole.name, whole.HasField("before_ns"), older.before_ns) == ("streams/cpu", False, 5)
+
+
 async def test_storage_is_read_by_stream_column_and_codec(client: Client, server: FakeServer) -> None:
     codec = admin_pb2.CodecStorage(codec="frame", blocks=3, bytes=100)
     column = admin_pb2.ColumnStorage(

@@ -26,9 +26,15 @@ def regular(tmp_path_factory: pytest.TempPathFactory) -> Written:
     return making.regular(tmp_path_factory.mktemp("regular"))
 
 
-@pytest.fixture(params=["log_alone", "sealed"])
+@pytest.fixture(scope="session")
+def recoded(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """Rows in cold parts and in L0."""
+    return making.sealed(tmp_path_factory.mktemp("recoded"), cold=True)
+
+
+@pytest.fixture(params=["log_alone", "sealed", "recoded"])
 def written(request: pytest.FixtureRequest) -> Written:
-    """Either."""
+    """Any of them."""
     found = request.getfixturevalue(request.param)
     assert isinstance(found, Written)
     return found

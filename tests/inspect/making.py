@@ -91,9 +91,9 @@ def log_alone(folder: Path) -> Written:
     return Written(_copy(folder), {"all": rows}, answers)
 
 
-def sealed(folder: Path) -> Written:
+def sealed(folder: Path, *, cold: bool = False) -> Written:
     """A stream whose oldest rows lie in parts of several tiles, and the last in L0. Each tile has few of the symbols
-    that there are, and one has a column that the others do not have."""
+    that there are, and one has a column that the others do not have. ``cold``: parts are recoded."""
     tables = [metrics(seed, 2_600, START_NS + seed * 400 * DAY_NS) for seed in range(6)]
     tables[3] = tables[3].append_column("extra", pa.array(np.arange(len(tables[3]), dtype=np.float64)))
     data = folder / "data"
@@ -102,6 +102,9 @@ def sealed(folder: Path) -> Written:
         for table in tables:
             write_metrics(client, "all", table)
         wait_until(lambda: len(list((data / "parts").glob("*.mdb"))) >= 3)
+        if cold:
+            client.seal("all")
+            assert client.recode("all").parts >= 3
         tables.append(metrics(9, 60, START_NS + 1))
         write_metrics(client, "all", tables[-1])
         answers = {"all": told(client, "all")}

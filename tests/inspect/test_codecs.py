@@ -21,7 +21,7 @@ READERS: dict[str, Callable[[bytes, int], bytes]] = {
     "texts": lambda block, rows: b"".join(text.encode() + b"\xff" for text in texts.texts(block, rows).to_pylist()),
 }
 CODECS = {
-    "integers": {0, 1, 2, 3, 4, 5, 6},
+    "integers": {0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
     "floats": {16, 17, 18},
     "bitmap": {32, 33, 34, 35},
     "texts": {48, 49, 50},

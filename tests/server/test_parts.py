@@ -45,6 +45,46 @@ async def test_a_stream_keeps_for_as_long_as_it_says(client: Client) -> None:
     assert (await stats(client)).stored == 3
 
 
+async def recode(client: Client, before_ns: int | None = None) -> streams_pb2.RecodeStreamResponse:
+    request = streams_pb2.RecodeStreamRequest(name="streams/cpu", before_ns=before_ns)
+    return await client.unary(f"{STREAMS}/RecodeStream", request, streams_pb2.RecodeStreamResponse)
+
+
+async def test_parts_are_recoded_once_and_no_answer_changes(client: Client) -> None:
+    now = time.time_ns()
+    load = [float((i * 7_919 % 1_021) & -(i * 7_919 % 1_021)) for i in range(4_000)]
+    for days in (0, 9_000):
+        await send(client, write(batch(f64("v", *load), times=[now - days * DAY_NS - i for i in range(len(load))])))
+        await seal(client)
+    asked = query(measure("SUM", "v"), measure("MAX", "v"))
+    before, _ = await ask(client, asked)
+    older = await recode(client, now - 8_000 * DAY_NS)
+    assert older.parts == 1
+    assert older.bytes_after < older.bytes_before
+    rest = await recode(client)
+    assert (rest.parts, (await recode(client)).parts) == (1, 0)
+    found = await stats(client)
+    assert (found.parts, found.sealed_bytes) == (2, older.bytes_after + rest.bytes_after)
+    assert (await ask(client, asked))[0] == before
+
+
+async def test_cold_after_is_set_and_taken_back(client: Client) -> None:
+    await send(client, write(batch(f64("v", 1.0), times=[time.time_ns()])))
+    for wanted in (Duration(seconds=30 * 86_400), None):
+        update = streams_pb2.UpdateStreamRequest(
+            stream=streams_pb2.Stream(name="streams/cpu", cold_after=wanted),
+            update_mask=FieldMask(paths=["cold_after"]),
+        )
+        changed = (await client.unary(f"{STREAMS}/UpdateStream", update, streams_pb2.UpdateStreamResponse)).stream
+        assert changed.HasField("cold_after") == (wanted is not None)
+    brief = streams_pb2.UpdateStreamRequest(
+        stream=streams_pb2.Stream(name="streams/cpu", cold_after=Duration(seconds=1)),
+        update_mask=FieldMask(paths=["cold_after"]),
+    )
+    refusal = await refused(client.unary(f"{STREAMS}/UpdateStream", brief, streams_pb2.UpdateStreamResponse))
+    assert refusal.field == "stream.cold_after"
+
+
 async def test_a_damaged_part_is_data_loss_with_stream_and_range_and_no_path(tmp_path: Path) -> None:
     data = tmp_path / "data"
     now = time.time_ns()

@@ -11,12 +11,12 @@
 //! 0.1) is not such a decimal and has the other way. Whole numbers are within ±2⁵¹, where adding 1.5 · 2⁵² rounds and converts
 //! at once, in both directions and on any CPU.
 
-use super::BLOCK;
 use super::bitpack::width_of;
 use super::dispatch::dispatched;
 use super::exceptions::{self, Exceptions};
 use super::fields::Fields;
 use super::integers;
+use super::{BLOCK, Codecs};
 
 /// Doubles from 2⁵² to 2⁵³ are the integers; in their middle is room for negative ones too.
 const MAGIC: f64 = 6_755_399_441_055_744.0;
@@ -203,7 +203,7 @@ pub(super) fn choose(values: &[f64]) -> Option<Decimal> {
 }
 
 /// Appends the block, the given way.
-pub(super) fn write(values: &[f64], decimal: Decimal, out: &mut Vec<u8>) {
+pub(super) fn write(values: &[f64], decimal: Decimal, codecs: Codecs, out: &mut Vec<u8>) {
     let mut numbers = [0; BLOCK];
     let numbers = &mut numbers[..values.len()];
     decimal.numbers(values, numbers);
@@ -222,7 +222,7 @@ pub(super) fn write(values: &[f64], decimal: Decimal, out: &mut Vec<u8>) {
         }
     }
     exceptions::write(&rows, &bits, out);
-    integers::encode(numbers, out);
+    integers::encode_as(numbers, codecs, out);
 }
 
 /// A block's fields.

@@ -6,11 +6,10 @@
 //! | 17 decimals | `alp` | numbers that people or sensors wrote |
 //! | 18 real doubles | `alp_rd` | numbers that were computed |
 
-use super::BLOCK;
 use super::alp::{self, Alp};
 use super::dispatch::dispatched;
 use super::fields::Fields;
-use super::{alp_rd, integers};
+use super::{BLOCK, Codecs, alp_rd, integers};
 
 const BITS: u8 = 16;
 const DECIMALS: u8 = 17;
@@ -25,6 +24,14 @@ const GOOD_BYTES: usize = 5;
 /// # Panics
 /// If there is no value or more than [`BLOCK`].
 pub fn encode(values: &[f64], out: &mut Vec<u8>) {
+    encode_as(values, Codecs::Hot, out);
+}
+
+/// [`encode`] in these codecs.
+///
+/// # Panics
+/// As [`encode`].
+pub fn encode_as(values: &[f64], codecs: Codecs, out: &mut Vec<u8>) {
     let rows = values.len();
     assert!((1..=BLOCK).contains(&rows), "a block has 1 to 1,024 values");
     let mut bits = [0; BLOCK];
@@ -33,13 +40,13 @@ pub fn encode(values: &[f64], out: &mut Vec<u8>) {
     let start = out.len();
     if !same && let Some(decimal) = alp::choose(values) {
         out.push(DECIMALS);
-        alp::write(values, decimal, out);
+        alp::write(values, decimal, codecs, out);
         if out.len() - start <= GOOD_BYTES * rows {
             return;
         }
     }
     let mut other = vec![BITS];
-    integers::encode(bits, &mut other);
+    integers::encode_as(bits, codecs, &mut other);
     let mut real = Vec::new();
     if other.len() > GOOD_BYTES * rows {
         real.push(REAL);

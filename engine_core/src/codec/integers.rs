@@ -9,17 +9,22 @@
 //! | 4 linear | `linear` | clocks |
 //! | 5 runs | `runs` | values that stay |
 //! | 6 dictionary | `dictionary` | few distinct values |
+//! | 7 dense frame | `frame`, `dense` | as 2, where parts are cold |
+//! | 8 dense delta | `delta`, `dense` | as 3, where parts are cold |
+//! | 9 dense linear | `linear`, `dense` | as 4, where parts are cold |
 //!
 //! A number is never given to another layout: what changes gets a new one. The number of rows is not stored, since the
 //! directory of a chunk has it. Dictionary codes are the same bytes, as non-negative integers below 2³².
 
-use super::BLOCK;
+use super::dense::{self, Dense};
 use super::dictionary::{self, Dictionary};
 use super::dispatch::dispatched;
 use super::fields::{Fields, put_signed, put_varint, varint_len, zigzag};
 use super::frame::{self, Frame};
-use super::residual;
+use super::linear::Lines;
+use super::residual::{self, Fit, Residuals};
 use super::scaled::Scaled;
+use super::{BLOCK, Codecs};
 use super::{delta, linear, runs, whole_bytes};
 
 const CONSTANT: u8 = 0;
@@ -29,6 +34,9 @@ const DELTA: u8 = 3;
 const LINEAR: u8 = 4;
 const RUNS: u8 = 5;
 const DICTIONARY: u8 = 6;
+const DENSE_FRAME: u8 = 7;
+const DENSE_DELTA: u8 = 8;
+const DENSE_LINEAR: u8 = 9;
 
 /// What a slower codec must save to be chosen, in 64ths of a bit a value: about what its decoding costs more than a frame's.
 const fn handicap(codec: u8) -> usize {
@@ -43,6 +51,8 @@ const fn handicap(codec: u8) -> usize {
 
 /// What a faster codec may take more than whole bytes.
 const SLACK: usize = 32;
+/// A dense codec must save one part in so many to be chosen: it decodes at a quarter of a frame's speed.
+const DENSE_SAVES: usize = 32;
 
 dispatched! {
     /// Least and greatest.
@@ -62,12 +72,20 @@ dispatched! {
 /// # Panics
 /// If there is no value or more than [`BLOCK`].
 pub fn encode(values: &[i64], out: &mut Vec<u8>) {
-    encode_any(values, true, out);
+    encode_as(values, Codecs::Hot, out);
+}
+
+/// [`encode`] in these codecs.
+///
+/// # Panics
+/// As [`encode`].
+pub fn encode_as(values: &[i64], codecs: Codecs, out: &mut Vec<u8>) {
+    encode_any(values, true, codecs, out);
 }
 
 /// [`encode`] without the codecs that nest blocks in theirs.
 pub(super) fn encode_leaf(values: &[i64], out: &mut Vec<u8>) {
-    encode_any(values, false, out);
+    encode_any(values, false, Codecs::Hot, out);
 }
 
 /// [`encode_leaf`] behind its length, as [`Fields::nested`] takes it.
@@ -78,7 +96,7 @@ pub(super) fn encode_nested(values: &[i64], out: &mut Vec<u8>) {
     out.extend_from_slice(&block);
 }
 
-fn encode_any(values: &[i64], nests: bool, out: &mut Vec<u8>) {
+fn encode_any(values: &[i64], nests: bool, codecs: Codecs, out: &mut Vec<u8>) {
     let rows = values.len();
     assert!((1..=BLOCK).contains(&rows), "a block has 1 to 1,024 values");
     let (least, greatest) = bounds(values);
@@ -130,11 +148,15 @@ fn encode_any(values: &[i64], nests: bool, out: &mut Vec<u8>) {
             }
         }
     }
+    let dense = (codecs == Codecs::Cold).then(|| dense(&scaled, &mut steps, lines.as_ref(), framed, stepped));
     out.push(codec);
     match codec {
-        FRAME => frame::write(&scaled, framed, out),
-        DELTA => delta::write(&scaled, &mut steps, stepped, out),
-        LINEAR => linear::write(&scaled, &lines.expect("offered"), out),
+        FRAME => frame::write(&scaled, &framed, out),
+        DELTA => delta::write(&scaled, &mut steps, &stepped, out),
+        LINEAR => {
+            let lines = lines.expect("offered");
+            linear::write(&scaled, &lines, &lines.fit, out);
+        }
         RUNS => out.extend_from_slice(&nested),
         DICTIONARY => dictionary.expect("offered").write(rows, out),
         _ => whole_bytes::write(values, least, range, out),
@@ -145,6 +167,36 @@ fn encode_any(values: &[i64], nests: bool, out: &mut Vec<u8>) {
         out.push(BYTES);
         whole_bytes::write(values, least, range, out);
     }
+    let most = (out.len() - start) / DENSE_SAVES * (DENSE_SAVES - 1);
+    if let Some(dense) = dense.flatten()
+        && dense.len() < most
+    {
+        out.truncate(start);
+        out.extend_from_slice(&dense);
+    }
+}
+
+/// The block in the dense codec that is likely to take least; none if none is likely to take less than its like.
+fn dense(
+    scaled: &Scaled,
+    steps: &mut [i64; BLOCK],
+    lines: Option<&Lines>,
+    framed: Fit,
+    stepped: Fit,
+) -> Option<Vec<u8>> {
+    let frame = dense::plan(scaled.quotients(), framed).map(|plan| (DENSE_FRAME, plan));
+    let delta = dense::plan(&steps[1..scaled.rows], stepped).map(|plan| (DENSE_DELTA, plan));
+    let linear = lines.and_then(|lines| dense::plan(&lines.residuals[..scaled.rows], lines.fit));
+    let linear = linear.map(|plan| (DENSE_LINEAR, plan));
+    let plans = [frame, delta, linear].into_iter().flatten();
+    let (codec, plan) = plans.min_by_key(|(_, plan)| plan.bytes)?;
+    let mut out = vec![codec];
+    match (codec, lines) {
+        (DENSE_FRAME, _) => frame::write(scaled, &plan, &mut out),
+        (DENSE_LINEAR, Some(lines)) => linear::write(scaled, lines, &plan, &mut out),
+        _ => delta::write(scaled, steps, &plan, &mut out),
+    }
+    Some(out)
 }
 
 /// Decodes a block of so many rows; false, with `out` unspecified, if the bytes are not one. Rows past the block's are unspecified.
@@ -174,9 +226,12 @@ fn decode_any(bytes: &[u8], rows: usize, nests: bool, out: &mut [i64; BLOCK]) ->
     match codec {
         CONSTANT => out.fill(constant(fields)?),
         BYTES => whole_bytes::decode(fields, rows, out)?,
-        FRAME => Frame::read(fields, rows)?.decode(out),
-        DELTA => delta::decode(fields, rows, out)?,
-        LINEAR => linear::decode(fields, rows, out)?,
+        FRAME => Frame::<Residuals<'_>>::read(fields, rows)?.decode(out),
+        DELTA => delta::decode::<Residuals<'_>>(fields, rows, out)?,
+        LINEAR => linear::decode::<Residuals<'_>>(fields, rows, out)?,
+        DENSE_FRAME => Frame::<Dense<'_>>::read(fields, rows)?.decode(out),
+        DENSE_DELTA => delta::decode::<Dense<'_>>(fields, rows, out)?,
+        DENSE_LINEAR => linear::decode::<Dense<'_>>(fields, rows, out)?,
         RUNS if nests => runs::decode(fields, rows, out)?,
         DICTIONARY if nests => dictionary::decode(fields, rows, out)?,
         _ => return None,
@@ -190,7 +245,7 @@ pub fn sum(bytes: &[u8], rows: usize) -> Option<i128> {
     let (codec, fields) = open(bytes, rows)?;
     let encoded = match codec {
         CONSTANT => return Some(i128::from(constant(fields)?) * rows as i128),
-        FRAME => Frame::read(fields, rows)?.sum(rows),
+        FRAME => Frame::<Residuals<'_>>::read(fields, rows)?.sum(rows),
         DELTA => delta::sum(fields, rows),
         RUNS => return runs::sum(fields, rows),
         _ => None,
@@ -235,12 +290,20 @@ pub fn extrema(bytes: &[u8], rows: usize) -> Option<(i64, i64)> {
 /// # Panics
 /// As [`encode`].
 pub fn encode_codes(codes: &[u32], out: &mut Vec<u8>) {
+    encode_codes_as(codes, Codecs::Hot, out);
+}
+
+/// [`encode_codes`] in these codecs.
+///
+/// # Panics
+/// As [`encode`].
+pub fn encode_codes_as(codes: &[u32], codecs: Codecs, out: &mut Vec<u8>) {
     assert!((1..=BLOCK).contains(&codes.len()), "a block has 1 to 1,024 values");
     let mut values = [0; BLOCK];
     for (value, &code) in values.iter_mut().zip(codes) {
         *value = code.into();
     }
-    encode(&values[..codes.len()], out);
+    encode_as(&values[..codes.len()], codecs, out);
 }
 
 /// [`decode`] for dictionary codes.
@@ -255,7 +318,7 @@ fn decode_codes_any(bytes: &[u8], rows: usize, out: &mut [u32; BLOCK]) -> Option
         out.fill(u32::try_from(constant(fields)?).ok()?);
         return Some(());
     }
-    if codec == FRAME && Frame::read(fields, rows)?.decode_narrow(out) {
+    if codec == FRAME && Frame::<Residuals<'_>>::read(fields, rows)?.decode_narrow(out) {
         return Some(());
     }
     let mut values = [0; BLOCK];

@@ -2,7 +2,7 @@
 //! A new piece begins where the clock jumps, as it does at gaps and where the next entity's rows begin.
 //!
 //! base (zig-zag varint), scale (varint), slope (varint), shift (one byte, 0 to 63), further pieces (varint) and for each: rows
-//! since the last one began (varint, not 0), change of intercept (zig-zag varint); codes as in `residual`. With `k` rows since
+//! since the last one began (varint, not 0), change of intercept (zig-zag varint); codes as in `residual` or, of codec 9, `dense`. With `k` rows since
 //! its piece began, value = base + scale · (intercept + (slope · k >> shift) + code), all modulo 2⁶⁴; the first intercept is 0.
 //! The slope is a fraction in fixed point: floats choose it, integers alone apply it.
 
@@ -10,7 +10,7 @@ use super::BLOCK;
 use super::bitpack::width_of;
 use super::dispatch::dispatched;
 use super::fields::{Fields, put_signed, put_varint, varint_len, zigzag};
-use super::residual::{self, Fit, Residuals};
+use super::residual::{self, Codes, Fit, Layout};
 use super::scaled::Scaled;
 
 /// Bits of a slope's fraction: errors add up to less than a unit over a block.
@@ -24,7 +24,7 @@ pub(super) struct Lines {
     shift: u32,
     /// First row and intercept of each piece.
     pieces: Vec<(usize, i64)>,
-    residuals: [i64; BLOCK],
+    pub(super) residuals: [i64; BLOCK],
     pub(super) fit: Fit,
     /// Bytes that it will take, about.
     pub(super) bytes: usize,
@@ -151,9 +151,9 @@ dispatched! {
     }
 }
 
-pub(super) fn write(scaled: &Scaled, lines: &Lines, out: &mut Vec<u8>) {
+pub(super) fn write(scaled: &Scaled, lines: &Lines, fit: &impl Layout, out: &mut Vec<u8>) {
     let (mut last_start, mut last_intercept) = lines.pieces[0];
-    put_signed(scaled.value(last_intercept.wrapping_add(lines.fit.low)), out);
+    put_signed(scaled.value(last_intercept.wrapping_add(fit.low())), out);
     put_varint(scaled.scale, out);
     put_varint(lines.slope, out);
     out.push(lines.shift as u8);
@@ -163,10 +163,10 @@ pub(super) fn write(scaled: &Scaled, lines: &Lines, out: &mut Vec<u8>) {
         put_signed(intercept.wrapping_sub(last_intercept), out);
         (last_start, last_intercept) = (start, intercept);
     }
-    residual::write(&lines.residuals[..scaled.rows], lines.fit, out);
+    fit.write(&lines.residuals[..scaled.rows], out);
 }
 
-pub(super) fn decode(mut fields: Fields<'_>, rows: usize, out: &mut [i64; BLOCK]) -> Option<()> {
+pub(super) fn decode<'a, C: Codes<'a>>(mut fields: Fields<'a>, rows: usize, out: &mut [i64; BLOCK]) -> Option<()> {
     let base = fields.signed()?;
     let scale = fields.varint()?;
     let slope = fields.varint()?;
@@ -180,7 +180,7 @@ pub(super) fn decode(mut fields: Fields<'_>, rows: usize, out: &mut [i64; BLOCK]
         fields.varint()?;
         fields.signed()?;
     }
-    Residuals::read(fields, rows)?.affine(base, scale, out);
+    C::read(fields, rows)?.affine(base, scale, out);
     let mut pieces = pieces;
     let (mut start, mut offset) = (0, 0i64);
     for piece in 0..=further {

@@ -11,6 +11,7 @@ pub mod bitmap;
 pub mod bitpack;
 pub mod checksum;
 mod delta;
+mod dense;
 mod dictionary;
 pub(crate) mod dispatch;
 mod exceptions;
@@ -27,6 +28,7 @@ mod scaled;
 mod tests;
 pub mod text;
 mod whole_bytes;
+mod zstandard;
 
 /// What the codec of this number is called, as the file that chooses it lists it.
 pub fn name(codec: u8) -> Option<&'static str> {
@@ -38,6 +40,9 @@ pub fn name(codec: u8) -> Option<&'static str> {
         4 => "linear",
         5 => "runs",
         6 => "dictionary",
+        7 => "dense frame",
+        8 => "dense delta",
+        9 => "dense linear",
         16 => "bits",
         17 => "decimals",
         18 => "real doubles",
@@ -50,6 +55,16 @@ pub fn name(codec: u8) -> Option<&'static str> {
         50 => "dictionary",
         _ => return None,
     })
+}
+
+/// Which encodings a block may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Codecs {
+    /// Those that decode at the speed of memory, or nearly so.
+    #[default]
+    Hot,
+    /// Also those that take more time to encode and to decode, for what is seldom read.
+    Cold,
 }
 
 /// Values in a whole block.

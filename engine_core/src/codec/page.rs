@@ -13,8 +13,8 @@
 use std::borrow::Cow;
 
 use super::fields::{Fields, put_varint};
-use super::text::{MOST_BYTES, compress, decompress};
-use super::{BLOCK, integers};
+use super::text::{MOST_BYTES, decompress, level};
+use super::{BLOCK, Codecs, integers, zstandard};
 
 const PLAIN: u8 = 1;
 const FRAME: u8 = 2;
@@ -33,7 +33,10 @@ pub fn encode(texts: &[&str]) -> Vec<u8> {
     let mut most = whole.len();
     for (layout, bytes) in [(FRAME, &whole), (PLACES, &by_place(texts, whole.len()))] {
         // What saves nothing is no frame, so that an empty one cannot be either.
-        if let Some(frame) = most.checked_sub(1).and_then(|most| compress(bytes, most)) {
+        if let Some(frame) = most
+            .checked_sub(1)
+            .and_then(|most| zstandard::compress(bytes, most, level(Codecs::Hot)))
+        {
             most = frame.len();
             best = (layout, Some(frame));
         }

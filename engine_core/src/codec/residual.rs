@@ -1,5 +1,6 @@
 //! Numbers that lie close together: bit-packed codes above a low end, and the few that do not fit aside (the idea of
-//! patched frames of reference: Zukowski, Héman, Nes & Boncz 2006, ICDE). Every codec of integers ends in these bytes:
+//! patched frames of reference: Zukowski, Héman, Nes & Boncz 2006, ICDE). Codecs of integers end in these bytes, or in those of
+//! `dense`:
 //!
 //! | bytes | what |
 //! |---|---|
@@ -134,29 +135,59 @@ dispatched! {
     }
 }
 
-/// Appends the values as [`Fit`] says.
-pub(super) fn write(values: &[i64], fit: Fit, out: &mut Vec<u8>) {
-    let mask = u64::MAX.checked_shr(64 - fit.width).unwrap_or(0);
-    let mut codes = [0u64; BLOCK];
-    let beyond = codes_of(values, fit.low, mask, &mut codes);
-    out.push(fit.width as u8);
-    if beyond == 0 {
-        out.push(0);
-    } else {
-        let code = |value: i64| value.wrapping_sub(fit.low);
-        let exceptions = || (0u16..).zip(values).filter(|&(_, &value)| code(value) as u64 > mask);
-        let widest = exceptions().fold(0, |all, (_, &value)| all | zigzag(code(value)));
-        let size = width_of(widest).div_ceil(8) as usize;
-        put_varint(exceptions().count() as u64, out);
-        out.push(size as u8);
-        for (place, _) in exceptions() {
-            out.extend_from_slice(&place.to_le_bytes());
-        }
-        for (_, &value) in exceptions() {
-            out.extend_from_slice(&zigzag(code(value)).to_le_bytes()[..size]);
-        }
+/// How codes above a low end are written.
+pub(super) trait Layout {
+    /// The low end.
+    fn low(&self) -> i64;
+
+    /// Appends the values.
+    fn write(&self, values: &[i64], out: &mut Vec<u8>);
+}
+
+/// What a [`Layout`] wrote.
+pub(super) trait Codes<'a>: Sized {
+    /// Reads all that is left; none if that is not what so many values look like.
+    fn read(fields: Fields<'a>, rows: usize) -> Option<Self>;
+
+    /// `offset + scale · code` of every value, wrapping.
+    fn affine(&self, offset: i64, scale: u64, out: &mut [i64; BLOCK]);
+}
+
+impl Layout for Fit {
+    fn low(&self) -> i64 {
+        self.low
     }
-    pack(&codes, values.len(), fit.width, out);
+
+    fn write(&self, values: &[i64], out: &mut Vec<u8>) {
+        let mask = u64::MAX.checked_shr(64 - self.width).unwrap_or(0);
+        let mut codes = [0u64; BLOCK];
+        let beyond = codes_of(values, self.low, mask, &mut codes);
+        let mut apart = Vec::new();
+        if beyond != 0 {
+            let all = values.iter().map(|value| value.wrapping_sub(self.low));
+            apart.extend(all.enumerate().filter(|&(_, code)| code as u64 > mask));
+        }
+        out.push(self.width as u8);
+        put_apart(&apart, out);
+        pack(&codes, values.len(), self.width, out);
+    }
+}
+
+/// Appends rows and codes of exceptions.
+pub(super) fn put_apart(apart: &[(usize, i64)], out: &mut Vec<u8>) {
+    put_varint(apart.len() as u64, out);
+    if apart.is_empty() {
+        return;
+    }
+    let widest = apart.iter().fold(0, |all, &(_, code)| all | zigzag(code));
+    let size = width_of(widest).div_ceil(8) as usize;
+    out.push(size as u8);
+    for &(row, _) in apart {
+        out.extend_from_slice(&(row as u16).to_le_bytes());
+    }
+    for &(_, code) in apart {
+        out.extend_from_slice(&zigzag(code).to_le_bytes()[..size]);
+    }
 }
 
 dispatched! {
@@ -171,26 +202,23 @@ dispatched! {
     }
 }
 
-/// What [`write`] wrote, its bounds checked.
+/// What [`put_apart`] wrote, its bounds checked.
 #[derive(Debug)]
-pub(super) struct Residuals<'a> {
-    packed: Packed<'a>,
+pub(super) struct Apart<'a> {
     places: &'a [u8],
-    exceptions: &'a [u8],
+    codes: &'a [u8],
     size: usize,
 }
 
-impl<'a> Residuals<'a> {
-    /// Reads all that is left; none if that is not what so many values look like.
-    pub(super) fn read(mut fields: Fields<'a>, rows: usize) -> Option<Self> {
-        let width = u32::from(fields.byte()?);
+impl<'a> Apart<'a> {
+    pub(super) fn read(fields: &mut Fields<'a>, rows: usize) -> Option<Self> {
         let count = fields.number(rows)?;
         let size = if count == 0 { 1 } else { usize::from(fields.byte()?) };
         if !(1..=8).contains(&size) {
             return None;
         }
         let places = fields.take(count * 2)?;
-        let exceptions = fields.take(count * size)?;
+        let codes = fields.take(count * size)?;
         let place = |bytes: &[u8]| usize::from(u16::from_le_bytes([bytes[0], bytes[1]]));
         let ascending = places.chunks_exact(2).zip(places.chunks_exact(2).skip(1));
         if ascending.into_iter().any(|(left, right)| place(left) >= place(right))
@@ -201,17 +229,16 @@ impl<'a> Residuals<'a> {
         {
             return None;
         }
-        Some(Self {
-            packed: Packed::new(fields.rest(), rows, width)?,
-            places,
-            exceptions,
-            size,
-        })
+        Some(Self { places, codes, size })
     }
 
-    /// Places and codes of the exceptions.
-    fn exceptions(&self) -> impl Iterator<Item = (usize, i64)> + '_ {
-        let codes = self.exceptions.chunks_exact(self.size);
+    fn len(&self) -> usize {
+        self.places.len() / 2
+    }
+
+    /// Rows and codes.
+    fn each(&self) -> impl Iterator<Item = (usize, i64)> + '_ {
+        let codes = self.codes.chunks_exact(self.size);
         self.places.chunks_exact(2).zip(codes).map(|(place, code)| {
             let mut le = [0; 8];
             le[..code.len()].copy_from_slice(code);
@@ -220,18 +247,42 @@ impl<'a> Residuals<'a> {
         })
     }
 
-    /// `offset + scale · code` of every value, wrapping.
-    pub(super) fn affine(&self, offset: i64, scale: u64, out: &mut [i64; BLOCK]) {
-        self.packed.affine(offset, scale, out);
-        for (place, code) in self.exceptions() {
+    /// Puts `offset + scale · code` at its row, wrapping.
+    pub(super) fn put(&self, offset: i64, scale: u64, out: &mut [i64; BLOCK]) {
+        for (place, code) in self.each() {
             out[place] = offset.wrapping_add(code.wrapping_mul(scale as i64));
         }
     }
+}
 
+/// What [`Fit`] wrote, its bounds checked.
+#[derive(Debug)]
+pub(super) struct Residuals<'a> {
+    packed: Packed<'a>,
+    apart: Apart<'a>,
+}
+
+impl<'a> Codes<'a> for Residuals<'a> {
+    fn read(mut fields: Fields<'a>, rows: usize) -> Option<Self> {
+        let width = u32::from(fields.byte()?);
+        let apart = Apart::read(&mut fields, rows)?;
+        Some(Self {
+            packed: Packed::new(fields.rest(), rows, width)?,
+            apart,
+        })
+    }
+
+    fn affine(&self, offset: i64, scale: u64, out: &mut [i64; BLOCK]) {
+        self.packed.affine(offset, scale, out);
+        self.apart.put(offset, scale, out);
+    }
+}
+
+impl Residuals<'_> {
     /// `offset + code` of every value, wrapping in 32 bits.
     pub(super) fn narrow(&self, offset: u32, out: &mut [u32; BLOCK]) {
         self.packed.narrow(offset, out);
-        for (place, code) in self.exceptions() {
+        for (place, code) in self.apart.each() {
             out[place] = offset.wrapping_add(code as u32);
         }
     }
@@ -245,9 +296,9 @@ impl<'a> Residuals<'a> {
         let mut codes = [0; BLOCK];
         self.packed.narrow(0, &mut codes);
         codes[0] = 0;
-        self.exceptions().for_each(|(place, _)| codes[place] = 0);
+        self.apart.each().for_each(|(place, _)| codes[place] = 0);
         let (mut sum, mut greatest) = (i128::from(falling(&codes[..rows])), self.packed.greatest());
-        for (place, code) in self.exceptions().filter(|&(place, _)| place > 0) {
+        for (place, code) in self.apart.each().filter(|&(place, _)| place > 0) {
             sum += i128::from(code) * (rows - place) as i128;
             greatest = greatest.max(code.unsigned_abs());
         }
@@ -264,8 +315,8 @@ impl<'a> Residuals<'a> {
             return None;
         }
         let value = |code: i64| i128::from(offset.wrapping_add(code.wrapping_mul(scale as i64)));
-        let apart: i128 = self.exceptions().map(|(_, code)| value(code)).sum();
-        let plain = (rows - self.places.len() / 2) as i128;
+        let apart: i128 = self.apart.each().map(|(_, code)| value(code)).sum();
+        let plain = (rows - self.apart.len()) as i128;
         Some(self.packed.sum() as i128 * scale_wide + plain * offset_wide + apart)
     }
 }
@@ -278,7 +329,7 @@ mod tests {
     fn round_trip(values: &[i64]) -> usize {
         let fit = fit(values);
         let mut bytes = Vec::new();
-        write(values, fit, &mut bytes);
+        fit.write(values, &mut bytes);
         let residuals = Residuals::read(Fields::new(&bytes), values.len()).expect("sound");
         let mut out = [0i64; BLOCK];
         residuals.affine(fit.low, 1, &mut out);

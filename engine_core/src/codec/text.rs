@@ -15,15 +15,12 @@
 //! Each text is UTF-8 by itself. Texts at nulls mean nothing; empty ones take least room.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
-use zstd_safe::{CCtx, DCtx};
 
-use super::BLOCK;
 use super::fields::{Fields, put_varint};
-use super::integers;
+use super::{BLOCK, Codecs, integers, zstandard};
 
 const PLAIN: u8 = 48;
 const ZSTD: u8 = 49;
@@ -31,8 +28,15 @@ const DICTIONARY: u8 = 50;
 
 /// Most bytes of the texts of a block.
 pub const MOST_BYTES: usize = 1 << 30;
-/// Of Zstandard. The ninth saves an eighth more of URLs and log messages, in six times the time.
-const LEVEL: i32 = 3;
+
+/// Of Zstandard. The ninth saves an eighth more of URLs and log messages, in six times the time; which parts that are cold have.
+pub(super) const fn level(codecs: Codecs) -> i32 {
+    match codecs {
+        Codecs::Hot => 3,
+        Codecs::Cold => 19,
+    }
+}
+
 /// Most bytes that a block of a frame holds, and what it takes at least (RFC 8878, 3.1.1.2).
 const FRAME_BLOCK: usize = 128 << 10;
 const FRAME_BLOCK_LEAST: usize = 4;
@@ -42,39 +46,41 @@ const fn handicap_of(bytes: usize) -> usize {
     64 + bytes / 16
 }
 
-thread_local! {
-    // A context takes 8 µs to make, in which another decodes a block of short texts.
-    static COMPRESSOR: RefCell<CCtx<'static>> = RefCell::new(CCtx::create());
-    static DECOMPRESSOR: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
-}
-
 /// Appends the block in the codec that takes least room; between nearly equals, the faster. Never more than 51 bytes above four
 /// for each text and the texts themselves.
 ///
 /// # Panics
 /// If there is no text or more than [`BLOCK`], or if they have more than [`MOST_BYTES`].
 pub fn encode(texts: &[&str], out: &mut Vec<u8>) {
+    encode_as(texts, Codecs::Hot, out);
+}
+
+/// [`encode`] in these codecs.
+///
+/// # Panics
+/// As [`encode`].
+pub fn encode_as(texts: &[&str], codecs: Codecs, out: &mut Vec<u8>) {
     let rows = texts.len();
     assert!((1..=BLOCK).contains(&rows), "a block has 1 to 1,024 values");
     let bytes: usize = texts.iter().map(|text| text.len()).sum();
     assert!(bytes <= MOST_BYTES, "the texts of a block take at most 1 GiB");
     let start = out.len();
     let Some((distinct, codes)) = distinct(texts) else {
-        put_whole(texts, out);
+        put_whole(texts, codecs, out);
         return;
     };
     let mut nested = Vec::new();
-    let handicap = put_whole(&distinct, &mut nested);
+    let handicap = put_whole(&distinct, codecs, &mut nested);
     out.push(DICTIONARY);
     put_varint(distinct.len() as u64, out);
     put_varint(nested.len() as u64, out);
     out.extend_from_slice(&nested);
-    integers::encode_codes(&codes, out);
+    integers::encode_codes_as(&codes, codecs, out);
     let cost = out.len() - start + handicap;
     // Less than a frame of all texts has against it, or than they take as they are, is not worth another try.
     if cost > handicap_of(bytes).min(bytes) {
         nested.clear();
-        if put_whole(texts, &mut nested) + nested.len() < cost {
+        if put_whole(texts, codecs, &mut nested) + nested.len() < cost {
             out.truncate(start);
             out.extend_from_slice(&nested);
         }
@@ -100,12 +106,12 @@ fn distinct<'a>(texts: &[&'a str]) -> Option<(Vec<&'a str>, Vec<u32>)> {
 }
 
 /// Appends the texts plain or, if that saves enough, as a frame. Answers its handicap.
-fn put_whole(texts: &[&str], out: &mut Vec<u8>) -> usize {
+fn put_whole(texts: &[&str], codecs: Codecs, out: &mut Vec<u8>) -> usize {
     let codec = out.len();
     out.push(PLAIN);
     let lengths: Vec<i64> = texts.iter().map(|text| text.len() as i64).collect();
     let mut block = Vec::new();
-    integers::encode(&lengths, &mut block);
+    integers::encode_as(&lengths, codecs, &mut block);
     put_varint(block.len() as u64, out);
     out.extend_from_slice(&block);
     let head = out.len();
@@ -116,7 +122,7 @@ fn put_whole(texts: &[&str], out: &mut Vec<u8>) -> usize {
     let handicap = handicap_of(bytes);
     let Some(frame) = bytes
         .checked_sub(handicap)
-        .and_then(|most| compress(&out[head..], most))
+        .and_then(|most| zstandard::compress(&out[head..], most, level(codecs)))
     else {
         return 0;
     };
@@ -126,28 +132,18 @@ fn put_whole(texts: &[&str], out: &mut Vec<u8>) -> usize {
     handicap
 }
 
-/// A frame of at most so many bytes.
-pub(super) fn compress(bytes: &[u8], most: usize) -> Option<Vec<u8>> {
-    let mut frame = Vec::with_capacity(most);
-    let len = COMPRESSOR.with_borrow_mut(|context| context.compress(&mut frame, bytes, LEVEL));
-    len.ok().filter(|&len| len <= most)?;
-    Some(frame)
-}
-
 /// The content of a frame, if it has so many bytes.
 pub(super) fn decompress(frame: &[u8], bytes: usize) -> Option<Vec<u8>> {
     // What so short a frame cannot hold is not worth the room.
     let sound = (1..=frame.len() / FRAME_BLOCK_LEAST * FRAME_BLOCK).contains(&bytes)
         && zstd_safe::get_frame_content_size(frame).is_ok_and(|size| size == Some(bytes as u64))
-        && zstd_safe::find_frame_compressed_size(frame) == Ok(frame.len());
+        && zstandard::is_one(frame);
     if !sound {
         return None;
     }
     let mut content = Vec::new();
     content.try_reserve_exact(bytes).ok()?;
-    DECOMPRESSOR
-        .with_borrow_mut(|context| context.decompress(&mut content, frame))
-        .ok()?;
+    zstandard::decompress(frame, &mut content)?;
     (content.len() == bytes).then_some(content)
 }
 

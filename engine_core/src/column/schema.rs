@@ -141,6 +141,8 @@ pub struct StreamSettings {
     pub max_age_ns: Option<i64>,
     /// Sealed rows older than this go, by event time, whole parts at a time; none: rows of any age are kept.
     pub keep_for_ns: Option<i64>,
+    /// Parts whose last row is older than this by event time get the heavier codecs; none: no part does by itself.
+    pub cold_after_ns: Option<i64>,
     /// For people.
     pub description: String,
 }
@@ -154,6 +156,7 @@ impl Default for StreamSettings {
             idle_after_ns: 30 * SECOND_NS,
             max_age_ns: None,
             keep_for_ns: None,
+            cold_after_ns: None,
             description: String::new(),
         }
     }

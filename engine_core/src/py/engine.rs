@@ -260,6 +260,12 @@ impl PyEngine {
         Ok((report.rows, report.parts, report.bytes))
     }
 
+    fn recode(&self, py: Python<'_>, namespace: u32, name: &str, before_ns: Option<i64>) -> PyResult<(u64, u64, u64)> {
+        let store = &self.engine.store;
+        let report = py.detach(|| store.recode(&store.stream(NamespaceId(namespace), name)?, before_ns))?;
+        Ok((report.parts, report.bytes_before, report.bytes_after))
+    }
+
     fn apply_retention(
         &self,
         py: Python<'_>,

@@ -47,6 +47,7 @@ pub(super) fn to_dict<'py>(py: Python<'py>, stream: &Stream, now: i64) -> PyResu
     dict.set_item("idle_after_ns", schema.settings.idle_after_ns)?;
     dict.set_item("max_age_ns", schema.settings.max_age_ns)?;
     dict.set_item("keep_for_ns", schema.settings.keep_for_ns)?;
+    dict.set_item("cold_after_ns", schema.settings.cold_after_ns)?;
     dict.set_item("description", &schema.settings.description)?;
     dict.set_item("created_ns", stream.created_ns)?;
     dict.set_item("version", schema.version)?;
@@ -87,6 +88,7 @@ pub(super) struct Changes {
     idle_after_ns: Option<i64>,
     max_age_ns: Option<Option<i64>>,
     keep_for_ns: Option<Option<i64>>,
+    cold_after_ns: Option<Option<i64>>,
     description: Option<String>,
 }
 
@@ -145,6 +147,7 @@ impl Changes {
             idle_after_ns: item(mapping, "idle_after_ns")?,
             max_age_ns: item(mapping, "max_age_ns")?,
             keep_for_ns: item(mapping, "keep_for_ns")?,
+            cold_after_ns: item(mapping, "cold_after_ns")?,
             description: item(mapping, "description")?,
         })
     }
@@ -190,6 +193,7 @@ impl Changes {
         settings.idle_after_ns = self.idle_after_ns.unwrap_or(settings.idle_after_ns);
         settings.max_age_ns = self.max_age_ns.unwrap_or(settings.max_age_ns);
         settings.keep_for_ns = self.keep_for_ns.unwrap_or(settings.keep_for_ns);
+        settings.cold_after_ns = self.cold_after_ns.unwrap_or(settings.cold_after_ns);
         if let Some(description) = self.description {
             settings.description = description;
         }

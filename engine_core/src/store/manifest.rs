@@ -12,6 +12,7 @@ use super::part::cache::Cache;
 use super::part::{self, Identity, Part, file};
 use super::stream::NamespaceId;
 use super::tables::Table;
+use crate::codec::Codecs;
 use crate::error::{Error, Kind, Result};
 use crate::time::format_ns;
 
@@ -68,6 +69,9 @@ impl Manifest {
     }
 }
 
+/// Stands at the end of the record of a cold part.
+const COLD: u8 = 1;
+
 /// A part as the manifest knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PartRecord {
@@ -87,6 +91,7 @@ pub(super) struct PartRecord {
     /// crc32c of its root.
     pub(super) root_crc: u32,
     pub(super) made_ns: i64,
+    pub(super) codecs: Codecs,
 }
 
 impl PartRecord {
@@ -105,12 +110,15 @@ impl PartRecord {
         record.u64(self.commit);
         record.u32(self.root_crc);
         record.i64(self.made_ns);
+        if self.codecs == Codecs::Cold {
+            record.u8(COLD);
+        }
         record.seal(key)
     }
 
     pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<Self> {
         let mut record = Decoder::open(Table::Parts, key, value)?;
-        let part = Self {
+        let mut part = Self {
             tile: (record.i64()?, record.i64()?),
             rows: record.u64()?,
             bytes: record.u64()?,
@@ -120,7 +128,14 @@ impl PartRecord {
             commit: record.u64()?,
             root_crc: record.u32()?,
             made_ns: record.i64()?,
+            codecs: Codecs::Hot,
         };
+        if !record.is_empty() {
+            if record.u8()? != COLD {
+                return Err(record.wrong("codecs of a part"));
+            }
+            part.codecs = Codecs::Cold;
+        }
         record.end()?;
         Ok(part)
     }
@@ -382,6 +397,11 @@ impl PartHandle {
         self.record.commit
     }
 
+    /// Codecs that its blocks may have.
+    pub fn codecs(&self) -> Codecs {
+        self.record.codecs
+    }
+
     /// Least and greatest event time.
     pub fn times(&self) -> (i64, i64) {
         self.record.times
@@ -437,8 +457,14 @@ mod tests {
             commit: 11,
             root_crc: 12,
             made_ns: 13,
+            codecs: Codecs::Hot,
         };
         assert_eq!(PartRecord::decode(b"key", &part.encode(b"key")).unwrap(), part);
+        let cold = PartRecord {
+            codecs: Codecs::Cold,
+            ..part
+        };
+        assert_eq!(PartRecord::decode(b"key", &cold.encode(b"key")).unwrap(), cold);
         assert!(PartRecord::decode(b"kez", &part.encode(b"key")).is_err());
     }
 
@@ -457,6 +483,7 @@ mod tests {
             commit: 1,
             root_crc: 0,
             made_ns: 0,
+            codecs: Codecs::Hot,
         };
         let part = PartHandle::new(identity, record, "rows", &registry);
         let path = registry.path(&identity, false);

@@ -5,11 +5,12 @@ use std::sync::{Arc, PoisonError};
 
 use super::manifest::PartHandle;
 use super::part::Identity;
-use super::publish;
+use super::publish::{self, Origin};
 use super::rows::Rows;
 use super::shared::Shared;
 use super::stream::Stream;
 use super::tiles::Tiles;
+use crate::codec::Codecs;
 use crate::error::Result;
 
 /// Parts of like size that make one, at least.
@@ -71,7 +72,14 @@ pub(super) fn merge(shared: &Arc<Shared>, stream: &Arc<Stream>, parts: &[Arc<Par
     );
     let commit = parts.iter().map(|part| part.commit()).max().unwrap_or(0);
     let tiles = Tiles::new([tile].into_iter());
-    let merged = publish::build(shared, stream, &sources, tiles, tile.1, l0, commit)?;
+    // What is read often is among the rows that came last.
+    let codecs = if parts.iter().all(|part| part.codecs() == Codecs::Cold) {
+        Codecs::Cold
+    } else {
+        Codecs::Hot
+    };
+    let origin = Origin { l0, commit, codecs };
+    let merged = publish::build(shared, stream, &sources, tiles, tile.1, origin)?;
     let written = publish::write(shared, &merged)?;
     publish::publish(shared, stream, &written, parts, |_, _| Ok(()), 0)
 }

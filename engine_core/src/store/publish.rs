@@ -15,7 +15,18 @@ use super::shared::Shared;
 use super::stream::{NamespaceId, Stream};
 use super::tables::Table;
 use super::tiles::Tiles;
+use crate::codec::Codecs;
 use crate::error::Result;
+
+/// What the parts of some rows have in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    /// First and next number of the L0 values that the rows were in.
+    pub(super) l0: (u64, u64),
+    /// Greatest commit of the rows.
+    pub(super) commit: u64,
+    pub(super) codecs: Codecs,
+}
 
 /// Builds parts from rows, one a tile.
 pub(super) fn build(
@@ -24,8 +35,7 @@ pub(super) fn build(
     sources: &[Rows],
     tiles: Tiles,
     width: i64,
-    l0: (u64, u64),
-    commit: u64,
+    origin: Origin,
 ) -> Result<Vec<Sealed>> {
     let (schema_version, made_ns) = (stream.schema().version, shared.options.clock.now());
     let mut describe = |tile, rows| Description {
@@ -33,10 +43,11 @@ pub(super) fn build(
         identity: keys::part(stream.namespace, stream.id, stream.take_part_number()),
         tile,
         rows,
-        l0,
-        commit,
+        l0: origin.l0,
+        commit: origin.commit,
         schema_version,
         made_ns,
+        codecs: origin.codecs,
     };
     let mut began = Instant::now();
     let mut rest = || {
@@ -76,6 +87,7 @@ pub(super) fn write(shared: &Shared, parts: &[Sealed]) -> Result<Vec<(Identity, 
                 commit: root.commit,
                 root_crc: part.built.root_crc,
                 made_ns: root.made_ns,
+                codecs: part.codecs,
             };
             written.push((identity, record));
             shared.sealer.pause(Duration::ZERO)?;

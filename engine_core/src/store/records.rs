@@ -305,6 +305,9 @@ impl StreamRecord {
             record.bytes(column.unit.as_bytes());
         }
         record.optional_i64(settings.keep_for_ns);
+        if settings.cold_after_ns.is_some() {
+            record.optional_i64(settings.cold_after_ns);
+        }
         record.seal(key)
     }
 
@@ -321,6 +324,7 @@ impl StreamRecord {
             idle_after_ns: record.i64()?,
             max_age_ns: record.optional_i64()?,
             keep_for_ns: None,
+            cold_after_ns: None,
             description: record.text()?.to_owned(),
         };
         let mut columns = Vec::new();
@@ -337,6 +341,9 @@ impl StreamRecord {
         // A record from before streams had it ends here.
         if !record.is_empty() {
             settings.keep_for_ns = record.optional_i64()?;
+        }
+        if !record.is_empty() {
+            settings.cold_after_ns = record.optional_i64()?;
         }
         record.end()?;
         Ok(Self {
@@ -378,6 +385,7 @@ mod tests {
         schema.add_column("", "value", ColumnType::F64, "", "By/s").unwrap();
         schema.settings.max_age_ns = Some(-1);
         schema.settings.keep_for_ns = Some(7);
+        schema.settings.cold_after_ns = Some(5);
         schema.version = 9;
         let value = StreamRecord::encode("cpu", 5, &schema, b"key");
         let record = StreamRecord::decode(b"key", &value).unwrap();

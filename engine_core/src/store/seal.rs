@@ -6,6 +6,7 @@ use super::part::build::{Builder, Built, Description};
 use super::rows::{ColumnRows, Rows};
 use super::stream::Stream;
 use super::tiles::{Tile, Tiles};
+use crate::codec::Codecs;
 use crate::column::packed::{Physical, Validity};
 use crate::column::schema::{ENTITY, TIME};
 use crate::column::{BLOCK_ROWS, ColumnId, NULL_CODE};
@@ -31,6 +32,7 @@ pub(super) struct Sealed {
     pub(super) built: Built,
     pub(super) tile: Tile,
     pub(super) entities: (u32, u32),
+    pub(super) codecs: Codecs,
 }
 
 /// Builds the parts of the rows, one a tile.
@@ -53,9 +55,15 @@ pub(super) fn seal(input: Input<'_>) -> Result<Vec<Sealed>> {
         });
         let order = order(rows, &entities, &times);
         rest()?;
-        let mut builder = Builder::new(describe(tile, order.len() as u64));
+        let about = describe(tile, order.len() as u64);
+        let mut builder = Builder::new(about);
         builder.runs(order.iter().map(|&row| entities[row as usize]), bounds);
-        parts.push(Part { tile, order, builder });
+        parts.push(Part {
+            tile,
+            order,
+            builder,
+            codecs: about.codecs,
+        });
     }
     for part in &mut parts {
         part.builder.column(TIME, Physical::I64);
@@ -78,6 +86,7 @@ pub(super) fn seal(input: Input<'_>) -> Result<Vec<Sealed>> {
         .map(|part| Sealed {
             tile: part.tile,
             entities: ends(&part),
+            codecs: part.codecs,
             built: part.builder.finish(),
         })
         .collect())
@@ -386,6 +395,7 @@ struct Part {
     /// Rows in the part's order, by their place in order of arrival.
     order: Vec<u32>,
     builder: Builder,
+    codecs: Codecs,
 }
 
 /// Validity of the given rows; none: no row is null.

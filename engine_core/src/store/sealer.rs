@@ -6,16 +6,19 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::fault;
+use super::manifest::PartHandle;
 use super::merge;
 use super::pages;
 use super::part::Identity;
-use super::publish;
+use super::publish::{self, Origin};
+use super::recode;
 use super::retention;
 use super::rows::Rows;
 use super::shared::Shared;
 use super::stream::Stream;
 use super::tail::TailBatch;
 use super::tiles::{self, Tiles};
+use crate::codec::Codecs;
 use crate::error::{Error, Kind, Result};
 use crate::time::SECOND_NS;
 
@@ -150,9 +153,14 @@ pub(super) fn run(shared: &Arc<Shared>) {
                 break;
             }
         }
-        if let Err(error) = upkeep.look(shared) {
-            shared.note_seal_failure(&error);
-            wait = RETRY;
+        match upkeep.look(shared) {
+            // Between two parts rows are looked at that may have to be sealed.
+            Ok(true) if wait == LOOK => wait = Duration::ZERO,
+            Ok(_) => {}
+            Err(error) => {
+                shared.note_seal_failure(&error);
+                wait = RETRY;
+            }
         }
     }
 }
@@ -160,14 +168,15 @@ pub(super) fn run(shared: &Arc<Shared>) {
 /// What is done to parts in the background besides making them.
 #[derive(Default)]
 struct Upkeep {
-    /// Parts that could not be read: merging them is not tried again until the store is opened again.
+    /// Parts that could not be read: merging or recoding them is not tried again until the store is opened again.
     unreadable: HashSet<Identity>,
     last_retention_ns: i64,
 }
 
 impl Upkeep {
-    /// Retention first, of all streams: it makes the room that merging may lack.
-    fn look(&mut self, shared: &Arc<Shared>) -> Result<()> {
+    /// Retention first, of all streams: it makes the room that merging may lack. At the end a part that has become cold, if no
+    /// other is to be merged; true if there may be more of these.
+    fn look(&mut self, shared: &Arc<Shared>) -> Result<bool> {
         let mut streams: Vec<Arc<Stream>> = shared.catalog().all_streams().cloned().collect();
         streams.retain(|stream| stream.is_durable() && !stream.is_deleted());
         let now = shared.options.clock.now();
@@ -180,15 +189,26 @@ impl Upkeep {
         for stream in &streams {
             while let Some(parts) = merge::due(&stream.parts(), &self.unreadable) {
                 match merge::merge(shared, stream, &parts) {
-                    Err(error) if error.kind() == Kind::Corrupt => {
-                        self.unreadable.extend(parts.iter().map(|part| part.identity));
-                        shared.note_seal_failure(&error);
-                    }
+                    Err(error) if error.kind() == Kind::Corrupt => self.note_unreadable(shared, &parts, &error),
                     other => other?,
                 }
             }
         }
-        Ok(())
+        for stream in &streams {
+            if let Some(part) = recode::due(stream, now, &self.unreadable) {
+                match recode::recode(shared, stream, &part) {
+                    Err(error) if error.kind() == Kind::Corrupt => self.note_unreadable(shared, &[part], &error),
+                    other => drop(other?),
+                }
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn note_unreadable(&mut self, shared: &Shared, parts: &[Arc<PartHandle>], error: &Error) {
+        self.unreadable.extend(parts.iter().map(|part| part.identity));
+        shared.note_seal_failure(error);
     }
 }
 
@@ -320,7 +340,12 @@ pub(super) fn seal_once(shared: &Arc<Shared>, stream: &Arc<Stream>, through: u64
         .map(|batch| Rows::Batch(Arc::clone(batch)))
         .collect();
     let tiles = Tiles::new(snapshot.parts().iter().map(|part| part.record.tile));
-    let parts = publish::build(shared, stream, &sources, tiles, width, prefix.l0, prefix.commit)?;
+    let origin = Origin {
+        l0: prefix.l0,
+        commit: prefix.commit,
+        codecs: Codecs::Hot,
+    };
+    let parts = publish::build(shared, stream, &sources, tiles, width, origin)?;
     let written = publish::write(shared, &parts)?;
     let report = SealReport {
         rows: prefix.rows,

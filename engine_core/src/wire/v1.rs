@@ -1495,6 +1495,8 @@ pub struct Stream {
     pub stats: ::core::option::Option<StreamStats>,
     #[prost(message, optional, tag = "13")]
     pub keep_for: ::core::option::Option<::prost_types::Duration>,
+    #[prost(message, optional, tag = "14")]
+    pub cold_after: ::core::option::Option<::prost_types::Duration>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StreamStats {
@@ -1600,6 +1602,22 @@ pub struct SealStreamResponse {
     pub parts: u64,
     #[prost(uint64, tag = "3")]
     pub bytes: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecodeStreamRequest {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(int64, optional, tag = "2")]
+    pub before_ns: ::core::option::Option<i64>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecodeStreamResponse {
+    #[prost(uint64, tag = "1")]
+    pub parts: u64,
+    #[prost(uint64, tag = "2")]
+    pub bytes_before: u64,
+    #[prost(uint64, tag = "3")]
+    pub bytes_after: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ApplyRetentionRequest {

@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     )
     from marigram_client.outcomes import EventResult, RowError, TrackResult, WriteResult
     from marigram_client.queries import Budget
-    from marigram_client.streams import Column, DeletedStream, Retention, SealedRows, Stream, StreamStats
+    from marigram_client.streams import Column, DeletedStream, RecodedParts, Retention, SealedRows, Stream, StreamStats
 
 __all__ = [
     "AlreadyExists",
@@ -103,6 +103,7 @@ __all__ = [
     "Overloaded",
     "PermissionDenied",
     "Provenance",
+    "RecodedParts",
     "Rejection",
     "Retention",
     "RowError",
@@ -158,7 +159,7 @@ _HOMES = {
     ),
     "outcomes": "EventResult RowError TrackResult WriteResult",
     "queries": "Budget",
-    "streams": "Column DeletedStream Retention SealedRows Stream StreamStats",
+    "streams": "Column DeletedStream RecodedParts Retention SealedRows Stream StreamStats",
 }
 """Modules, and the names that come from them."""
 

@@ -49,7 +49,7 @@ class StreamStats:
 @dataclass(frozen=True, slots=True)
 class Stream:
     """A stream: its schema, its settings and what it holds. ``max_age`` None quarantines no row for its age,
-    ``keep_for`` None drops none."""
+    ``keep_for`` None drops none, ``cold_after`` None recodes none."""
 
     name: str
     kind: Kind
@@ -60,6 +60,7 @@ class Stream:
     idle_after: timedelta
     max_age: timedelta | None
     keep_for: timedelta | None
+    cold_after: timedelta | None
     description: str
     create_time: datetime
     version: int
@@ -84,6 +85,15 @@ class SealedRows:
 
 
 @dataclass(frozen=True, slots=True)
+class RecodedParts:
+    """Parts that were written anew, bytes of their files before, and of those that took their place."""
+
+    parts: int
+    bytes_before: int
+    bytes_after: int
+
+
+@dataclass(frozen=True, slots=True)
 class Retention:
     """What retention took, or would take: parts, their rows, bytes of their files. ``before_ns`` None: the
     stream keeps rows of any age; else parts whose last row is older go."""
@@ -105,6 +115,7 @@ def message(
     idle_after: timedelta | None,
     max_age: timedelta | None,
     keep_for: timedelta | None,
+    cold_after: timedelta | None,
     description: str,
 ) -> pb.Stream:
     """The stream as the contract has it."""
@@ -118,6 +129,7 @@ def message(
         idle_after=None if idle_after is None else times.duration(idle_after),
         max_age=None if max_age is None else times.duration(max_age),
         keep_for=None if keep_for is None else times.duration(keep_for),
+        cold_after=None if cold_after is None else times.duration(cold_after),
         description=description,
     )
 
@@ -135,6 +147,7 @@ def read(message: pb.Stream) -> Stream:
         idle_after=message.idle_after.ToTimedelta(),
         max_age=message.max_age.ToTimedelta() if message.HasField("max_age") else None,
         keep_for=message.keep_for.ToTimedelta() if message.HasField("keep_for") else None,
+        cold_after=message.cold_after.ToTimedelta() if message.HasField("cold_after") else None,
         description=message.description,
         create_time=message.create_time.ToDatetime(UTC),
         version=message.version,

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use super::samples::{BIT_SHAPES, FLOAT_SHAPES, INTEGER_SHAPES, TEXT_SHAPES, bits, floats, integers, texts};
-use crate::codec::{self, bitmap, checksum};
+use crate::codec::{self, Codecs, bitmap, checksum};
 
 /// Rows of a block up to which its values are written out; of longer ones their checksum is.
 const SHOWN: usize = 80;
@@ -35,21 +35,34 @@ fn line(kind: &str, rows: usize, block: &[u8], values: &[u8]) -> String {
     )
 }
 
+/// A block in the codecs of hot parts, and one in those of cold ones if that is another.
+fn in_each(encode: impl Fn(Codecs, &mut Vec<u8>)) -> impl Iterator<Item = Vec<u8>> {
+    let [hot, cold] = [Codecs::Hot, Codecs::Cold].map(|codecs| {
+        let mut block = Vec::new();
+        encode(codecs, &mut block);
+        block
+    });
+    let other = (cold != hot).then_some(cold);
+    std::iter::once(hot).chain(other)
+}
+
 fn lines(rows: usize, seed: u64) -> Vec<String> {
     let mut lines = Vec::new();
     for shape in 0..INTEGER_SHAPES {
         let values = integers(shape, rows, seed);
-        let mut block = Vec::new();
-        codec::integers::encode(&values, &mut block);
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        lines.push(line("integers", rows, &block, &bytes));
+        lines.extend(
+            in_each(|codecs, block| codec::integers::encode_as(&values, codecs, block))
+                .map(|block| line("integers", rows, &block, &bytes)),
+        );
     }
     for shape in 0..FLOAT_SHAPES {
         let values = floats(shape, rows, seed);
-        let mut block = Vec::new();
-        codec::floats::encode(&values, &mut block);
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        lines.push(line("floats", rows, &block, &bytes));
+        lines.extend(
+            in_each(|codecs, block| codec::floats::encode_as(&values, codecs, block))
+                .map(|block| line("floats", rows, &block, &bytes)),
+        );
     }
     for shape in 0..BIT_SHAPES {
         let words = bits(shape, seed);
@@ -60,13 +73,15 @@ fn lines(rows: usize, seed: u64) -> Vec<String> {
     }
     for shape in 0..TEXT_SHAPES {
         let values = texts(shape, rows, seed);
-        let mut block = Vec::new();
-        codec::text::encode(&values.iter().map(String::as_str).collect::<Vec<_>>(), &mut block);
+        let texts: Vec<&str> = values.iter().map(String::as_str).collect();
         let bytes: Vec<u8> = values
             .iter()
             .flat_map(|text| [text.as_bytes(), &[0xFF]].concat())
             .collect();
-        lines.push(line("texts", rows, &block, &bytes));
+        lines.extend(
+            in_each(|codecs, block| codec::text::encode_as(&texts, codecs, block))
+                .map(|block| line("texts", rows, &block, &bytes)),
+        );
     }
     lines
 }

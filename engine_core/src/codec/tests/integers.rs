@@ -1,11 +1,15 @@
 use super::samples::{INTEGER_SHAPES, MILLISECOND, Random, SECOND, blocks, clock, integers, tsbs};
-use crate::codec::BLOCK;
-use crate::codec::integers::{decode, decode_codes, encode, encode_codes, extrema, sum};
+use crate::codec::integers::{decode, decode_codes, encode_as, encode_codes_as, extrema, sum};
+use crate::codec::{BLOCK, Codecs};
 use proptest::prelude::*;
 
 fn encoded(values: &[i64]) -> Vec<u8> {
+    encoded_as(values, Codecs::Hot)
+}
+
+fn encoded_as(values: &[i64], codecs: Codecs) -> Vec<u8> {
     let mut bytes = Vec::new();
-    encode(values, &mut bytes);
+    encode_as(values, codecs, &mut bytes);
     let mut back = [0; BLOCK];
     assert!(decode(&bytes, values.len(), &mut back));
     assert_eq!(&back[..values.len()], values);
@@ -14,7 +18,11 @@ fn encoded(values: &[i64]) -> Vec<u8> {
 
 /// Bits a value over as many whole blocks.
 fn bits(values: &[i64]) -> f64 {
-    let bytes: usize = values.chunks(BLOCK).map(|block| encoded(block).len()).sum();
+    bits_as(values, Codecs::Hot)
+}
+
+fn bits_as(values: &[i64], codecs: Codecs) -> f64 {
+    let bytes: usize = values.chunks(BLOCK).map(|block| encoded_as(block, codecs).len()).sum();
     bytes as f64 * 8.0 / values.len() as f64
 }
 
@@ -22,26 +30,33 @@ proptest! {
     #[test]
     fn integers_round_trip_and_never_take_more_than_plain((shape, rows, seed) in blocks(INTEGER_SHAPES)) {
         let values = integers(shape, rows, seed);
-        prop_assert!(encoded(&values).len() <= 8 * rows + 48);
+        let hot = encoded(&values).len();
+        prop_assert!(hot <= 8 * rows + 48);
+        prop_assert!(encoded_as(&values, Codecs::Cold).len() <= hot);
     }
 
     #[test]
     fn sums_and_extrema_of_encoded_integers_are_those_of_decoded_ones((shape, rows, seed) in blocks(INTEGER_SHAPES)) {
         let values = integers(shape, rows, seed);
-        let bytes = encoded(&values);
-        prop_assert_eq!(sum(&bytes, rows), Some(values.iter().map(|&value| i128::from(value)).sum()));
-        prop_assert_eq!(extrema(&bytes, rows), Some((*values.iter().min().unwrap(), *values.iter().max().unwrap())));
+        for codecs in [Codecs::Hot, Codecs::Cold] {
+            let bytes = encoded_as(&values, codecs);
+            prop_assert_eq!(sum(&bytes, rows), Some(values.iter().map(|&value| i128::from(value)).sum()));
+            let ends = (*values.iter().min().unwrap(), *values.iter().max().unwrap());
+            prop_assert_eq!(extrema(&bytes, rows), Some(ends));
+        }
     }
 
     #[test]
     fn codes_round_trip_and_never_take_more_than_plain((shape, rows, seed) in blocks(INTEGER_SHAPES)) {
         let codes: Vec<u32> = integers(shape, rows, seed).iter().map(|&value| value as u32).collect();
-        let mut bytes = Vec::new();
-        encode_codes(&codes, &mut bytes);
-        prop_assert!(bytes.len() <= 4 * rows + 48);
-        let mut back = [0; BLOCK];
-        prop_assert!(decode_codes(&bytes, rows, &mut back));
-        prop_assert_eq!(&back[..rows], &codes[..]);
+        for codecs in [Codecs::Hot, Codecs::Cold] {
+            let mut bytes = Vec::new();
+            encode_codes_as(&codes, codecs, &mut bytes);
+            prop_assert!(bytes.len() <= 4 * rows + 48);
+            let mut back = [0; BLOCK];
+            prop_assert!(decode_codes(&bytes, rows, &mut back));
+            prop_assert_eq!(&back[..rows], &codes[..]);
+        }
     }
 }
 
@@ -92,4 +107,23 @@ fn few_distinct_values_take_the_bits_of_their_number() {
     let values: Vec<i64> = (0..8192).map(|_| distinct[random.next() as usize % 5]).collect();
     let bits = bits(&values);
     assert!(bits < 3.5, "{bits}");
+}
+
+#[test]
+fn cold_loads_of_tsbs_take_little_more_than_their_entropy() {
+    // Steps of a normal walk cut to whole numbers: 2.2 bits.
+    let values = tsbs(16 * BLOCK, &mut Random::new(1));
+    let bits = bits_as(&values, Codecs::Cold);
+    assert!(bits < 2.5, "{bits}");
+    assert_eq!(encoded_as(&values[..BLOCK], Codecs::Cold)[0], 8);
+}
+
+#[test]
+fn cold_codes_that_are_not_alike_take_fewer_bits_the_more_often_they_come() {
+    // Half of them 0, a quarter 1, and so on: 2 bits.
+    let mut random = Random::new(1);
+    let codes: Vec<i64> = (0..16 * BLOCK).map(|_| random.next().trailing_zeros().into()).collect();
+    let bits = bits_as(&codes, Codecs::Cold);
+    assert!(bits < 2.3, "{bits}");
+    assert_eq!(encoded_as(&codes[..BLOCK], Codecs::Cold)[0], 7);
 }

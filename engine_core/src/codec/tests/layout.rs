@@ -43,6 +43,27 @@ fn integer_blocks_are_read_as_described() {
 }
 
 #[test]
+fn dense_integer_blocks_are_read_as_described() {
+    // The blocks of a frame: the last one, of three bytes as they are.
+    let upper = [25, 0, 0, 0, 2, 1];
+    // Frame: base 10, scale 5, one lower bit, no exception.
+    let fields = [&[7, 20, 5, 1, 0, 6][..], &upper].concat();
+    assert_eq!(integers_of(&packed(&fields, &[1, 0, 1])), [15, 30, 25]);
+    // Frame with an exception of one byte at row 1, zig-zag code 50, and no lower bits.
+    let fields = [&[7, 20, 5, 0, 1, 1, 1, 0, 100, 6][..], &upper].concat();
+    assert_eq!(integers_of(&fields), [10, 260, 15]);
+    // Delta: first 7, scale 2, steps from −1 on.
+    let fields = [&[8, 14, 2, 1, 0, 0, 6][..], &upper].concat();
+    assert_eq!(integers_of(&fields), [7, 9, 9]);
+    // Linear: base 100, scale 1, slope 3/2, one piece.
+    let fields = [&[9, 0xC8, 1, 1, 3, 1, 0, 0, 0, 6][..], &upper].concat();
+    assert_eq!(integers_of(&fields), [100, 103, 104]);
+    // More than 255 rows: one block that says a byte so many times, 2 here.
+    let repeated = [&[7, 0, 1, 0, 0, 4][..], &[0x03, 0x20, 0x00, 2]].concat();
+    assert_eq!(integers_of::<1024>(&repeated), [2; 1024]);
+}
+
+#[test]
 fn blocks_of_doubles_are_read_as_described() {
     let read = |bytes: &[u8]| {
         let mut out = [0.0; BLOCK];

@@ -1,10 +1,11 @@
-//! Blocks of a part: up to 1,024 values of one column, nulls before them, encoded by the codec that takes least room.
+//! Blocks of a part: up to 1,024 values of one column, nulls before them, encoded by the codec that takes least room
+//! among those that the part may have.
 
 use crate::aggregate::Aggregate;
 use crate::aggregate::sum::{HUGE, IntegerSum, Sum};
 use crate::codec::bitmap::{self, WORDS};
 use crate::codec::fields::{Fields, put_varint};
-use crate::codec::{BLOCK, floats, integers, text};
+use crate::codec::{BLOCK, Codecs, floats, integers, text};
 use crate::column::packed::Physical;
 
 /// Rows of a block that are not null, least significant bit first.
@@ -44,7 +45,7 @@ fn ones(bits: &Valid) -> usize {
 }
 
 /// Appends a block. Values at nulls are changed to what compresses best.
-pub(super) fn encode(values: Values<'_>, valid: Option<&Valid>, out: &mut Vec<u8>) -> Facts {
+pub(super) fn encode(values: Values<'_>, valid: Option<&Valid>, codecs: Codecs, out: &mut Vec<u8>) -> Facts {
     let rows = match &values {
         Values::F64(values) => values.len(),
         Values::I64(values) => values.len(),
@@ -75,7 +76,7 @@ pub(super) fn encode(values: Values<'_>, valid: Option<&Valid>, out: &mut Vec<u8
             if nulls > 0 {
                 bitmap::fill_nulls(values, &valid);
             }
-            floats::encode(values, out);
+            floats::encode_as(values, codecs, out);
         }
         Values::I64(values) => {
             if nulls > 0 {
@@ -85,7 +86,7 @@ pub(super) fn encode(values: Values<'_>, valid: Option<&Valid>, out: &mut Vec<u8
             } else {
                 describe_integers(values, None, &mut facts);
             }
-            integers::encode(values, out);
+            integers::encode_as(values, codecs, out);
         }
         Values::Code(codes) => {
             let (mut least, mut greatest, mut nulls) = (u32::MAX, 0, 0);
@@ -100,7 +101,7 @@ pub(super) fn encode(values: Values<'_>, valid: Option<&Valid>, out: &mut Vec<u8
                 greatest: greatest.into(),
                 ..facts
             };
-            integers::encode_codes(codes, out);
+            integers::encode_codes_as(codes, codecs, out);
         }
         Values::Bool(bits, _) => {
             let bits: Valid = std::array::from_fn(|word| bits[word] & valid[word]);
@@ -109,7 +110,7 @@ pub(super) fn encode(values: Values<'_>, valid: Option<&Valid>, out: &mut Vec<u8
             facts.greatest = u64::from(ones > 0);
             bitmap::encode(&bits, rows, out);
         }
-        Values::Text(texts) => text::encode(texts, out),
+        Values::Text(texts) => text::encode_as(texts, codecs, out),
     }
     facts
 }

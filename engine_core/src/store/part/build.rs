@@ -7,6 +7,7 @@ use super::footer::{Entry, Footer};
 use super::header::{self, HEADER_BYTES, Identity, Key, Kind};
 use super::root::{Root, RootColumn};
 use super::runs::Runs;
+use crate::codec::Codecs;
 use crate::codec::checksum::crc32c;
 use crate::codec::fields::put_varint;
 use crate::column::ColumnId;
@@ -31,6 +32,7 @@ pub(in crate::store) struct Description {
     pub(in crate::store) commit: u64,
     pub(in crate::store) schema_version: u64,
     pub(in crate::store) made_ns: i64,
+    pub(in crate::store) codecs: Codecs,
 }
 
 /// A part in memory, to be written.
@@ -115,7 +117,7 @@ impl Builder {
             Values::I64(times) if self.footers.len() == 1 => self.aggregator.times(times),
             values => self.aggregator.block(values, valid),
         }
-        let facts = block::encode(values, valid, &mut self.scratch);
+        let facts = block::encode(values, valid, self.about.codecs, &mut self.scratch);
         let open = self.open_blob().len();
         if open + self.scratch.len() > HEADER_BYTES + BLOB_BYTES && open > HEADER_BYTES {
             self.blobs.push(header::begin());

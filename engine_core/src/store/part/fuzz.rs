@@ -16,6 +16,7 @@ use super::open::{Part, PartColumn};
 use super::root::Root;
 use super::runs::Runs;
 use super::{array, file};
+use crate::codec::Codecs;
 use crate::codec::checksum::crc32c;
 use crate::codec::fields::put_varint;
 use crate::column::packed::Physical;
@@ -25,7 +26,7 @@ use crate::column::{BLOCK_ROWS, ColumnId};
 const ROWS: usize = 2 * BLOCK_ROWS + 300;
 const ENTITIES: usize = 40;
 const STORE: u128 = 7;
-const COLUMNS: [(ColumnId, Physical); 9] = [
+const COLUMNS: [(ColumnId, Physical); 10] = [
     (TIME, Physical::I64),
     (ENTITY, Physical::Code),
     (2, Physical::F64),
@@ -35,10 +36,15 @@ const COLUMNS: [(ColumnId, Physical); 9] = [
     (6, Physical::Text),
     (7, Physical::F64),
     (8, Physical::Text),
+    (9, Physical::I64),
 ];
 
 /// A part with every physical type, with nulls and without, and a list of codes.
 fn build() -> Built {
+    build_as(Codecs::Hot)
+}
+
+fn build_as(codecs: Codecs) -> Built {
     let mut builder = Builder::new(Description {
         store_id: STORE,
         identity: [1; 16],
@@ -48,6 +54,7 @@ fn build() -> Built {
         commit: 9,
         schema_version: 1,
         made_ns: 5,
+        codecs,
     });
     builder.runs(
         (0..ROWS).map(|row| (row * ENTITIES / ROWS) as u32),
@@ -88,6 +95,15 @@ fn put_block(builder: &mut Builder, column: ColumnId, start: usize, rows: usize)
         ),
         4 => builder.block(Values::Bool(some, rows), Some(&some)),
         5 => builder.block(Values::Code(&numbers.map(|n| (n % 4) as u32).collect::<Vec<_>>()), None),
+        // Mostly small numbers, which cold parts hold in fewer bits than others.
+        9 => builder.block(
+            Values::I64(
+                &mut numbers
+                    .map(|n| i64::from((n * 7_919 % 1_021).trailing_zeros()))
+                    .collect::<Vec<_>>(),
+            ),
+            None,
+        ),
         7 => builder.block(
             Values::F64(&mut numbers.map(|n| (n as f64).sqrt().sin()).collect::<Vec<_>>()),
             None,
@@ -273,15 +289,20 @@ fn read_block(column: &PartColumn<'_>, block: usize, physical: Physical) -> bool
 
 #[test]
 fn a_part_as_it_was_built_is_read_whole() {
-    let dir = folder();
-    let mut built = build();
-    let blocks = COLUMNS.len() * ROWS.div_ceil(BLOCK_ROWS);
-    assert_eq!(read_all(&built, dir.path()), (0, 2 + COLUMNS.len() + blocks));
-    // So the means of the tests below change nothing by themselves.
-    let crc = built.root_crc;
-    built.adopt_blocks();
-    built.adopt_root();
-    assert_eq!(built.root_crc, crc);
+    let mut sizes = Vec::new();
+    for codecs in [Codecs::Hot, Codecs::Cold] {
+        let dir = folder();
+        let mut built = build_as(codecs);
+        let blocks = COLUMNS.len() * ROWS.div_ceil(BLOCK_ROWS);
+        assert_eq!(read_all(&built, dir.path()), (0, 2 + COLUMNS.len() + blocks));
+        sizes.push(built.root.columns.iter().map(|column| column.bytes).sum::<u64>());
+        // So the means of the tests below change nothing by themselves.
+        let crc = built.root_crc;
+        built.adopt_blocks();
+        built.adopt_root();
+        assert_eq!(built.root_crc, crc);
+    }
+    assert!(sizes[1] < sizes[0], "{sizes:?}");
 }
 
 #[test]
@@ -344,12 +365,13 @@ proptest! {
     #[test]
     fn fuzz_blocks_with_other_bytes_are_refused_or_read(
         column in 0..COLUMNS.len(),
+        codecs in prop_oneof![Just(Codecs::Hot), Just(Codecs::Cold)],
         block in any::<Index>(),
         edits in prop::collection::vec(edit(), 1..4),
         near in prop_oneof![Just(8usize), Just(24), Just(usize::MAX)],
     ) {
         let dir = folder();
-        let mut built = build();
+        let mut built = build_as(codecs);
         let entry = *block.get(&built.footer(column).blocks);
         let mut payload = built.payload(Kind::Blob, 0, entry.blob);
         let place = entry.offset as usize..(entry.offset + entry.length) as usize;

@@ -102,6 +102,13 @@ def create_stream(
     max_age: Annotated[
         str | None, typer.Option(metavar="LENGTH", help="Rows older than this are quarantined; default: none.")
     ] = None,
+    keep_for: Annotated[
+        str | None, typer.Option(metavar="LENGTH", help="Sealed rows older than this are dropped; default: none.")
+    ] = None,
+    cold_after: Annotated[
+        str | None,
+        typer.Option(metavar="LENGTH", help="Parts older than this get codecs that take less room; default: none."),
+    ] = None,
     description: Annotated[str, typer.Option(metavar="TEXT", help="What it is, for people.")] = "",
     address: Address = None,
     profile: Profile = None,
@@ -126,11 +133,37 @@ def create_stream(
             allowed_lateness=words.maybe_duration(allowed_lateness, "allowed-lateness"),
             idle_after=words.maybe_duration(idle_after, "idle-after"),
             max_age=words.maybe_duration(max_age, "max-age"),
+            keep_for=words.maybe_duration(keep_for, "keep-for"),
+            cold_after=words.maybe_duration(cold_after, "cold-after"),
             description=description,
             address=address,
             profile=profile,
         )
     )
+
+
+@streams.command("recode", epilog=EXIT_CODES)
+@failures.told
+def recode_stream(
+    name: Annotated[str, typer.Argument(help="Stream whose sealed parts are written anew.")],
+    before: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Only parts whose last row is older, as 2013-01-01; all if not given."),
+    ] = None,
+    address: Address = None,
+    profile: Profile = None,
+) -> None:
+    """Write the sealed parts of a stream anew with codecs that take less room, and more time to read.
+
+    \b
+    Example:
+      marigram streams recode cpu
+      marigram streams recode cpu --before 2013-06-01
+    """
+    from marigram.cli import streams as room
+    from marigram.cli import words
+
+    asyncio.run(room.recode(name, words.maybe_instant(before, "before"), address=address, profile=profile))
 
 
 @streams.command("delete", epilog=EXIT_CODES)

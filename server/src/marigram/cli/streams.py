@@ -47,6 +47,8 @@ async def create(
     allowed_lateness: timedelta | None,
     idle_after: timedelta | None,
     max_age: timedelta | None,
+    keep_for: timedelta | None,
+    cold_after: timedelta | None,
     description: str,
     address: str | None,
     profile: str | None,
@@ -56,9 +58,19 @@ async def create(
         stream = await client.create_stream(
             name, kind, [Column(column, of) for column, of in columns.items()], strict=strict,
             out_of_orderness=out_of_orderness, allowed_lateness=allowed_lateness, idle_after=idle_after,
-            max_age=max_age, description=description,
+            max_age=max_age, keep_for=keep_for, cold_after=cold_after, description=description,
         )  # fmt: skip
     output.talk().print(f"{stream.kind} stream {stream.name} made, {len(stream.columns)} columns", markup=False)
+
+
+async def recode(name: str, before_ns: int | None, *, address: str | None, profile: str | None) -> None:
+    """Have sealed parts written anew, and say what that came to."""
+    async with Client(address, profile=profile) as client:
+        done = await client.recode(name, before_ns=before_ns)
+    sizes = (
+        f"{figures.size(done.bytes_before)} became {figures.size(done.bytes_after)}" if done.parts else "nothing to do"
+    )
+    output.talk().print(f"{figures.counted(done.parts, 'part')} of stream {name} recoded: {sizes}", markup=False)
 
 
 async def delete(name: str, *, yes: bool, address: str | None, profile: str | None) -> None:
@@ -103,6 +115,8 @@ def _facts(stream: Stream) -> list[tuple[str, str]]:
         ("allowed lateness", figures.length(stream.allowed_lateness)),
         ("idle after", figures.length(stream.idle_after)),
         ("max age", figures.length(stream.max_age)),
+        ("keep for", figures.length(stream.keep_for)),
+        ("cold after", figures.length(stream.cold_after)),
         ("entities", f"{stats.entities:,}"),
         ("rows stored", f"{stats.stored:,}, {stats.late:,} of them late"),
         ("rows rejected", f"{sum(stats.rejected.values()):,}{rejected}"),

@@ -18,6 +18,7 @@ from marigram.engine.model import (
     ColumnType,
     Layout,
     Ledger,
+    Recoded,
     Retention,
     Sealed,
     Sealing,
@@ -41,6 +42,7 @@ __all__ = [
     "Engine",
     "Layout",
     "Ledger",
+    "Recoded",
     "Retention",
     "Sealed",
     "Sealing",
@@ -235,6 +237,17 @@ class Engine:
             Corrupt: rows to be sealed are damaged; nothing was changed.
         """
         return Sealed(*self._core.seal(namespace, name))
+
+    def recode(self, namespace: int, name: str, before_ns: int | None) -> Recoded:
+        """Writes sealed parts anew with the codecs of cold parts: all, or those whose last row is older than
+        ``before_ns``; back when that is durable.
+
+        Raises:
+            NotFound: there is none of this name.
+            StoreFull: there is no room for a part beside the one that it replaces.
+            Corrupt: a part is damaged; those before it are recoded.
+        """
+        return Recoded(*self._core.recode(namespace, name, before_ns))
 
     def apply_retention(self, namespace: int, name: str, dry_run: bool) -> Retention:
         """Drops the parts that a stream does not keep, or only says which these are.

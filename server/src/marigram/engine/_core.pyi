@@ -72,7 +72,7 @@ class Engine:
 
     # Streams. A stream is a dict: name, kind (1 event, 2 metric), columns [{id, name, type, description, unit}] with
     # type a number of ColumnType, strict, out_of_orderness_ns, allowed_lateness_ns, idle_after_ns, max_age_ns | None,
-    # keep_for_ns | None,
+    # keep_for_ns | None, cold_after_ns | None,
     # description, created_ns, version, and stats {received, stored, rejected [(reason, rows)], duplicate, late,
     # entities, max_time_ns | None, watermark_ns | None, log_bytes, commit, sealed_rows, sealed_bytes, parts}.
     def create_stream(self, namespace: int, spec: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
@@ -94,6 +94,9 @@ class Engine:
 
     def seal(self, namespace: int, name: str) -> tuple[int, int, int]:
         """Seals all rows committed by now: (rows, parts, bytes)."""
+
+    def recode(self, namespace: int, name: str, before_ns: int | None) -> tuple[int, int, int]:
+        """Writes parts anew with heavier codecs: (parts, bytes before, bytes after)."""
 
     def apply_retention(self, namespace: int, name: str, dry_run: bool) -> tuple[int, int, int, int | None]:
         """Drops the parts that the stream does not keep: (parts, rows, bytes, time before which they end | None)."""

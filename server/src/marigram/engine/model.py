@@ -71,7 +71,7 @@ class StreamStats:
 @dataclass(frozen=True, slots=True)
 class Stream:
     """A stream: schema, settings, counters. ``name`` is its id; ``max_age_ns`` None takes rows of any age,
-    ``keep_for_ns`` None keeps them."""
+    ``keep_for_ns`` None keeps them, ``cold_after_ns`` None leaves their codecs as they are."""
 
     name: str
     kind: StreamKind
@@ -82,6 +82,7 @@ class Stream:
     idle_after_ns: int
     max_age_ns: int | None
     keep_for_ns: int | None
+    cold_after_ns: int | None
     description: str
     created_ns: int
     version: int
@@ -104,6 +105,7 @@ class Stream:
             idle_after_ns=found["idle_after_ns"],
             max_age_ns=found["max_age_ns"],
             keep_for_ns=found["keep_for_ns"],
+            cold_after_ns=found["cold_after_ns"],
             description=found["description"],
             created_ns=found["created_ns"],
             version=found["version"],
@@ -158,6 +160,15 @@ class Sealed:
     rows: int
     parts: int
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recoded:
+    """What recoding came to: parts written anew, bytes of their files before and of those that took their place."""
+
+    parts: int
+    bytes_before: int
+    bytes_after: int
 
 
 @dataclass(frozen=True, slots=True)

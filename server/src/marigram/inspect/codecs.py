@@ -4,10 +4,11 @@ Written from those descriptions alone, so that one reader checks the other. A bl
 ``FormatError``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from marigram.inspect.fields import MOST_64, Fields, FormatError, demand, signed
@@ -30,12 +31,12 @@ def integers(data: bytes | memoryview, rows: int, *, nested: bool = True) -> Int
         return np.full(rows, value, np.int64)
     if codec == 1:
         return _whole_bytes(fields, rows)
-    if codec == 2:
-        return _frame(fields, rows)
-    if codec == 3:
-        return _delta(fields, rows)
-    if codec == 4:
-        return _linear(fields, rows)
+    if codec in (2, 7):
+        return _frame(fields, rows, _residual if codec == 2 else _dense)
+    if codec in (3, 8):
+        return _delta(fields, rows, _residual if codec == 3 else _dense)
+    if codec in (4, 9):
+        return _linear(fields, rows, _residual if codec == 4 else _dense)
     demand(codec in (5, 6), f"there is no codec {codec} of integers")
     demand(nested, "a nested block holds no nested blocks")
     return _runs(fields, rows) if codec == 5 else _dictionary(fields, rows)
@@ -146,9 +147,44 @@ def _wide(data: memoryview, rows: int, width: int) -> Unsigned:
     return wide.view("<u8").reshape(rows)
 
 
+Codes = Callable[[Fields, int], Unsigned]
+
+
 def _residual(fields: Fields, rows: int) -> Unsigned:
     """Codes modulo 2⁶⁴: packed, and the exceptions among them."""
     width = fields.u8()
+    places, far = _apart(fields, rows)
+    found = _packed(fields, rows, width)
+    fields.end()
+    return _with_apart(found, places, far)
+
+
+def _dense(fields: Fields, rows: int) -> Unsigned:
+    """Codes modulo 2⁶⁴: upper bits in blocks of a Zstandard frame, lower ones packed, and the exceptions."""
+    lower = fields.u8()
+    demand(lower <= 56, f"a code has at most 56 lower bits, not {lower}")
+    places, far = _apart(fields, rows)
+    size = bytes([0x20, rows]) if rows < 256 else b"\x60" + (rows - 256).to_bytes(2, "little")
+    frame = b"\x28\xb5\x2f\xfd" + size + bytes(fields.sized())
+    upper = np.frombuffer(decompressed(frame, rows), np.uint8).astype(np.uint64)
+    found = (upper << np.uint64(lower)) + _packed(fields, rows, lower)
+    fields.end()
+    return _with_apart(found, places, far)
+
+
+def decompressed(frame: bytes | memoryview, size: int) -> bytes:
+    """The content of a Zstandard frame, which has so many bytes."""
+    demand(size > 0, "a frame holds something")
+    try:
+        found: bytes = pa.decompress(frame, size, codec="zstd", asbytes=True)
+    except (pa.ArrowException, OSError) as error:
+        raise FormatError(f"a frame cannot be read: {error}") from None
+    demand(len(found) == size, f"a frame has {size} bytes by what is beside it, {len(found)} are there")
+    return found
+
+
+def _apart(fields: Fields, rows: int) -> tuple[NDArray[np.uint16], Unsigned]:
+    """Rows and codes of exceptions."""
     exceptions = fields.varint()
     demand(exceptions <= rows, "there are no more exceptions than rows")
     places: NDArray[np.uint16] = np.zeros(0, np.uint16)
@@ -160,28 +196,30 @@ def _residual(fields: Fields, rows: int) -> Unsigned:
         demand(places[-1] < rows and (np.diff(places.astype(np.int64)) > 0).all(), "places of exceptions ascend")
         coded = _wide(fields.take(size * exceptions), exceptions, size)
         far = (coded >> np.uint64(1)) ^ (np.uint64(0) - (coded & np.uint64(1)))
-    found = _packed(fields, rows, width)
-    fields.end()
-    if exceptions:
+    return places, far
+
+
+def _with_apart(found: Unsigned, places: NDArray[np.uint16], far: Unsigned) -> Unsigned:
+    if len(places):
         found = found.copy()
         found[places] = far
     return found
 
 
-def _frame(fields: Fields, rows: int) -> Integers:
+def _frame(fields: Fields, rows: int, codes_of: Codes) -> Integers:
     base, scale = fields.zigzag(), fields.varint()
-    return (_u64(base) + np.uint64(scale) * _residual(fields, rows)).view(np.int64)
+    return (_u64(base) + np.uint64(scale) * codes_of(fields, rows)).view(np.int64)
 
 
-def _delta(fields: Fields, rows: int) -> Integers:
+def _delta(fields: Fields, rows: int, codes_of: Codes) -> Integers:
     first, scale, low = fields.zigzag(), fields.varint(), fields.zigzag()
-    steps = np.uint64(scale) * (_u64(low) + _residual(fields, rows))
+    steps = np.uint64(scale) * (_u64(low) + codes_of(fields, rows))
     if rows:
         steps[0] = _u64(first)
     return np.add.accumulate(steps, dtype=np.uint64).view(np.int64)
 
 
-def _linear(fields: Fields, rows: int) -> Integers:
+def _linear(fields: Fields, rows: int, codes_of: Codes) -> Integers:
     base, scale, slope, shift = fields.zigzag(), fields.varint(), fields.varint(), fields.u8()
     demand(shift < 64, f"a slope is shifted by less than 64 bits, not {shift}")
     begins, intercepts = [0], [0]
@@ -194,7 +232,7 @@ def _linear(fields: Fields, rows: int) -> Integers:
     lengths = np.diff([*begins, rows])
     since = np.arange(rows, dtype=np.uint64) - np.repeat(np.array(begins, np.uint64), lengths)
     line = np.repeat(np.array(intercepts, np.uint64), lengths) + ((np.uint64(slope) * since) >> np.uint64(shift))
-    return (_u64(base) + np.uint64(scale) * (line + _residual(fields, rows))).view(np.int64)
+    return (_u64(base) + np.uint64(scale) * (line + codes_of(fields, rows))).view(np.int64)
 
 
 def _runs(fields: Fields, rows: int) -> Integers:

@@ -90,6 +90,7 @@ class Stream:
     description: str
     columns: tuple[Column, ...]
     keep_for: int | None
+    cold_after: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,7 @@ class PartRecord:
     commit: int
     root_checksum: int
     made_at: int
+    is_cold: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,10 +230,8 @@ def read_stream(namespace: int, number: int, fields: Fields) -> Stream:
     times = fields.i64(), fields.i64(), fields.i64(), fields.optional_i64()
     description = fields.text()
     columns = tuple(_column(at + FIRST, fields) for at in range(fields.varint()))
-    keep_for = None if fields.whole() else fields.optional_i64()
-    found = Stream(
-        namespace, number, name, made_at, KINDS[kind], version, strict, *times, description, columns, keep_for
-    )
+    ages = [None if fields.whole() else fields.optional_i64() for _ in ("keep_for", "cold_after")]
+    found = Stream(namespace, number, name, made_at, KINDS[kind], version, strict, *times, description, columns, *ages)
     return _ended(fields, found)
 
 
@@ -318,7 +318,9 @@ def read_part(part: int, fields: Fields) -> PartRecord:
         fields.u64(),
         fields.u32(),
         fields.i64(),
+        not fields.whole(),
     )
+    demand(not found.is_cold or fields.u8() == 1, "behind the time of a part stands 1, or nothing")
     return _ended(fields, found)
 
 

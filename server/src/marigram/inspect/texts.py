@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from marigram.inspect.codecs import integer_array, integers
+from marigram.inspect.codecs import decompressed, integer_array, integers
 from marigram.inspect.fields import Fields, FormatError, demand
 
 _MOST_BYTES = 1 << 30
@@ -34,7 +34,7 @@ def page(fields: Fields) -> list[str]:
     demand(((lengths >= 0) & (lengths <= _MOST_LENGTH)).all(), "a text has 0 to 2³² − 1 bytes")
     size = int(lengths.sum())
     demand(size <= _MOST_BYTES, "texts of a page have at most 1 GiB")
-    data: bytes | memoryview = fields.rest() if layout == 1 else _framed(fields.rest(), size)
+    data: bytes | memoryview = fields.rest() if layout == 1 else decompressed(fields.rest(), size)
     if layout == 3:
         # The places of all bytes where texts lie end to end: in order of these they lie in the frame.
         places = np.arange(size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -67,15 +67,5 @@ def _spelled(fields: Fields, rows: int) -> pa.LargeStringArray:
     demand((lengths >= 0).all() and size <= _MOST_BYTES, "texts of a block have at most 1 GiB")
     data: bytes | memoryview = fields.rest()
     if codec == 49:
-        data = _framed(data, size)
+        data = decompressed(data, size)
     return array(lengths, data)
-
-
-def _framed(data: bytes | memoryview, size: int) -> bytes:
-    demand(size > 0, "a frame holds something")
-    try:
-        found: bytes = pa.decompress(data, size, codec="zstd", asbytes=True)
-    except (pa.ArrowException, OSError) as error:
-        raise FormatError(f"a frame cannot be read: {error}") from None
-    demand(len(found) == size, f"texts have {size} bytes by their lengths, {len(found)} are there")
-    return found

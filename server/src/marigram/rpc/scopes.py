@@ -11,6 +11,7 @@ SCOPE_OF: dict[str, str] = {
     "marigram.v1.StreamsService/UpdateStream": scopes.STREAM_ADMIN,
     "marigram.v1.StreamsService/DeleteStream": scopes.STREAM_ADMIN,
     "marigram.v1.StreamsService/SealStream": scopes.STREAM_ADMIN,
+    "marigram.v1.StreamsService/RecodeStream": scopes.STREAM_ADMIN,
     "marigram.v1.StreamsService/ApplyRetention": scopes.STREAM_ADMIN,
     "marigram.v1.IngestService/OpenWriter": scopes.INGEST_WRITE,
     "marigram.v1.IngestService/Write": scopes.INGEST_WRITE,

@@ -75,6 +75,7 @@ class Stream(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     STATS_FIELD_NUMBER: _builtins.int
     KEEP_FOR_FIELD_NUMBER: _builtins.int
+    COLD_AFTER_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`streams/{id}`; id matches [A-Za-z_][A-Za-z0-9_.-]{0,127}. Never changes."""
     kind: _common_pb2.StreamKind.ValueType
@@ -117,6 +118,12 @@ class Stream(_message.Message):
     def keep_for(self) -> _duration_pb2.Duration:
         """Sealed rows older than this by event time are dropped, whole parts at a time; absent: rows of any age are kept."""
 
+    @_builtins.property
+    def cold_after(self) -> _duration_pb2.Duration:
+        """Parts whose last row is older than this by event time are written anew with the codecs of cold parts, in the background; absent:
+        none are.
+        """
+
     def __init__(
         self,
         *,
@@ -133,10 +140,11 @@ class Stream(_message.Message):
         version: _builtins.int = ...,
         stats: Global___StreamStats | None = ...,
         keep_for: _duration_pb2.Duration | None = ...,
+        cold_after: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["allowed_lateness", b"allowed_lateness", "create_time", b"create_time", "idle_after", b"idle_after", "keep_for", b"keep_for", "max_age", b"max_age", "out_of_orderness", b"out_of_orderness", "stats", b"stats"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["allowed_lateness", b"allowed_lateness", "cold_after", b"cold_after", "create_time", b"create_time", "idle_after", b"idle_after", "keep_for", b"keep_for", "max_age", b"max_age", "out_of_orderness", b"out_of_orderness", "stats", b"stats"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_lateness", b"allowed_lateness", "columns", b"columns", "create_time", b"create_time", "description", b"description", "idle_after", b"idle_after", "keep_for", b"keep_for", "kind", b"kind", "max_age", b"max_age", "name", b"name", "out_of_orderness", b"out_of_orderness", "stats", b"stats", "strict", b"strict", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_lateness", b"allowed_lateness", "cold_after", b"cold_after", "columns", b"columns", "create_time", b"create_time", "description", b"description", "idle_after", b"idle_after", "keep_for", b"keep_for", "kind", b"kind", "max_age", b"max_age", "name", b"name", "out_of_orderness", b"out_of_orderness", "stats", b"stats", "strict", b"strict", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -387,8 +395,8 @@ class UpdateStreamRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """What changes: strict, out_of_orderness, allowed_lateness, idle_after, max_age, keep_for, description, columns
-        (columns may only be added, or change description and unit), or `*`.
+        """What changes: strict, out_of_orderness, allowed_lateness, idle_after, max_age, keep_for, cold_after, description,
+        columns (columns may only be added, or change description and unit), or `*`.
         """
 
     def __init__(
@@ -532,6 +540,64 @@ class SealStreamResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SealStreamResponse: _TypeAlias = SealStreamResponse  # noqa: Y015
+
+@_typing.final
+class RecodeStreamRequest(_message.Message):
+    """Asks for parts of a stream to be written anew."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    BEFORE_NS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`streams/{id}`."""
+    before_ns: _builtins.int
+    """Only parts whose last row is older than this, Unix nanoseconds; absent: all."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        before_ns: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_before_ns", b"_before_ns", "before_ns", b"before_ns"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_before_ns", b"_before_ns", "before_ns", b"before_ns", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__before_ns: _TypeAlias = _typing.Literal["before_ns"]  # noqa: Y015
+    _WhichOneofArgType__before_ns: _TypeAlias = _typing.Literal["_before_ns", b"_before_ns"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__before_ns) -> _WhichOneofReturnType__before_ns | None: ...
+
+Global___RecodeStreamRequest: _TypeAlias = RecodeStreamRequest  # noqa: Y015
+
+@_typing.final
+class RecodeStreamResponse(_message.Message):
+    """What recoding came to. Parts that had these codecs before are not counted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTS_FIELD_NUMBER: _builtins.int
+    BYTES_BEFORE_FIELD_NUMBER: _builtins.int
+    BYTES_AFTER_FIELD_NUMBER: _builtins.int
+    parts: _builtins.int
+    """Parts that were written anew."""
+    bytes_before: _builtins.int
+    """Bytes of their files before."""
+    bytes_after: _builtins.int
+    """Bytes of the files that took their place."""
+    def __init__(
+        self,
+        *,
+        parts: _builtins.int = ...,
+        bytes_before: _builtins.int = ...,
+        bytes_after: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes_after", b"bytes_after", "bytes_before", b"bytes_before", "parts", b"parts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecodeStreamResponse: _TypeAlias = RecodeStreamResponse  # noqa: Y015
 
 @_typing.final
 class ApplyRetentionRequest(_message.Message):

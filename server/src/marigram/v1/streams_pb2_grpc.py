@@ -65,6 +65,11 @@ class StreamsServiceStub:
                 request_serializer=marigram_dot_v1_dot_streams__pb2.SealStreamRequest.SerializeToString,
                 response_deserializer=marigram_dot_v1_dot_streams__pb2.SealStreamResponse.FromString,
                 _registered_method=True)
+        self.RecodeStream = channel.unary_unary(
+                '/marigram.v1.StreamsService/RecodeStream',
+                request_serializer=marigram_dot_v1_dot_streams__pb2.RecodeStreamRequest.SerializeToString,
+                response_deserializer=marigram_dot_v1_dot_streams__pb2.RecodeStreamResponse.FromString,
+                _registered_method=True)
         self.ApplyRetention = channel.unary_unary(
                 '/marigram.v1.StreamsService/ApplyRetention',
                 request_serializer=marigram_dot_v1_dot_streams__pb2.ApplyRetentionRequest.SerializeToString,
@@ -119,6 +124,15 @@ class StreamsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecodeStream(self, request, context):
+        """Writes sealed parts of a stream anew with the codecs of cold parts, which take less room and more time to read, and answers when
+        that is durable. Nothing that is asked changes by it; the server does it by itself to a stream that has cold_after. Scope
+        stream:admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ApplyRetention(self, request, context):
         """Drops what a stream does not keep, as the server does by itself every minute; or says what would go. Scope stream:admin.
         """
@@ -158,6 +172,11 @@ def add_StreamsServiceServicer_to_server(servicer, server):
                     servicer.SealStream,
                     request_deserializer=marigram_dot_v1_dot_streams__pb2.SealStreamRequest.FromString,
                     response_serializer=marigram_dot_v1_dot_streams__pb2.SealStreamResponse.SerializeToString,
+            ),
+            'RecodeStream': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecodeStream,
+                    request_deserializer=marigram_dot_v1_dot_streams__pb2.RecodeStreamRequest.FromString,
+                    response_serializer=marigram_dot_v1_dot_streams__pb2.RecodeStreamResponse.SerializeToString,
             ),
             'ApplyRetention': grpc.unary_unary_rpc_method_handler(
                     servicer.ApplyRetention,
@@ -328,6 +347,33 @@ class StreamsService:
             '/marigram.v1.StreamsService/SealStream',
             marigram_dot_v1_dot_streams__pb2.SealStreamRequest.SerializeToString,
             marigram_dot_v1_dot_streams__pb2.SealStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecodeStream(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/marigram.v1.StreamsService/RecodeStream',
+            marigram_dot_v1_dot_streams__pb2.RecodeStreamRequest.SerializeToString,
+            marigram_dot_v1_dot_streams__pb2.RecodeStreamResponse.FromString,
             options,
             channel_credentials,
             insecure,

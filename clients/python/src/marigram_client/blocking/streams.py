@@ -9,7 +9,7 @@ from marigram_client._pb.marigram.v1 import streams_pb2 as pb
 from marigram_client.blocking.calls import Calls
 from marigram_client.errors import InvalidArgument
 from marigram_client.kinds import Kind, stream_kind
-from marigram_client.streams import Column, DeletedStream, Retention, SealedRows, Stream
+from marigram_client.streams import Column, DeletedStream, RecodedParts, Retention, SealedRows, Stream
 
 
 class Streams:
@@ -29,6 +29,7 @@ class Streams:
         idle_after: timedelta | None = None,
         max_age: timedelta | None = None,
         keep_for: timedelta | None = None,
+        cold_after: timedelta | None = None,
         description: str = "",
     ) -> Stream:
         """Make a stream. Settings that are not given are the server's defaults (10 s, 1 h, 30 s, no age limit).
@@ -43,7 +44,7 @@ class Streams:
         wanted = streams.message(
             name, kind=stream_kind(kind, None, None), columns=columns, strict=strict, out_of_orderness=out_of_orderness,
             allowed_lateness=allowed_lateness, idle_after=idle_after, max_age=max_age, keep_for=keep_for,
-            description=description,
+            cold_after=cold_after, description=description,
         )  # fmt: skip
         answer = self._calls.unary(pb.CreateStreamRequest(stream=wanted), pb.CreateStreamResponse)
         return streams.read(answer.stream)
@@ -84,6 +85,7 @@ class Streams:
         idle_after: timedelta | None = None,
         max_age: timedelta | None = None,
         keep_for: timedelta | None = None,
+        cold_after: timedelta | None = None,
         description: str | None = None,
     ) -> Stream:
         """Change what is given and leave the rest; ``add_columns`` also changes description and unit of those there
@@ -99,14 +101,15 @@ class Streams:
         added = tuple(add_columns)
         given: dict[str, object] = {
             "columns": added or None, "strict": strict, "out_of_orderness": out_of_orderness, "idle_after": idle_after,
-            "allowed_lateness": allowed_lateness, "max_age": max_age, "keep_for": keep_for, "description": description,
+            "allowed_lateness": allowed_lateness, "max_age": max_age, "keep_for": keep_for, "cold_after": cold_after,
+            "description": description,
         }  # fmt: skip
         paths = [path for path, value in given.items() if value is not None]
         if not paths:
             raise InvalidArgument("at least one change is needed, got none", reason="NO_CHANGE", field="update_mask")
         wanted = streams.message(
             name, columns=added, strict=bool(strict), out_of_orderness=out_of_orderness, idle_after=idle_after,
-            allowed_lateness=allowed_lateness, max_age=max_age, keep_for=keep_for,
+            allowed_lateness=allowed_lateness, max_age=max_age, keep_for=keep_for, cold_after=cold_after,
             description=description or "",
         )  # fmt: skip
         wanted.version = version
@@ -139,6 +142,21 @@ class Streams:
         request = pb.SealStreamRequest(name=f"streams/{name}")
         answer = self._calls.unary(request, pb.SealStreamResponse, timeout)
         return SealedRows(answer.rows, answer.parts, answer.bytes)
+
+    def recode(self, name: str, *, before_ns: int | None = None, timeout: timedelta | None = None) -> RecodedParts:
+        """Write the sealed parts of a stream, or those whose last row is older than ``before_ns``, anew with the codecs
+        of cold parts: less room, more time to read. Nothing that is asked changes by it; the server does so by itself
+        to a stream with ``cold_after``. Scope stream:admin.
+
+        >>> client.recode("cpu").parts
+        0
+
+        Raises:
+            NotFound: there is no such stream.
+        """
+        request = pb.RecodeStreamRequest(name=f"streams/{name}", before_ns=before_ns)
+        answer = self._calls.unary(request, pb.RecodeStreamResponse, timeout)
+        return RecodedParts(answer.parts, answer.bytes_before, answer.bytes_after)
 
     def apply_retention(self, name: str, *, dry_run: bool = False) -> Retention:
         """Drop what a stream does not keep, as the server does by itself every minute; with ``dry_run`` only say what

@@ -28,8 +28,9 @@ DURATIONS = {
 # A row older than that is refused by its time alone: nothing lies further back than 1677.
 MAX_AGE = Bounds(_SECOND, 2**63 - 1, 0)
 KEEP_FOR = Bounds(60 * _SECOND, 2**63 - 1, 0)
+COLD_AFTER = Bounds(60 * _SECOND, 2**63 - 1, 0)
 # Durations that may be absent, which means none.
-OPTIONAL = {"max_age": MAX_AGE, "keep_for": KEEP_FOR}
+OPTIONAL = {"max_age": MAX_AGE, "keep_for": KEEP_FOR, "cold_after": COLD_AFTER}
 
 CHANGEABLE = ("strict", *DURATIONS, *OPTIONAL, "description", "columns")
 

@@ -14,7 +14,7 @@ SERVICE = "marigram.v1.StreamsService"
 
 
 class StreamsService:
-    """Streams by name: made, listed, changed, sealed, deleted."""
+    """Streams by name: made, listed, changed, sealed, recoded, deleted."""
 
     def __init__(self, engine: Engine, pages: wire.PageTokens, seal_seconds: float) -> None:
         self._engine = engine
@@ -30,6 +30,8 @@ class StreamsService:
         methods.control(f"{SERVICE}/DeleteStream", streams_pb2.DeleteStreamRequest, self.DeleteStream)
         seal = (f"{SERVICE}/SealStream", streams_pb2.SealStreamRequest, self.SealStream)
         methods.control(*seal, seconds=self._seal_seconds, lengthy=True)
+        recode = (f"{SERVICE}/RecodeStream", streams_pb2.RecodeStreamRequest, self.RecodeStream)
+        methods.control(*recode, seconds=self._seal_seconds, lengthy=True)
         methods.control(f"{SERVICE}/ApplyRetention", streams_pb2.ApplyRetentionRequest, self.ApplyRetention)
 
     def CreateStream(self, request: streams_pb2.CreateStreamRequest) -> streams_pb2.CreateStreamResponse:
@@ -72,6 +74,15 @@ class StreamsService:
         """What is committed by now; rows that come meanwhile wait for the next time."""
         sealed = self._engine.seal(current().caller.namespace_id, wire.stream_id(request.name, "name"))
         return streams_pb2.SealStreamResponse(rows=sealed.rows, parts=sealed.parts, bytes=sealed.bytes)
+
+    def RecodeStream(self, request: streams_pb2.RecodeStreamRequest) -> streams_pb2.RecodeStreamResponse:
+        """Parts that there are by now, one after another; each is durable by itself."""
+        name = wire.stream_id(request.name, "name")
+        before_ns = request.before_ns if request.HasField("before_ns") else None
+        done = self._engine.recode(current().caller.namespace_id, name, before_ns)
+        return streams_pb2.RecodeStreamResponse(
+            parts=done.parts, bytes_before=done.bytes_before, bytes_after=done.bytes_after
+        )
 
     def ApplyRetention(self, request: streams_pb2.ApplyRetentionRequest) -> streams_pb2.ApplyRetentionResponse:
         """Whole parts; rows that are not sealed stay."""
@@ -168,6 +179,7 @@ def to_message(stream: Stream) -> streams_pb2.Stream:
         idle_after=wire.to_duration(stream.idle_after_ns),
         max_age=None if stream.max_age_ns is None else wire.to_duration(stream.max_age_ns),
         keep_for=None if stream.keep_for_ns is None else wire.to_duration(stream.keep_for_ns),
+        cold_after=None if stream.cold_after_ns is None else wire.to_duration(stream.cold_after_ns),
         description=stream.description,
         create_time=wire.to_timestamp(stream.created_ns),
         version=stream.version,

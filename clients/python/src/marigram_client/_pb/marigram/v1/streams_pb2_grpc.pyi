@@ -47,6 +47,11 @@ class StreamsServiceStub:
     """Seals all rows of a stream that are committed by now, and answers when that is durable. Nothing that is asked changes by it;
     the server does the same by itself in time. Scope stream:admin.
     """
+    RecodeStream: _grpc.UnaryUnaryMultiCallable[_streams_pb2.RecodeStreamRequest, _streams_pb2.RecodeStreamResponse]
+    """Writes sealed parts of a stream anew with the codecs of cold parts, which take less room and more time to read, and answers when
+    that is durable. Nothing that is asked changes by it; the server does it by itself to a stream that has cold_after. Scope
+    stream:admin.
+    """
     ApplyRetention: _grpc.UnaryUnaryMultiCallable[_streams_pb2.ApplyRetentionRequest, _streams_pb2.ApplyRetentionResponse]
     """Drops what a stream does not keep, as the server does by itself every minute; or says what would go. Scope stream:admin."""
 
@@ -68,6 +73,11 @@ class StreamsServiceAsyncStub(StreamsServiceStub):
     SealStream: _aio.UnaryUnaryMultiCallable[_streams_pb2.SealStreamRequest, _streams_pb2.SealStreamResponse]  # type: ignore[assignment]
     """Seals all rows of a stream that are committed by now, and answers when that is durable. Nothing that is asked changes by it;
     the server does the same by itself in time. Scope stream:admin.
+    """
+    RecodeStream: _aio.UnaryUnaryMultiCallable[_streams_pb2.RecodeStreamRequest, _streams_pb2.RecodeStreamResponse]  # type: ignore[assignment]
+    """Writes sealed parts of a stream anew with the codecs of cold parts, which take less room and more time to read, and answers when
+    that is durable. Nothing that is asked changes by it; the server does it by itself to a stream that has cold_after. Scope
+    stream:admin.
     """
     ApplyRetention: _aio.UnaryUnaryMultiCallable[_streams_pb2.ApplyRetentionRequest, _streams_pb2.ApplyRetentionResponse]  # type: ignore[assignment]
     """Drops what a stream does not keep, as the server does by itself every minute; or says what would go. Scope stream:admin."""
@@ -123,6 +133,17 @@ class StreamsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_streams_pb2.SealStreamResponse, _abc.Awaitable[_streams_pb2.SealStreamResponse]]:
         """Seals all rows of a stream that are committed by now, and answers when that is durable. Nothing that is asked changes by it;
         the server does the same by itself in time. Scope stream:admin.
+        """
+
+    @_abc_1.abstractmethod
+    def RecodeStream(
+        self,
+        request: _streams_pb2.RecodeStreamRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_streams_pb2.RecodeStreamResponse, _abc.Awaitable[_streams_pb2.RecodeStreamResponse]]:
+        """Writes sealed parts of a stream anew with the codecs of cold parts, which take less room and more time to read, and answers when
+        that is durable. Nothing that is asked changes by it; the server does it by itself to a stream that has cold_after. Scope
+        stream:admin.
         """
 
     @_abc_1.abstractmethod
