@@ -23,6 +23,11 @@ pub(super) const WIDTHS: [i64; 9] = [
 
 /// Rows of a tile at least, if its width allows.
 const LEAST_ROWS: f64 = (1 << 20) as f64;
+/// Rows of a tile that are better: of many entities each has more in one part, which is what queries by entity read and what
+/// aggregates need.
+const GOOD_ROWS: f64 = (4 << 20) as f64;
+/// Rows of a tile at most: more make several parts.
+const MOST_ROWS: f64 = (16 << 20) as f64;
 
 /// A tile: its start and its width. At the ends of time it is cut.
 pub(super) type Tile = (i64, i64);
@@ -37,13 +42,17 @@ pub(super) fn holds(tile: Tile, time: i64) -> bool {
     time >= tile.0 && i128::from(time) < i128::from(tile.0) + i128::from(tile.1)
 }
 
-/// Width for a stream of which `rows` rows lie between two instants: the least one whose tiles hold about a million rows.
+/// Width for a stream of which `rows` rows lie between two instants: the least one whose tiles hold four million rows, unless that is
+/// more than a part has and the one below holds a million.
 pub(super) fn width_for(rows: u64, first: i64, last: i64) -> i64 {
     // Rows of less than a minute say nothing of a rate.
     let span = last.abs_diff(first).max(MINUTE as u64) as f64;
     let rate = rows as f64 / span;
-    let wide = WIDTHS.iter().find(|&&width| rate * width as f64 >= LEAST_ROWS);
-    *wide.unwrap_or(&WIDTHS[WIDTHS.len() - 1])
+    let least = |rows: f64| WIDTHS.iter().find(|&&width| rate * width as f64 >= rows);
+    let good = least(GOOD_ROWS).filter(|&&width| rate * width as f64 <= MOST_ROWS);
+    *good
+        .or_else(|| least(LEAST_ROWS))
+        .unwrap_or(&WIDTHS[WIDTHS.len() - 1])
 }
 
 /// The tiles of a stream, by their start.
@@ -93,6 +102,7 @@ mod tests {
         let hour = 60 * MINUTE;
         assert_eq!(width_for(3_600_000_000, 0, hour), MINUTE, "a million rows a second");
         assert_eq!(width_for(3_600_000, 0, hour), hour, "a thousand");
+        assert_eq!(width_for(1_440_000, 0, hour), 6 * hour, "four hundred");
         assert_eq!(width_for(3_650, 0, 3_650 * DAY), 3_640 * DAY, "one a day");
         assert_eq!(width_for(1, 5, 5), 3_640 * DAY);
         assert_eq!(width_for(4_000_000, 5, 5), MINUTE);
