@@ -640,6 +640,51 @@ fn aggregates_answer_as_rows_looked_at_one_by_one() {
     assert!(by_aggregates > 20, "{by_aggregates} of 200 by aggregates");
 }
 
+#[test]
+fn nodes_that_lanes_are_cut_in_are_taken_once() {
+    let mut hours: Vec<(i64, usize, bool)> = (-50..-30).map(|hour| (hour, 120_000, true)).collect();
+    hours.push((-30, 3_000, true));
+    let sealed = Sealed::of(&hours, &[19]);
+    let pool = Arc::new(Pool::new(2));
+    let widths = [None, Some(HOUR), Some(6 * HOUR), Some(5 * HOUR)];
+    let (cut, inside) = (NOW - 47 * HOUR + 1_234_567, NOW - 31 * HOUR - 7);
+    for (width, keys) in widths
+        .iter()
+        .flat_map(|width| [(width, &["entity"][..]), (width, &["zone"]), (width, &[])])
+    {
+        for range in [None, Some((cut, inside))] {
+            let mut query = spec(named(vec![
+                measure(Count, ""),
+                measure(Sum, "i"),
+                measure(Min, "f"),
+                measure(Max, "f"),
+                measure(Mean, "f"),
+            ]));
+            query.group_by = by(keys);
+            query.window = width.and_then(tumbling);
+            query.range = range.map(|(start, end)| v1::TimeRange {
+                start_ns: Some(start),
+                end_ns: Some(end),
+            });
+            let ours = sealed.ask(&query, Some(Arc::clone(&pool))).unwrap();
+            query.hints = Some(v1::QueryHints { no_footers: true });
+            let rows = sealed.ask(&query, None).unwrap();
+            assert_eq!(rows.provenance.tier(), v1::Tier::Raw);
+            assert_eq!(ours.provenance.rows_matched, rows.provenance.rows_matched, "{query:?}");
+            if width.is_some() || !keys.is_empty() {
+                assert_eq!(ours.provenance.tier(), v1::Tier::Preaggregate, "{query:?}");
+            }
+            let ((names, ours), (_, rows)) = (table(&ours.batch), table(&rows.batch));
+            assert_eq!(ours.len(), rows.len());
+            for (ours, rows) in ours.iter().zip(&rows) {
+                let (mean, others) = (names.len() - 1, 0..names.len() - 1);
+                assert_eq!(ours[others.clone()], rows[others], "{query:?}");
+                assert!(is_near(&ours[mean], &Expected(rows[mean].clone(), 1e-9)), "{query:?}");
+            }
+        }
+    }
+}
+
 /// One value, its series and its hour.
 fn shifted(sealed: &Sealed, change: impl Fn(&mut Row)) -> Sealed {
     let mut rows = sealed.rows.clone();

@@ -85,6 +85,7 @@ class Child:
         return {
             "shown": [[*batch, seen.count, seen.distinct, seen.total] for batch, seen in self.visible().items()],
             "places": rows.table(self.ask(rows.places_query())),
+            "producers": [rows.table(self.ask(spec)) for spec in rows.producer_queries()],
         }
 
     def visible(self) -> dict[rows.Batch, rows.Shown]:

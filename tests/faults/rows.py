@@ -100,6 +100,25 @@ def places_query() -> queries_pb2.QuerySpec:
     return spec
 
 
+def producer_queries() -> list[queries_pb2.QuerySpec]:
+    """Take what parts keep beside their rows, if they keep it: what each producer's values come to, and their ends."""
+    totals, ends = (queries_pb2.QuerySpec(stream=STREAM) for _ in range(2))
+    kinds = {
+        queries_pb2.MEASURE_KIND_COUNT: totals,
+        queries_pb2.MEASURE_KIND_SUM: totals,
+        queries_pb2.MEASURE_KIND_MIN: totals,
+        queries_pb2.MEASURE_KIND_MAX: totals,
+        queries_pb2.MEASURE_KIND_FIRST: ends,
+        queries_pb2.MEASURE_KIND_LAST: ends,
+    }
+    for kind, spec in kinds.items():
+        for column in ("number", "value"):
+            spec.measures.add(kind=kind, column=column, name=f"{column} {kind}")
+    for spec in (totals, ends):
+        spec.group_by.add(column="producer")
+    return [totals, ends]
+
+
 def table(arrow: bytes) -> dict[str, list[Any]]:
     """Read any answer as plain lists."""
     if not arrow:

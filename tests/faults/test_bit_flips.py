@@ -63,6 +63,8 @@ def outcome(result: dict[str, Any], truth: dict[str, Any]) -> str:
             return "BAD: a wrong answer after a write"
         if result["places"] != truth["places"]:
             return "BAD: a wrong answer about places"
+        if result["producers"] != truth["producers"]:
+            return "BAD: a wrong answer about producers"
         return "found by verify, answers right" if result["damaged"] else "no effect"
     if result["error"] not in REFUSALS:
         return f"BAD: {result['error']} {result['reason']}"

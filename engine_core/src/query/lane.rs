@@ -126,7 +126,7 @@ impl<'a> Lane<'a> {
                     self.run_ends(&mut pace, source, part, blocks, groups, most)
                 }
                 Rows::Part(part, _) if self.plan.reads_nodes => {
-                    self.run_nodes(&mut pace, source, part, blocks, groups, most)
+                    self.run_nodes(&mut pace, source, part, run, groups, most)
                 }
                 _ => self.run_blocks(&mut pace, source, blocks, groups, most),
             };
@@ -153,6 +153,11 @@ impl<'a> Lane<'a> {
         most: u64,
     ) -> Result<()> {
         let times = self.turn_to(source)?;
+        if self.plan.condition.is_some() || !self.plan.scan.range.covers(source.times().0, source.times().1) {
+            // Few of many are read: the first of each column at once instead of one after the other.
+            times.will_need(blocks.start);
+            self.reader.will_need(blocks.start);
+        }
         for block in blocks {
             self.take_block(pace, &times, block, None, groups, most)?;
         }

@@ -11,8 +11,8 @@ use crate::column::BLOCK_ROWS;
 use crate::column::packed::Physical;
 use crate::error::Result;
 use crate::group::Grouper;
-use crate::scan::Type;
 use crate::scan::control::Pace;
+use crate::scan::{Run, Type};
 use crate::store::{Level, Nodes, Part, Rows};
 use crate::time::TimeRange;
 use crate::window::tumbling::Tumbling;
@@ -116,20 +116,20 @@ impl Plan {
 }
 
 impl<'a> Lane<'a> {
-    /// Takes some blocks of a part, by nodes where they are whole.
+    /// Takes some blocks of a part, by nodes where they are whole. A node that begins in them and goes on in the next lane's is taken here.
     pub(super) fn run_nodes(
         &mut self,
         pace: &mut Pace<'_>,
         source: &'a Rows,
         part: &Part,
-        blocks: Range<usize>,
+        run: &Run,
         groups: &mut Grouper,
         most: u64,
     ) -> Result<()> {
         let levels = self.levels(part)?;
-        if levels.is_empty() {
-            return self.run_blocks(pace, source, blocks, groups, most);
-        }
+        let Some((_, widest)) = levels.first() else {
+            return self.run_blocks(pace, source, run.blocks.clone(), groups, most);
+        };
         self.reader.turn_to(source)?;
         self.keying.turn_to(source)?;
         let (range, times) = (self.plan.scan.range, part.times());
@@ -142,7 +142,7 @@ impl<'a> Lane<'a> {
             chosen: vec![Vec::new(); levels.len()],
             rows: Vec::new(),
         };
-        let rows = (blocks.start * BLOCK_ROWS) as u32..(blocks.end * BLOCK_ROWS).min(part.rows()) as u32;
+        let rows = rows_of(part.rows(), run, widest);
         for (code, rows) in part.runs()?.within(rows) {
             let is_taken = |codes: &Vec<u32>| codes.binary_search(&code).is_ok();
             if self.plan.entities.as_ref().is_none_or(is_taken) {
@@ -257,6 +257,24 @@ impl<'a> Lane<'a> {
     }
 }
 
+/// Rows of a lane's blocks, which were cut out of others in a row: moved to where nodes of the widest level begin.
+fn rows_of(rows: usize, Run { blocks, whole, .. }: &Run, widest: &Level) -> Range<u32> {
+    let row = |block: usize| (block * BLOCK_ROWS).min(rows) as u32;
+    let last = row(whole.end);
+    let next_node = |row: u32| widest.starts[widest.starts.partition_point(|&start| start < row)].min(last);
+    let start = if blocks.start == whole.start {
+        row(blocks.start)
+    } else {
+        next_node(row(blocks.start))
+    };
+    let end = if blocks.end == whole.end {
+        last
+    } else {
+        next_node(row(blocks.end))
+    };
+    start..end
+}
+
 /// What a state takes of a node.
 fn known(nodes: &Nodes, node: usize, present: u64, keep: Keep, is_f64: bool) -> Known {
     let sum = nodes.sums.as_ref().map_or(0, |sums| sums[node]);
@@ -268,5 +286,45 @@ fn known(nodes: &Nodes, node: usize, present: u64, keep: Keep, is_f64: bool) -> 
         (Keep::Max, true) => Known::F64(f64::from_bits(nodes.greatest[node])),
         (Keep::Max, false) => Known::I64(nodes.greatest[node] as i64),
         _ => Known::Count(present),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn lanes_take_each_row_once(
+            lengths in prop::collection::vec(1u32..5_000, 1..40),
+            whole in (0usize..30, 1usize..30),
+            cuts in prop::collection::vec(0usize..30, 0..6),
+        ) {
+            let ends = lengths.iter().scan(0, |end, length| {
+                *end += length;
+                Some(*end)
+            });
+            let starts: Vec<u32> = std::iter::once(0).chain(ends).collect();
+            let rows = starts[starts.len() - 1] as usize;
+            let level = Level { width: 1, windows: vec![0; lengths.len()], starts };
+            let blocks = rows.div_ceil(BLOCK_ROWS);
+            let first = whole.0.min(blocks - 1);
+            let whole = first..(first + whole.1).min(blocks);
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| whole.start + cut % whole.len()).collect();
+            cuts.extend([whole.start, whole.end]);
+            cuts.sort_unstable();
+            cuts.dedup();
+            let mut next = (whole.start * BLOCK_ROWS) as u32;
+            for cut in cuts.windows(2) {
+                let run = Run { source: 0, blocks: cut[0]..cut[1], whole: whole.clone() };
+                let taken = rows_of(rows, &run, &level);
+                prop_assert_eq!(taken.start, next);
+                prop_assert!(taken.end >= taken.start);
+                next = taken.end;
+            }
+            prop_assert_eq!(next as usize, (whole.end * BLOCK_ROWS).min(rows));
+        }
     }
 }

@@ -152,7 +152,9 @@ impl Plan {
             && windows.is_none()
             && matches!(&keys[..], [key] if columns[key.column].stored == ENTITY)
             && slots.iter().all(|slot| slot.keep.is_timed());
-        let lanes = scan.lanes(LANE_ROWS.max(likely_groups.saturating_mul(4)).min(LANE_ROWS * 16));
+        // Of rows whose ends alone are read a lane takes more in the same time.
+        let least_rows = if reads_ends { LANE_ROWS * 2 } else { LANE_ROWS };
+        let lanes = scan.lanes(least_rows.max(likely_groups.saturating_mul(4)).min(LANE_ROWS * 16));
         let is_by_entity = keys.iter().all(|key| columns[key.column].stored == ENTITY);
         let takes_whole_entities = condition.is_none() || entities.as_ref().is_some_and(|left| left.whole);
         let mut plan = Self {

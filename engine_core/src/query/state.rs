@@ -147,6 +147,11 @@ fn merge_all<A: Aggregate>(mine: &mut Vec<A>, theirs: Vec<A>, groups: &[u32]) {
 
 /// Groups new here come in ascending order, so their states are moved in as they are.
 fn merge_with<T: Default + Clone>(mine: &mut Vec<T>, theirs: Vec<T>, groups: &[u32], merge: impl Fn(&mut T, T)) {
+    if mine.is_empty() {
+        debug_assert!(groups.iter().enumerate().all(|(at, &group)| at == group as usize));
+        *mine = theirs;
+        return;
+    }
     for (later, &group) in theirs.into_iter().zip(groups) {
         match group as usize {
             group if group < mine.len() => merge(&mut mine[group], later),

@@ -105,6 +105,11 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// Has the system read a block of every column that is about to be read.
+    pub fn will_need(&self, block: usize) {
+        self.places.iter().flatten().for_each(|place| place.will_need(block));
+    }
+
     /// Turns to a block of the rows.
     pub fn turn_to_block(&mut self, block: usize) {
         self.block = block;

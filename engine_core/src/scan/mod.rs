@@ -14,7 +14,7 @@ use crate::column::packed::Physical;
 use crate::column::schema::TIME;
 use crate::column::{BLOCK_ROWS, ColumnId};
 use crate::error::{Error, Result};
-use crate::store::{ColumnRows, Part, Rows, Snapshot};
+use crate::store::{ColumnRows, Part, PartHandle, Rows, Snapshot};
 use crate::time::TimeRange;
 
 /// Rows of a lane at least; the lane ends with the block that reaches them.
@@ -53,6 +53,8 @@ pub struct Run {
     pub source: usize,
     /// The blocks.
     pub blocks: Range<usize>,
+    /// All blocks in a row that they were cut out of.
+    pub whole: Range<usize>,
 }
 
 /// The blocks that may have rows in a range: those of parts, then those of the tail, in order of arrival.
@@ -96,11 +98,13 @@ impl Scan {
         if range.start > last {
             return Ok(scan);
         }
-        for part in snapshot.parts() {
+        let is_wanted = |part: &&Arc<PartHandle>| {
             let (min, max) = part.times();
-            if !range.meets(min, max) || !entities.is_none_or(|codes| has_any(codes, part.entities())) {
-                continue;
-            }
+            range.meets(min, max) && entities.is_none_or(|codes| has_any(codes, part.entities()))
+        };
+        let wanted = || snapshot.parts().iter().filter(is_wanted);
+        wanted().for_each(|part| part.read_ahead());
+        for part in wanted() {
             let opened = part.open()?;
             let all = 0..opened.blocks();
             let blocks = entities.map_or(Ok(vec![all]), |codes| blocks_of(&opened, codes));
@@ -129,6 +133,7 @@ impl Scan {
                 self.runs.push(Run {
                     source,
                     blocks: blocks.clone(),
+                    whole: blocks.clone(),
                 });
                 self.widen(min, max);
             }
@@ -159,10 +164,14 @@ impl Scan {
         }
         self.widen(min.max(range.start), max.min(last));
         match self.runs.last_mut() {
-            Some(run) if run.source == source && run.blocks.end == block => run.blocks.end += 1,
+            Some(run) if run.source == source && run.blocks.end == block => {
+                run.blocks.end += 1;
+                run.whole.end += 1;
+            }
             _ => self.runs.push(Run {
                 source,
                 blocks: block..block + 1,
+                whole: block..block + 1,
             }),
         }
     }
@@ -220,6 +229,7 @@ impl Scan {
                 lane.push(Run {
                     source: run.source,
                     blocks: start..end,
+                    whole: run.whole.clone(),
                 });
                 start = end;
                 if rows >= lane_rows {

@@ -54,6 +54,14 @@ fn exhausted(detail: &str) -> Error {
     .with_detail(detail)
 }
 
+/// Reason of [`gives_way`].
+pub(super) const GIVES_WAY: &str = "GIVES_WAY";
+
+/// Ends work that can wait, so that rows can be sealed.
+pub(super) fn gives_way() -> Error {
+    Error::new(Kind::Overloaded, GIVES_WAY, "rows that wait to be sealed go first").retry_after_ms(RETRY_MS)
+}
+
 /// The store takes nothing any more.
 pub(super) fn shutting_down() -> Error {
     Error::new(

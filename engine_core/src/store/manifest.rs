@@ -11,6 +11,7 @@ use super::keys;
 use super::part::cache::Cache;
 use super::part::{self, Identity, Part, file};
 use super::stream::NamespaceId;
+use super::sys;
 use super::tables::Table;
 use crate::codec::Codecs;
 use crate::error::{Error, Kind, Result};
@@ -344,6 +345,19 @@ impl PartHandle {
             stream: stream.to_owned(),
             registry: Arc::clone(registry),
             open: Mutex::default(),
+        }
+    }
+
+    /// Has the system read what opening will read, if the part is not open: that goes on meanwhile, for many parts at once. The pages of a
+    /// file's tree lie at its front and between its values, the last of which are what queries read first.
+    pub fn read_ahead(&self) {
+        const FRONT: u64 = 64 << 10;
+        const LEAST_BACK: u64 = 64 << 10;
+        const MOST_BACK: u64 = 4 << 20;
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.strong_count() == 0 {
+            let (path, bytes) = (self.registry.path(&self.identity, false), self.record.bytes);
+            sys::read_ends_ahead(&path, bytes, FRONT, (bytes / 16).clamp(LEAST_BACK, MOST_BACK));
         }
     }
 

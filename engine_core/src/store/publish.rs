@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::change::Change;
-use super::fault::OrFault;
+use super::fault::{self, OrFault};
 use super::keys;
 use super::manifest::{PartHandle, PartRecord};
 use super::part::build::Description;
@@ -51,6 +51,11 @@ pub(super) fn build(
     };
     let mut began = Instant::now();
     let mut rest = || {
+        // Cold codecs take their time, in which nothing is sealed.
+        let (held, options) = (shared.held_bytes().0, &shared.options);
+        if origin.codecs == Codecs::Cold && options.seals && held > options.tail_limit_bytes / 2 {
+            return Err(fault::gives_way());
+        }
         shared.sealer.pause(began.elapsed())?;
         began = Instant::now();
         Ok(())

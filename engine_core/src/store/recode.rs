@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use super::Store;
+use super::fault;
 use super::manifest::PartHandle;
 use super::part::Identity;
 use super::publish::{self, Origin};
@@ -13,6 +15,11 @@ use super::stream::Stream;
 use super::tiles::Tiles;
 use crate::codec::Codecs;
 use crate::error::Result;
+
+/// How long a recode that was asked for waits where rows have to be sealed first.
+const WAY: Duration = Duration::from_millis(500);
+/// How often, before it is refused.
+const MOST_WAYS: u32 = 120;
 
 /// What recoding came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,11 +77,22 @@ fn recode_all(shared: &Arc<Shared>, stream: &Arc<Stream>, before_ns: Option<i64>
         let mut hot = parts.iter().filter(|part| part.codecs() == Codecs::Hot);
         hot.find(|part| Some(part.commit()) <= through && is_old(part)).cloned()
     };
+    let mut gave_way = 0;
     while let Some(part) = next() {
-        if let Some(bytes) = recode(shared, stream, &part)? {
-            report.parts += 1;
-            report.bytes_before += part.bytes();
-            report.bytes_after += bytes;
+        match recode(shared, stream, &part) {
+            // The background seals meanwhile, then it is this part's turn again.
+            Err(error) if error.reason() == fault::GIVES_WAY && gave_way < MOST_WAYS => {
+                shared.sealer.sleep(WAY);
+                gave_way += 1;
+            }
+            other => {
+                gave_way = 0;
+                if let Some(bytes) = other? {
+                    report.parts += 1;
+                    report.bytes_before += part.bytes();
+                    report.bytes_after += bytes;
+                }
+            }
         }
     }
     Ok(report)
@@ -86,7 +104,7 @@ impl Store {
     /// time.
     ///
     /// # Errors
-    /// Corrupt: a part is damaged; those before it are recoded. NotFound: the stream was deleted meanwhile. Others as
+    /// Corrupt: a part is damaged; those before it are recoded. Overloaded: rows wait to be sealed, and have done so for a minute. NotFound: the stream was deleted meanwhile. Others as
     /// [`Store::seal`].
     pub fn recode(&self, stream: &Arc<Stream>, before_ns: Option<i64>) -> Result<RecodeReport> {
         recode_all(&self.shared, stream, before_ns)

@@ -146,6 +146,13 @@ impl<'a> ColumnRows<'a> {
         }
     }
 
+    /// Has the system read a block that is about to be read, if it lies in a file.
+    pub fn will_need(&self, block: usize) {
+        if let Self::Part(column) = self {
+            column.will_need(block);
+        }
+    }
+
     /// What is known at the ends of each entity's rows; none: nothing is.
     pub fn ends(&self) -> Result<Option<Arc<Ends>>> {
         match self {

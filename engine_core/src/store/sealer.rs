@@ -157,6 +157,7 @@ pub(super) fn run(shared: &Arc<Shared>) {
             // Between two parts rows are looked at that may have to be sealed.
             Ok(true) if wait == LOOK => wait = Duration::ZERO,
             Ok(_) => {}
+            Err(error) if error.reason() == fault::GIVES_WAY => {}
             Err(error) => {
                 shared.note_seal_failure(&error);
                 wait = RETRY;

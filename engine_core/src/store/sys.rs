@@ -131,18 +131,40 @@ impl Mapped {
 
     /// Has the system read a value that is about to be read, if it is not in memory: reading goes on meanwhile.
     pub(super) fn will_need(&self, at: usize) {
-        const PAGE: usize = 4_096;
-        let Some((_, value)) = self.values.get(at) else { return };
-        let start = value.as_ptr() as usize / PAGE * PAGE;
-        let bytes = value.as_ptr() as usize + value.len() - start;
-        let mut is_there = 0u8;
-        // SAFETY: both calls are told pages of the map alone, which stays as it is; the first writes one byte, for the first page.
-        unsafe {
-            let asked = libc::mincore(start as *mut libc::c_void, 1, &raw mut is_there);
-            if asked == 0 && is_there & 1 == 0 {
-                libc::madvise(start as *mut libc::c_void, bytes, libc::MADV_WILLNEED);
-            }
+        if let Some((_, value)) = self.values.get(at) {
+            will_need(value);
         }
+    }
+}
+
+/// Has the system read mapped bytes that are about to be read, if they are not in memory: reading goes on meanwhile. Of others than
+/// mapped ones it changes nothing.
+pub(super) fn will_need(bytes: &[u8]) {
+    const PAGE: usize = 4_096;
+    let start = bytes.as_ptr() as usize / PAGE * PAGE;
+    let length = bytes.as_ptr() as usize + bytes.len() - start;
+    let mut is_there = 0u8;
+    // SAFETY: both calls are told pages with bytes that are borrowed, and change none of them; the first writes one byte, for the first
+    // page.
+    unsafe {
+        let asked = libc::mincore(start as *mut libc::c_void, 1, &raw mut is_there);
+        if asked == 0 && is_there & 1 == 0 {
+            libc::madvise(start as *mut libc::c_void, length, libc::MADV_WILLNEED);
+        }
+    }
+}
+
+/// Has the system read both ends of a file of so many bytes: reading goes on meanwhile. A failure is none: it is read when it is needed.
+pub(super) fn read_ends_ahead(path: &Path, bytes: u64, front: u64, back: u64) {
+    use std::os::fd::AsRawFd;
+    let Ok(file) = std::fs::File::open(path) else { return };
+    let back = back.min(bytes);
+    for (start, bytes) in [(0, front.min(bytes)), (bytes - back, back)] {
+        let (Ok(start), Ok(bytes)) = (libc::off_t::try_from(start), libc::off_t::try_from(bytes)) else {
+            return;
+        };
+        // SAFETY: the descriptor is open for as long as `file` is; the call is told numbers and changes no memory.
+        unsafe { libc::posix_fadvise(file.as_raw_fd(), start, bytes, libc::POSIX_FADV_WILLNEED) };
     }
 }
 

@@ -50,9 +50,7 @@ pub(super) fn width_for(rows: u64, first: i64, last: i64) -> i64 {
     let rate = rows as f64 / span;
     let least = |rows: f64| WIDTHS.iter().find(|&&width| rate * width as f64 >= rows);
     let good = least(GOOD_ROWS).filter(|&&width| rate * width as f64 <= MOST_ROWS);
-    *good
-        .or_else(|| least(LEAST_ROWS))
-        .unwrap_or(&WIDTHS[WIDTHS.len() - 1])
+    *good.or_else(|| least(LEAST_ROWS)).unwrap_or(&WIDTHS[WIDTHS.len() - 1])
 }
 
 /// The tiles of a stream, by their start.

@@ -22,7 +22,7 @@ use crate::column::{BLOCK_ROWS, ColumnId, NULL_CODE};
 use crate::error::{Kind as ErrorKind, Result};
 use crate::store::check::{Content, check_file};
 use crate::store::fault;
-use crate::store::sys::Mapped;
+use crate::store::sys::{self, Mapped};
 
 /// Numbers of opened parts: a part that is closed and opened again has another one.
 static OPENED: AtomicU64 = AtomicU64::new(0);
@@ -351,6 +351,11 @@ impl<'a> PartColumn<'a> {
         let entry = &self.footer.blocks[block];
         let blob = self.part.mapped.value(entry.blob as usize);
         &blob[header::HEADER_BYTES + entry.offset as usize..][..entry.length as usize]
+    }
+
+    /// Has the system read a block that is about to be read.
+    pub fn will_need(&self, block: usize) {
+        sys::will_need(self.bytes(block));
     }
 
     /// Where the column goes on in other blobs, has the next one read while this one is.
