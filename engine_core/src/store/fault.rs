@@ -55,7 +55,7 @@ fn exhausted(detail: &str) -> Error {
 }
 
 /// Reason of [`gives_way`].
-pub(super) const GIVES_WAY: &str = "GIVES_WAY";
+pub(super) const GIVES_WAY: &str = "SEALING_FIRST";
 
 /// Ends work that can wait, so that rows can be sealed.
 pub(super) fn gives_way() -> Error {
