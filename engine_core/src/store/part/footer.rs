@@ -111,12 +111,7 @@ impl Footer {
     }
 
     fn put_values(&self, value: fn(&Entry) -> u64, out: &mut Vec<u8>) {
-        let values = self.blocks.iter().map(value);
-        if self.physical == Physical::F64 {
-            array::put_doubles(&values.map(f64::from_bits).collect::<Vec<_>>(), out);
-        } else {
-            array::put_integers(&values.map(|value| value as i64).collect::<Vec<_>>(), out);
-        }
+        array::put_values(self.blocks.iter().map(value), self.physical, out);
     }
 
     /// Reads the footer of a column of so many rows; none if the bytes are no such footer.
@@ -202,15 +197,7 @@ impl Footer {
     }
 
     fn take_values(&mut self, fields: &mut Fields<'_>, place: fn(&mut Entry) -> &mut u64) -> Option<()> {
-        let n = self.blocks.len();
-        let bits: Vec<u64> = if self.physical == Physical::F64 {
-            array::doubles(fields, n)?.into_iter().map(f64::to_bits).collect()
-        } else {
-            array::integers(fields, n)?
-                .into_iter()
-                .map(|value| value as u64)
-                .collect()
-        };
+        let bits = array::values(fields, self.physical, self.blocks.len())?;
         for (entry, bits) in self.blocks.iter_mut().zip(bits) {
             *place(entry) = bits;
         }

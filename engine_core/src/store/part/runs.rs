@@ -69,21 +69,11 @@ impl Runs {
         let mut fields = Fields::new(bytes);
         let n = fields.number(rows)?;
         let codes = array::numbers(&mut fields, n, u32::MAX.into())?;
-        let lengths = array::numbers(&mut fields, n, rows as u64)?;
-        let mut runs = Self {
+        let runs = Self {
             codes: codes.into_iter().map(|code| code as u32).collect(),
-            starts: Vec::with_capacity(n + 1),
+            starts: array::starts(&mut fields, n, rows)?,
         };
-        let mut start = 0u64;
-        for length in lengths {
-            runs.starts.push(u32::try_from(start).ok()?);
-            start += length;
-            if length == 0 {
-                return None;
-            }
-        }
-        runs.starts.push(u32::try_from(start).ok()?);
-        let is_sound = fields.is_empty() && start == rows as u64 && runs.codes.is_sorted_by(|left, right| left < right);
+        let is_sound = fields.is_empty() && runs.codes.is_sorted_by(|left, right| left < right);
         is_sound.then_some(runs)
     }
 }

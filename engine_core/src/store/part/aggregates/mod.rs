@@ -91,27 +91,6 @@ pub struct Nodes {
     pub sums: Option<Vec<u64>>,
 }
 
-fn put_values(values: &[u64], physical: Physical, out: &mut Vec<u8>) {
-    if physical == Physical::F64 {
-        let values: Vec<f64> = values.iter().map(|&bits| f64::from_bits(bits)).collect();
-        array::put_doubles(&values, out);
-    } else {
-        let values: Vec<i64> = values.iter().map(|&bits| bits as i64).collect();
-        array::put_integers(&values, out);
-    }
-}
-
-fn take_values(fields: &mut Fields<'_>, physical: Physical, n: usize) -> Option<Vec<u64>> {
-    Some(if physical == Physical::F64 {
-        array::doubles(fields, n)?.into_iter().map(f64::to_bits).collect()
-    } else {
-        array::integers(fields, n)?
-            .into_iter()
-            .map(|value| value as u64)
-            .collect()
-    })
-}
-
 fn take_counts(fields: &mut Fields<'_>, n: usize, most: usize) -> Option<Vec<u32>> {
     let counts = array::numbers(fields, n, most as u64)?;
     Some(counts.into_iter().map(|count| count as u32).collect())
@@ -160,23 +139,12 @@ impl Level {
         let mut fields = Fields::new(bytes);
         let width = i64::try_from(fields.varint()?).ok().filter(|&width| width > 0)?;
         let n = fields.number(rows)?;
-        let lengths = array::numbers(&mut fields, n, rows as u64)?;
-        let mut level = Self {
+        let level = Self {
             width,
-            starts: Vec::with_capacity(lengths.len() + 1),
-            windows: Vec::new(),
+            starts: array::starts(&mut fields, n, rows)?,
+            windows: array::integers(&mut fields, n)?,
         };
-        let mut start = 0u64;
-        for length in lengths {
-            level.starts.push(u32::try_from(start).ok()?);
-            start += length;
-            if length == 0 {
-                return None;
-            }
-        }
-        level.starts.push(u32::try_from(start).ok()?);
-        level.windows = array::integers(&mut fields, n)?;
-        (fields.is_empty() && start == rows as u64).then_some(level)
+        fields.is_empty().then_some(level)
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
@@ -187,9 +155,9 @@ impl Level {
 impl Ends {
     fn encode(&self, physical: Physical, out: &mut Vec<u8>) {
         array::put_numbers(self.before.iter().copied(), out);
-        put_values(&self.first, physical, out);
+        array::put_values(self.first.iter().copied(), physical, out);
         array::put_numbers(self.behind.iter().copied(), out);
-        put_values(&self.last, physical, out);
+        array::put_values(self.last.iter().copied(), physical, out);
     }
 
     /// Reads those of a column of so many entities and rows; none if the bytes are none.
@@ -197,9 +165,9 @@ impl Ends {
         let mut fields = Fields::new(bytes);
         let ends = Self {
             before: take_counts(&mut fields, entities, rows)?,
-            first: take_values(&mut fields, physical, entities)?,
+            first: array::values(&mut fields, physical, entities)?,
             behind: take_counts(&mut fields, entities, rows)?,
-            last: take_values(&mut fields, physical, entities)?,
+            last: array::values(&mut fields, physical, entities)?,
         };
         fields.is_empty().then_some(ends)
     }
@@ -231,7 +199,7 @@ impl Nodes {
                 array::put_numbers(counts.iter().copied(), out);
             }
         }
-        put_values(&self.least, physical, out);
+        array::put_values(self.least.iter().copied(), physical, out);
         let (mut greatest, mut sums) = (self.greatest.clone(), self.sums.clone());
         if physical != Physical::F64 {
             for node in 0..level.windows.len() {
@@ -242,9 +210,9 @@ impl Nodes {
                 greatest[node] = greatest[node].wrapping_sub(self.least[node]);
             }
         }
-        put_values(&greatest, physical, out);
+        array::put_values(greatest.iter().copied(), physical, out);
         if let Some(sums) = &sums {
-            put_values(sums, physical, out);
+            array::put_values(sums.iter().copied(), physical, out);
         }
     }
 
@@ -263,10 +231,10 @@ impl Nodes {
             nans: counts(NANS)?,
             ..Self::default()
         };
-        nodes.least = take_values(&mut fields, physical, n)?;
-        nodes.greatest = take_values(&mut fields, physical, n)?;
+        nodes.least = array::values(&mut fields, physical, n)?;
+        nodes.greatest = array::values(&mut fields, physical, n)?;
         if flags & SUMS != 0 {
-            nodes.sums = Some(take_values(&mut fields, physical, n)?);
+            nodes.sums = Some(array::values(&mut fields, physical, n)?);
         }
         let is_sound = |node: usize| nodes.absent(node) <= u64::from(level.starts[node + 1] - level.starts[node]);
         if !fields.is_empty() || !(0..n).all(is_sound) {
