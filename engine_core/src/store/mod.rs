@@ -57,7 +57,7 @@ pub use documents::Documents;
 pub use item::{CommitItem, Committed, ItemDone};
 pub use manifest::PartHandle;
 pub use options::StoreOptions;
-pub use part::{Ends, Level, Nodes, Part, PartColumn, Runs, TimeEnds};
+pub use part::{Ends, Level, Nodes, Part, PartColumn, Runs, Sieve, TimeEnds, text_hash};
 pub use quarantine::{QuarantinedBatch, QuarantinedRow};
 pub use recode::RecodeReport;
 pub use records::Quota;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::manifest::PartHandle;
-use super::part::{Ends, Level, Nodes, Part, PartColumn};
+use super::part::{Ends, Level, Nodes, Part, PartColumn, Sieve};
 use super::tail::TailBatch;
 use crate::codec::text;
 use crate::column::packed::{BlockStats, Physical, TextBlock, Validity};
@@ -113,6 +113,17 @@ impl Texts<'_> {
             Self::Part(texts) => texts.as_ref().map_or("", |texts| texts.get(row)),
         }
     }
+
+    /// For each of so many rows whether its text passes, which of a text that rows share is asked once. At a null it means nothing.
+    pub fn test(&self, rows: usize, passes: impl Fn(&str) -> bool) -> Vec<bool> {
+        match self {
+            Self::Part(Some(texts)) => {
+                let answers: Vec<bool> = texts.distinct().map(passes).collect();
+                (0..rows).map(|row| answers[texts.code(row)]).collect()
+            }
+            _ => (0..rows).map(|row| passes(self.get(row))).collect(),
+        }
+    }
 }
 
 impl<'a> ColumnRows<'a> {
@@ -166,6 +177,22 @@ impl<'a> ColumnRows<'a> {
         match self {
             Self::Batch(..) => Ok(None),
             Self::Part(column) => column.nodes(number, level),
+        }
+    }
+
+    /// Which blocks may have a text with one of these hashes, without decoding any; none: nobody can say.
+    pub fn sieve(&self, hashes: &[u64]) -> Result<Option<Sieve>> {
+        match self {
+            Self::Batch(..) => Ok(None),
+            Self::Part(column) => column.sieve(hashes),
+        }
+    }
+
+    /// Rows of a block of texts that are not null; of a part without decoding the texts.
+    pub fn text_validity(&self, block: usize) -> Result<Validity> {
+        match self {
+            Self::Batch(batch, at) => Ok(batch.decode_text(*at, block)?.1),
+            Self::Part(column) => column.validity(block),
         }
     }
 

@@ -115,7 +115,8 @@ pub(super) fn encode(values: Values<'_>, valid: Option<&Valid>, codecs: Codecs, 
     facts
 }
 
-fn is_valid(valid: Option<&Valid>, row: usize) -> bool {
+/// Whether a row is not null.
+pub(super) fn is_valid(valid: Option<&Valid>, row: usize) -> bool {
     valid.is_none_or(|valid| valid[row / 64] >> (row % 64) & 1 == 1)
 }
 

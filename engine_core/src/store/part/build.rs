@@ -3,6 +3,7 @@
 use super::aggregates::{Aggregator, Encoded};
 use super::array;
 use super::block::{self, Valid, Values};
+use super::filters::{self, Filterer};
 use super::footer::{Entry, Footer};
 use super::header::{self, HEADER_BYTES, Identity, Key, Kind};
 use super::root::{Root, RootColumn};
@@ -56,6 +57,10 @@ pub(in crate::store) struct Builder {
     aggregator: Aggregator,
     /// By column: those that have any.
     aggregates: Vec<(ColumnId, Encoded)>,
+    /// Of the column that was begun last, if it is of texts.
+    filterer: Option<Filterer>,
+    /// By column: those that have any.
+    filters: Vec<(ColumnId, filters::Encoded)>,
     scratch: Vec<u8>,
 }
 
@@ -69,6 +74,8 @@ impl Builder {
             runs: Runs::default(),
             aggregator: Aggregator::default(),
             aggregates: Vec::new(),
+            filterer: None,
+            filters: Vec::new(),
             scratch: Vec::new(),
         }
     }
@@ -89,13 +96,22 @@ impl Builder {
             has_sums: matches!(physical, Physical::F64 | Physical::I64) && column != TIME,
             blocks: Vec::with_capacity(self.about.rows.div_ceil(1_024) as usize),
             aggregates: Vec::new(),
+            cells: 0,
+            filters: Vec::new(),
         });
+        self.filterer = (physical == Physical::Text).then(Filterer::default);
     }
 
     fn end_column(&mut self) {
         let encoded = self.aggregator.end_column();
         if let Some(footer) = self.footers.last().filter(|_| !encoded.is_empty()) {
             self.aggregates.push((footer.column, encoded));
+        }
+        if let (Some(filterer), Some(footer)) = (self.filterer.take(), self.footers.last_mut())
+            && let Some(encoded) = filterer.finish(footer.data_bytes())
+        {
+            footer.cells = encoded.cells;
+            self.filters.push((footer.column, encoded));
         }
     }
 
@@ -116,6 +132,9 @@ impl Builder {
         match &values {
             Values::I64(times) if self.footers.len() == 1 => self.aggregator.times(times),
             values => self.aggregator.block(values, valid),
+        }
+        if let (Values::Text(texts), Some(filterer)) = (&values, &mut self.filterer) {
+            filterer.block(texts, valid);
         }
         let facts = block::encode(values, valid, self.about.codecs, &mut self.scratch);
         let open = self.open_blob().len();
@@ -203,6 +222,15 @@ impl Builder {
                 let mut value = header::begin();
                 value.extend_from_slice(&payload);
                 footer.aggregates.push(put(Kind::Aggregates, column, number, value));
+            }
+        }
+        for (column, encoded) in self.filters {
+            let footer = self.footers.iter_mut().find(|footer| footer.column == column);
+            let footer = footer.expect("a column was begun");
+            for (number, payload) in (0..).zip(encoded.values) {
+                let mut value = header::begin();
+                value.extend_from_slice(&payload);
+                footer.filters.push(put(Kind::Filters, column, number, value));
             }
         }
         let mut columns = Vec::with_capacity(self.footers.len());

@@ -1,6 +1,7 @@
 //! Footers: where the blocks of a column are, and what is known of each without decoding it. FORMAT.md, "Parts".
 
 use super::array;
+use super::filters::{Layout, MOST_CELLS};
 use crate::codec::fields::{Fields, put_varint};
 use crate::column::packed::{BlockStats, Physical};
 use crate::column::{BLOCK_ROWS, ColumnId};
@@ -8,6 +9,7 @@ use crate::column::{BLOCK_ROWS, ColumnId};
 const LOCAL_CODES: u8 = 1;
 const SUMS: u8 = 2;
 const AGGREGATES: u8 = 4;
+const FILTERS: u8 = 8;
 /// Aggregates of a column at most: its ends, and a level for each width there may be.
 const MAX_AGGREGATES: usize = 13;
 
@@ -46,9 +48,19 @@ pub(in crate::store) struct Footer {
     pub(super) blocks: Vec<Entry>,
     /// crc32c of each value of aggregates of the column; empty: there are none.
     pub(super) aggregates: Vec<u32>,
+    /// Cells of each block's filter; 0: there are no filters.
+    pub(super) cells: usize,
+    /// crc32c of each value of filters of the column.
+    pub(super) filters: Vec<u32>,
 }
 
 impl Footer {
+    /// How the column's filters lie; none: it has none.
+    pub(super) fn filter_layout(&self) -> Option<Layout> {
+        let (blocks, cells) = (self.blocks.len(), self.cells);
+        (cells > 0).then_some(Layout { blocks, cells })
+    }
+
     /// Statistics of a block. Codes are as stored.
     pub(super) fn stats(&self, block: usize) -> BlockStats {
         let entry = &self.blocks[block];
@@ -62,7 +74,9 @@ impl Footer {
 
     /// Bytes of memory.
     pub(super) fn memory_bytes(&self) -> usize {
-        size_of::<Self>() + self.blocks.capacity() * size_of::<Entry>() + self.aggregates.capacity() * 4
+        size_of::<Self>()
+            + self.blocks.capacity() * size_of::<Entry>()
+            + (self.aggregates.capacity() + self.filters.capacity()) * 4
     }
 
     /// Bytes of the blocks.
@@ -75,7 +89,8 @@ impl Footer {
         out.extend_from_slice(&self.column.to_le_bytes());
         let flags = u8::from(self.local_codes) * LOCAL_CODES
             + u8::from(self.has_sums) * SUMS
-            + u8::from(!self.aggregates.is_empty()) * AGGREGATES;
+            + u8::from(!self.aggregates.is_empty()) * AGGREGATES
+            + u8::from(self.cells > 0) * FILTERS;
         out.extend_from_slice(&[self.physical as u8, flags]);
         out.extend_from_slice(&(self.blocks.len() as u32).to_le_bytes());
         let pieces = self
@@ -108,6 +123,12 @@ impl Footer {
                 .iter()
                 .for_each(|crc| out.extend_from_slice(&crc.to_le_bytes()));
         }
+        if self.cells > 0 {
+            put_varint(self.cells as u64, out);
+            self.filters
+                .iter()
+                .for_each(|crc| out.extend_from_slice(&crc.to_le_bytes()));
+        }
     }
 
     fn put_values(&self, value: fn(&Entry) -> u64, out: &mut Vec<u8>) {
@@ -122,7 +143,7 @@ impl Footer {
         let flags = head[3];
         if head[..2] != column.to_le_bytes()
             || head[2] != physical as u8
-            || flags & !(LOCAL_CODES | SUMS | AGGREGATES) != 0
+            || flags & !(LOCAL_CODES | SUMS | AGGREGATES | FILTERS) != 0
             || head[4..] != (blocks as u32).to_le_bytes()
         {
             return None;
@@ -134,6 +155,8 @@ impl Footer {
             has_sums: flags & SUMS != 0,
             blocks: Vec::new(),
             aggregates: Vec::new(),
+            cells: 0,
+            filters: Vec::new(),
         };
         let mut pieces = Vec::new();
         for _ in 0..fields.number(blocks)? {
@@ -193,6 +216,13 @@ impl Footer {
                 footer.aggregates.push(crc);
             }
         }
+        if flags & FILTERS != 0 {
+            footer.cells = fields.number(MOST_CELLS).filter(|&cells| cells > 0)?;
+            for _ in 0..footer.filter_layout()?.values() {
+                let crc = u32::from_le_bytes(fields.take(4)?.try_into().ok()?);
+                footer.filters.push(crc);
+            }
+        }
         fields.is_empty().then_some(footer)
     }
 
@@ -242,6 +272,8 @@ mod tests {
             has_sums: false,
             blocks: blocks.collect(),
             aggregates: Vec::new(),
+            cells: 0,
+            filters: Vec::new(),
         }
     }
 
@@ -268,6 +300,11 @@ mod tests {
                 footer.encode(&mut bytes);
                 prop_assert_eq!(Footer::decode(&bytes, 9, physical, rows), Some(footer.clone()));
             }
+            footer.cells = 1 + usize::from(number) * 7;
+            footer.filters = (0..).take(footer.filter_layout().unwrap().values()).collect();
+            bytes.clear();
+            footer.encode(&mut bytes);
+            prop_assert_eq!(Footer::decode(&bytes, 9, physical, rows), Some(footer));
         }
 
         #[test]

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::block::{Valid, Values, first};
+use super::bloom::text_hash;
 use super::build::{Builder, Built, Description};
 use super::cache::Cache;
 use super::footer::Footer;
@@ -26,7 +27,9 @@ use crate::column::{BLOCK_ROWS, ColumnId};
 const ROWS: usize = 2 * BLOCK_ROWS + 300;
 const ENTITIES: usize = 40;
 const STORE: u128 = 7;
-const COLUMNS: [(ColumnId, Physical); 10] = [
+/// The column whose blocks have filters, its texts being long and different.
+const FILTERED: ColumnId = 10;
+const COLUMNS: [(ColumnId, Physical); 11] = [
     (TIME, Physical::I64),
     (ENTITY, Physical::Code),
     (2, Physical::F64),
@@ -37,6 +40,7 @@ const COLUMNS: [(ColumnId, Physical); 10] = [
     (7, Physical::F64),
     (8, Physical::Text),
     (9, Physical::I64),
+    (FILTERED, Physical::Text),
 ];
 
 /// A part with every physical type, with nulls and without, and a list of codes.
@@ -110,12 +114,13 @@ fn put_block(builder: &mut Builder, column: ColumnId, start: usize, rows: usize)
         ),
         _ => {
             let texts: Vec<String> = numbers
-                .map(|n| {
-                    if column == 6 {
-                        format!("a text {}", n % 9)
-                    } else {
-                        format!("{:x}", n * 7_919)
-                    }
+                .map(|n| match column {
+                    6 => format!("a text {}", n % 9),
+                    FILTERED => format!(
+                        "{:032x}",
+                        (n as u128 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)
+                    ),
+                    _ => format!("{:x}", n * 7_919),
                 })
                 .collect();
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -212,6 +217,15 @@ impl Built {
         }
     }
 
+    /// Makes a value of filters the one that the column's footer names.
+    fn adopt_filters(&mut self, at: usize, number: u32, crc: u32) {
+        let mut footer = self.footer(at);
+        footer.filters[number as usize] = crc;
+        let mut payload = Vec::new();
+        footer.encode(&mut payload);
+        self.set_footer(at, &payload);
+    }
+
     fn adopt_root(&mut self) {
         let mut payload = Vec::new();
         self.root.encode(&mut payload);
@@ -252,6 +266,13 @@ fn read_all(built: &Built, folder: &Path) -> (usize, usize) {
         match part.column(id) {
             Ok(Some(column)) => {
                 note(true);
+                match column.sieve(&[text_hash("a text"), text_hash(""), u64::MAX, 0]) {
+                    Ok(Some(sieve)) => {
+                        std::hint::black_box((0..part.blocks()).filter(|&block| sieve.may_have(block)).count());
+                    }
+                    Ok(None) => {}
+                    Err(_) => note(false),
+                }
                 (0..part.blocks()).for_each(|block| note(read_block(&column, block, physical)));
             }
             _ => note(false),
@@ -330,6 +351,45 @@ fn a_list_of_more_codes_than_rows_is_refused_at_once() {
     assert_eq!(read_all(&built, dir.path()).0, 2, "the column, and so verify");
 }
 
+#[test]
+fn a_filter_without_one_of_its_texts_is_found_by_verify() {
+    let dir = folder();
+    let at = COLUMNS.len() - 1;
+    let mut built = build();
+    let layout = built.footer(at).filter_layout().expect("filters");
+    assert_eq!(layout.values(), 1);
+    let whole = built.payload(Kind::Filters, FILTERED, 0);
+    // A bit that is set for no text may be anything, one that is set may not be lost.
+    for (byte, other) in whole
+        .iter()
+        .enumerate()
+        .step_by(97)
+        .filter(|(_, byte)| **byte != 0 && **byte != 0xFF)
+    {
+        for (changed, refused) in [(other & (other - 1), 1), (other | (other + 1), 0)] {
+            let mut payload = whole.clone();
+            payload[byte] = changed;
+            let crc = built.replace(Kind::Filters, FILTERED, 0, &payload);
+            built.adopt_filters(at, 0, crc);
+            built.adopt_root();
+            assert_eq!(read_all(&built, dir.path()).0, refused, "byte {byte}");
+        }
+    }
+}
+
+#[test]
+fn filters_of_another_length_are_refused() {
+    let dir = folder();
+    let at = COLUMNS.len() - 1;
+    let mut built = build();
+    let mut payload = built.payload(Kind::Filters, FILTERED, 0);
+    payload.push(0);
+    let crc = built.replace(Kind::Filters, FILTERED, 0, &payload);
+    built.adopt_filters(at, 0, crc);
+    built.adopt_root();
+    assert_eq!(read_all(&built, dir.path()).0, 2, "verify, and who looks for a text");
+}
+
 proptest! {
     #[test]
     fn fuzz_values_with_other_bytes_are_refused_or_read(
@@ -342,7 +402,7 @@ proptest! {
         let key = *at.get(&built.values.iter().map(|(key, _)| *key).collect::<Vec<_>>());
         let (column, number) = (u16::from_be_bytes([key[1], key[2]]), u32::from_be_bytes([key[3], key[4], key[5], key[6]]));
         let place = built.root.columns.iter().position(|found| found.id == column);
-        let kinds = [Kind::Blob, Kind::Footer, Kind::Codes, Kind::Runs, Kind::Root];
+        let kinds = [Kind::Blob, Kind::Footer, Kind::Codes, Kind::Runs, Kind::Root, Kind::Filters];
         let kind = *kinds.iter().find(|kind| **kind as u8 == key[0]).unwrap();
         let mut payload = built.payload(kind, column, number);
         apply(&edits, near, &mut payload);
@@ -352,6 +412,7 @@ proptest! {
             (Kind::Footer, Some(place)) => built.root.columns[place].footer_crc = crc,
             (Kind::Codes, Some(place)) => built.root.columns[place].codes_crc = crc,
             (Kind::Runs, _) => built.root.runs_crc = crc,
+            (Kind::Filters, Some(place)) => built.adopt_filters(place, number, crc),
             _ => {}
         }
         if kind == Kind::Root {
@@ -388,12 +449,13 @@ proptest! {
     #[test]
     fn fuzz_footers_that_lie_are_refused_or_read(
         column in 0..COLUMNS.len(),
-        lies in prop::collection::vec((any::<Index>(), 0u8..8, prop_oneof![0u64..4, 1_000u64..1_100, 0u64..(1 << 31), any::<u64>()]), 1..4),
+        lies in prop::collection::vec((any::<Index>(), 0u8..9, prop_oneof![0u64..4, 1_000u64..1_100, 0u64..(1 << 31), any::<u64>()]), 1..4),
         flags in prop::option::of((any::<bool>(), any::<bool>())),
     ) {
         let dir = folder();
         let mut built = build();
         let mut footer = built.footer(column);
+        let mut cells = footer.cells;
         for (block, field, value) in lies {
             let at = block.index(footer.blocks.len());
             let entry = &mut footer.blocks[at];
@@ -406,9 +468,11 @@ proptest! {
                 4 => entry.nans = (value % 1_026) as u16,
                 5 => entry.least = value,
                 6 => entry.greatest = value,
+                7 => cells = value as usize,
                 _ => entry.sum = value,
             }
         }
+        footer.cells = cells;
         if let Some((local_codes, has_sums)) = flags {
             (footer.local_codes, footer.has_sums) = (local_codes, has_sums);
             if local_codes && built.root.columns[column].codes_crc == 0 {

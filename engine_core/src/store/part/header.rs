@@ -31,6 +31,8 @@ pub(in crate::store) enum Kind {
     Aggregates = 7,
     /// What the part is.
     Root = 8,
+    /// Filters of the blocks of a column of texts.
+    Filters = 9,
 }
 
 /// Key of a value.

@@ -5,9 +5,11 @@ mod aggregates;
 mod array;
 mod beside;
 pub(in crate::store) mod block;
+mod bloom;
 pub(in crate::store) mod build;
 pub(in crate::store) mod cache;
 pub(in crate::store) mod file;
+mod filters;
 mod footer;
 #[cfg(test)]
 mod fuzz;
@@ -15,12 +17,15 @@ mod header;
 mod open;
 mod root;
 mod runs;
+mod sieve;
 
 pub use aggregates::{Ends, Level, Nodes, TimeEnds};
+pub use bloom::text_hash;
 pub(in crate::store) use header::Identity;
 pub(in crate::store) use open::store_of;
 pub use open::{Part, PartColumn};
 pub use runs::Runs;
+pub use sieve::Sieve;
 
 use crate::error::Error;
 

@@ -12,6 +12,7 @@ use super::footer::{Entry, Footer};
 use super::header::{self, Identity, Kind};
 use super::root::{Root, RootColumn};
 use super::runs::Runs;
+use super::sieve::Checked;
 use crate::codec::bitmap;
 use crate::codec::checksum::crc32c;
 use crate::codec::fields::Fields;
@@ -132,7 +133,10 @@ impl Part {
     /// A value's payload, which must have this checksum.
     pub(super) fn payload(&self, kind: Kind, column: ColumnId, number: u32, crc: u32) -> Result<&[u8]> {
         let key = header::key(kind, column, number);
-        let (payload, found) = header::open(&self.identity, key, value(&self.mapped, &self.identity, &key)?)?;
+        let value = value(&self.mapped, &self.identity, &key)?;
+        // Its checksum needs all of it: at once, not page by page.
+        sys::will_need(value);
+        let (payload, found) = header::open(&self.identity, key, value)?;
         if found != crc {
             return Err(damaged(&self.identity, "a value is not the one the root names"));
         }
@@ -243,9 +247,10 @@ impl Part {
             if found.footer.data_bytes() != column.bytes {
                 return Err(damaged(&self.identity, "bytes of a column"));
             }
+            let mut filters = found.check_filters(read)?;
             for block in 0..self.blocks() {
                 read(found.footer.blocks[block].length.into())?;
-                found.verify(block)?;
+                found.verify(block, &mut filters)?;
                 blocks += 1;
             }
         }
@@ -380,13 +385,13 @@ impl<'a> PartColumn<'a> {
     }
 
     /// Checks a block by decoding it, and what the footer says of it.
-    fn verify(&self, block: usize) -> Result<()> {
+    fn verify(&self, block: usize, filters: &mut Checked<'_>) -> Result<()> {
         match self.physical() {
             Physical::F64 => self.decode_f64(block, &mut [0.0; BLOCK_ROWS]).map(|_| ()),
             Physical::I64 => self.decode_i64(block, &mut [0; BLOCK_ROWS]).map(|_| ()),
             Physical::Bool => self.decode_bool(block, &mut [false; BLOCK_ROWS]).map(|_| ()),
             Physical::Code => self.decode_codes(block, &mut [0; BLOCK_ROWS]),
-            Physical::Text => self.decode_text(block).map(|_| ()),
+            Physical::Text => self.verify_texts(block, filters),
         }
     }
 
@@ -407,7 +412,7 @@ impl<'a> PartColumn<'a> {
         self.damaged(block)
     }
 
-    fn open(&self, block: usize) -> Result<(Validity, Option<&'a [u8]>)> {
+    pub(super) fn open(&self, block: usize) -> Result<(Validity, Option<&'a [u8]>)> {
         let (bytes, nulls) = (self.check(block)?, self.footer.blocks[block].nulls);
         let (valid, values) = block::open(bytes, self.part.block_rows(block), nulls, self.footer.physical)
             .ok_or_else(|| self.damaged(block))?;
