@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use marigram_core::column::batch::BatchColumn;
+use marigram_core::column::batch::{BatchColumn, TextData};
 use marigram_core::column::{
     ColumnData, ColumnType, PackedBatch, RejectCounts, RowBatch, Schema, StreamKind, StreamSettings, packed,
 };
@@ -27,6 +27,7 @@ const SERIES: usize = 1000;
 const POINTS: usize = 10_000;
 const HOSTS: usize = 4000;
 const TICKS: usize = 1080;
+const REQUESTS: usize = 4_000_000;
 
 static STORES: Mutex<Vec<(Arc<Store>, tempfile::TempDir)>> = Mutex::new(Vec::new());
 
@@ -143,6 +144,45 @@ fn hosts() -> Arc<Stream> {
     };
     let columns = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9"].map(|name| (name, ColumnType::I64));
     Arc::clone(STREAM.get_or_init(|| sealed(&columns, HOSTS, TICKS / 30, make)))
+}
+
+/// 1,000 users in turn, each row with a text of its own like a UUID.
+fn requests() -> Arc<Stream> {
+    static STREAM: OnceLock<Arc<Stream>> = OnceLock::new();
+    let mut random = random();
+    let make = |batch: usize| {
+        let rows = batch * 100 * SERIES..(batch + 1) * 100 * SERIES;
+        let time = rows
+            .clone()
+            .map(|row| (row as i64 - REQUESTS as i64) * SECOND_NS / 1000);
+        let mut ids = TextData::default();
+        rows.clone().for_each(|_| ids.push(&uuid(random(), random())));
+        let entity = rows.clone().map(|row| (row % SERIES) as u32 + 1).collect();
+        (time.collect(), entity, vec![ColumnData::Text(ids)])
+    };
+    Arc::clone(STREAM.get_or_init(|| sealed(&[("request", ColumnType::Text)], SERIES, REQUESTS / 100 / SERIES, make)))
+}
+
+fn uuid(high: u64, low: u64) -> String {
+    let (a, b, c) = (high >> 32, high >> 16 & 0xFFFF, high & 0xFFFF);
+    format!(
+        "{a:08x}-{b:04x}-{c:04x}-{:04x}-{:012x}",
+        low >> 48,
+        low & 0xFFFF_FFFF_FFFF
+    )
+}
+
+/// Rows whose request is this.
+fn one_request(spec: &mut v1::QuerySpec, operator: v1::ComparisonOperator, text: &str) {
+    spec.filter = Some(v1::Filter {
+        condition: Some(v1::filter::Condition::Compare(v1::Comparator {
+            column: "request".to_owned(),
+            operator: operator as i32,
+            value: Some(v1::Value {
+                kind: Some(v1::value::Kind::Text(text.to_owned())),
+            }),
+        })),
+    });
 }
 
 /// 1,000 series sampled each second in turn, batches of 65,536 rows.
@@ -328,6 +368,38 @@ mod sealed_rows {
         query_of(bencher, &narrow(), &[(Mean, "value"), (Max, "value")], |spec| {
             minutes(spec);
             by_entity(spec);
+        });
+    }
+
+    #[divan::bench]
+    fn count_of_a_text(bencher: Bencher<'_, '_>) {
+        // The very first row's: the same in every run.
+        let mut random = random();
+        let first = uuid(random(), random());
+        query_of(bencher, &requests(), &[(Count, "")], |spec| {
+            one_request(spec, v1::ComparisonOperator::Equal, &first);
+        });
+    }
+
+    #[divan::bench]
+    fn count_of_a_text_that_is_not_there(bencher: Bencher<'_, '_>) {
+        query_of(bencher, &requests(), &[(Count, "")], |spec| {
+            one_request(
+                spec,
+                v1::ComparisonOperator::Equal,
+                "00000000-0000-0000-0000-000000000000",
+            );
+        });
+    }
+
+    #[divan::bench]
+    fn count_of_other_texts(bencher: Bencher<'_, '_>) {
+        query_of(bencher, &requests(), &[(Count, "")], |spec| {
+            one_request(
+                spec,
+                v1::ComparisonOperator::NotEqual,
+                "00000000-0000-0000-0000-000000000000",
+            );
         });
     }
 

@@ -144,4 +144,8 @@ fn a_symbol_past_its_bound_turns_to_text_and_answers_as_before() {
     let stream = bed.store.stream(bed.ns, "rows").unwrap();
     assert_eq!(column_type(&stream), ColumnType::Text);
     expect(&stream);
+    // The part has texts throughout.
+    bed.store.seal(&stream).unwrap();
+    expect(&stream);
+    bed.store.verify().unwrap();
 }

@@ -200,7 +200,11 @@ impl<'a> Lane<'a> {
 
     /// Turns to other rows; their times.
     fn turn_to(&mut self, source: &'a Rows) -> Result<ColumnRows<'a>> {
-        self.reader.turn_to(source)?;
+        if self.reader.turn_to(source)?
+            && let Some(condition) = self.plan.condition.as_ref().filter(|_| !self.plan.no_footers)
+        {
+            condition.sift(&mut self.reader)?;
+        }
         self.keying.turn_to(source)?;
         let times = source.column(TIME)?;
         times.ok_or_else(|| Error::internal("rows without times"))

@@ -6,11 +6,15 @@ use super::spec::{FilterSpec, Literal};
 use crate::column::schema::{ENTITY, TIME};
 use crate::column::{ColumnType, Schema};
 use crate::error::{Error, Result};
+use crate::scan::block::Sought;
 use crate::scan::filter::{CodeTest, Condition, TextTest};
 use crate::scan::strings::{Strings, Texts};
 use crate::scan::{Column, Scan, Type};
-use crate::store::Stream;
+use crate::store::{Stream, text_hash};
 use crate::wire::v1::ComparisonOperator as Operator;
+
+/// Of more texts that a test seeks, filters would rule out hardly a block: one in fifty passes for each.
+const MOST_SOUGHT: usize = 64;
 
 /// The columns a query reads, each once.
 #[derive(Debug)]
@@ -19,6 +23,8 @@ pub struct Columns<'a> {
     schema: &'a Schema,
     scan: &'a Scan,
     names: Vec<String>,
+    /// Tests that seek texts in rows, so far.
+    seeking: usize,
     /// The columns, by place.
     pub columns: Vec<Column>,
 }
@@ -31,6 +37,7 @@ impl<'a> Columns<'a> {
             schema,
             scan,
             names: Vec::new(),
+            seeking: 0,
             columns: Vec::new(),
         }
     }
@@ -145,8 +152,9 @@ impl<'a> Columns<'a> {
         })
     }
 
-    fn in_set(&self, place: usize, column: &str, values: &[Literal], field: &str) -> Result<Condition> {
-        let mismatch = |at: usize| self.mismatch(place, column, &values[at], &format!("{field}.values[{at}]"));
+    fn in_set(&mut self, place: usize, column: &str, values: &[Literal], field: &str) -> Result<Condition> {
+        let literals = values;
+        let mismatch = |at: usize| self.mismatch(place, column, &literals[at], &format!("{field}.values[{at}]"));
         let values = values.iter().enumerate();
         Ok(match self.columns[place].data_type {
             Type::F64 => {
@@ -198,9 +206,9 @@ impl<'a> Columns<'a> {
     }
 
     /// Evaluates a test of strings once on the column's dictionary.
-    fn text(&self, place: usize, test: TextTest) -> Condition {
+    fn text(&mut self, place: usize, test: TextTest) -> Condition {
         let Some(strings) = &self.columns[place].strings else {
-            return Condition::Text(place, test, CodeTest::new(Vec::new(), false));
+            return Condition::Text(place, test, CodeTest::new(Vec::new(), false), None);
         };
         let answers = strings.read(|view| match &test {
             TextTest::In(texts) => {
@@ -214,7 +222,18 @@ impl<'a> Columns<'a> {
                 .map(|code| code > 0 && test.passes(view.text(code)))
                 .collect(),
         });
-        Condition::Text(place, test, CodeTest::new(answers, !strings.is_label()))
+        let codes = CodeTest::new(answers, !strings.is_label());
+        let sought = match &test {
+            TextTest::In(texts) if strings.bound().is_none() && texts.len() <= MOST_SOUGHT => {
+                self.seeking += 1;
+                Some(Sought {
+                    number: self.seeking - 1,
+                    hashes: texts.iter().map(|text| text_hash(text)).collect(),
+                })
+            }
+            _ => None,
+        };
+        Condition::Text(place, test, codes, sought)
     }
 
     fn mismatch(&self, place: usize, column: &str, value: &Literal, field: &str) -> Error {

@@ -5,7 +5,7 @@ use super::{Column, Type};
 use crate::column::packed::{Physical, Validity};
 use crate::column::{BLOCK_ROWS, NULL_CODE};
 use crate::error::{Error, Result};
-use crate::store::{ColumnRows, Rows};
+use crate::store::{ColumnRows, Rows, Sieve};
 
 /// Values of one column of a block. At a null the value is arbitrary.
 #[derive(Debug)]
@@ -63,6 +63,15 @@ impl ColumnBlock {
     }
 }
 
+/// Texts that a test seeks, of which sealed blocks may know that they have none.
+#[derive(Clone, Debug)]
+pub struct Sought {
+    /// Which of the query's tests it is.
+    pub number: usize,
+    /// What filters of blocks are told of each.
+    pub hashes: Vec<u64>,
+}
+
 /// Decodes columns of blocks, keeping buffers between them.
 #[derive(Debug)]
 pub struct Reader<'a> {
@@ -72,6 +81,8 @@ pub struct Reader<'a> {
     source: Option<&'a Rows>,
     /// Each column of the source; none where it is null throughout.
     places: Vec<Option<ColumnRows<'a>>>,
+    /// Blocks of the source that may have what each test seeks; none: any may.
+    sieves: Vec<Option<Sieve>>,
     block: usize,
     rows: usize,
 }
@@ -87,22 +98,44 @@ impl<'a> Reader<'a> {
                 .collect(),
             source: None,
             places: Vec::new(),
+            sieves: Vec::new(),
             block: 0,
             rows: 0,
         }
     }
 
-    /// Turns to other rows.
-    pub fn turn_to(&mut self, source: &'a Rows) -> Result<()> {
-        if !self.source.is_some_and(|current| std::ptr::eq(current, source)) {
+    /// Turns to other rows; says whether they are others than before.
+    pub fn turn_to(&mut self, source: &'a Rows) -> Result<bool> {
+        let turns = !self.source.is_some_and(|current| std::ptr::eq(current, source));
+        if turns {
             self.source = Some(source);
             self.block = usize::MAX;
             self.places.clear();
+            self.sieves.clear();
             for column in self.columns {
                 self.places.push(source.column(column.stored)?);
             }
         }
+        Ok(turns)
+    }
+
+    /// Looks up which blocks of the rows may have what is sought in a column.
+    pub fn sift(&mut self, column: usize, sought: &Sought) -> Result<()> {
+        let Some(place) = &self.places[column] else {
+            return Ok(());
+        };
+        let sieve = place.sieve(&sought.hashes)?;
+        if self.sieves.len() <= sought.number {
+            self.sieves.resize(sought.number + 1, None);
+        }
+        self.sieves[sought.number] = sieve;
         Ok(())
+    }
+
+    /// Whether the block may have what is sought; if not, it has none of it.
+    pub fn may_have(&self, sought: &Sought) -> bool {
+        let sieve = self.sieves.get(sought.number).and_then(Option::as_ref);
+        sieve.is_none_or(|sieve| sieve.may_have(self.block))
     }
 
     /// Has the system read a block of every column that is about to be read.

@@ -1,10 +1,10 @@
 //! Conditions on rows in three-valued logic: a comparison with a null, or of a NaN, is neither true nor false, and stays so
 //! under `not`. Rows are taken only where the condition is true.
 
-use super::block::{Reader, Values};
+use super::block::{Reader, Sought, Values};
 use super::mask::Mask;
 use crate::column::NULL_CODE;
-use crate::column::packed::Physical;
+use crate::column::packed::{Physical, Validity};
 use crate::error::{Error, Result};
 
 /// A test of strings.
@@ -40,8 +40,9 @@ pub enum Condition {
     F64In(usize, Vec<f64>),
     /// One of these integers, ascending.
     I64In(usize, Vec<i64>),
-    /// A string that passes; the answers for the codes of its dictionary come with it, as do the least and greatest that pass.
-    Text(usize, TextTest, CodeTest),
+    /// A string that passes; the answers for the codes of its dictionary come with it, as do the least and greatest that pass, and
+    /// what filters of texts are asked.
+    Text(usize, TextTest, CodeTest, Option<Sought>),
     /// All hold; true of none.
     All(Vec<Self>),
     /// One holds; false of none.
@@ -106,6 +107,19 @@ impl Outlook {
 }
 
 impl Condition {
+    /// Looks up what filters of the rows that the reader has turned to say: [`Self::outlook`] takes it in.
+    ///
+    /// # Errors
+    /// Corrupt: filters are damaged.
+    pub fn sift(&self, reader: &mut Reader<'_>) -> Result<()> {
+        match self {
+            Self::Text(column, _, _, Some(sought)) => reader.sift(*column, sought),
+            Self::All(parts) | Self::Any(parts) => parts.iter().try_for_each(|part| part.sift(reader)),
+            Self::Not(part) => part.sift(reader),
+            _ => Ok(()),
+        }
+    }
+
     /// What statistics of the block say, without decoding anything.
     pub fn outlook(&self, reader: &Reader<'_>) -> Outlook {
         match self {
@@ -125,10 +139,19 @@ impl Condition {
                 let (min, max) = (min as i64, max as i64);
                 (set.iter().any(|&value| value >= min && value <= max), true)
             }),
-            Self::Text(column, _, codes) => {
+            Self::Text(column, _, codes, sought) => {
                 let Some((found, block)) = reader.place(*column) else {
                     return Outlook::UNKNOWN;
                 };
+                if found.physical() == Physical::Text {
+                    let nulls = found.stats(block).nulls as usize;
+                    let has_texts = nulls < reader.rows();
+                    return Outlook {
+                        may_hold: has_texts && sought.as_ref().is_none_or(|sought| reader.may_have(sought)),
+                        may_fail: has_texts,
+                        may_be_unknown: nulls > 0,
+                    };
+                }
                 if found.physical() != Physical::Code || !codes.stored {
                     return Outlook::ANYTHING;
                 }
@@ -186,7 +209,10 @@ impl Condition {
             }),
             Self::I64Within(column, low, high) => i64s(reader, *column, n, |value| value >= *low && value <= *high),
             Self::I64In(column, set) => i64s(reader, *column, n, |value| set.binary_search(&value).is_ok()),
-            Self::Text(column, test, codes) => texts(reader, *column, n, test, codes),
+            Self::Text(column, test, codes, sought) => match without(reader, *column, n, sought.as_ref())? {
+                Some(masks) => Ok(masks),
+                None => texts(reader, *column, n, test, codes),
+            },
             Self::All(parts) => {
                 let (mut holds, mut fails) = (Mask::first(n), Mask::EMPTY);
                 for part in parts {
@@ -247,21 +273,35 @@ fn i64s(reader: &mut Reader<'_>, column: usize, n: usize, test: impl Fn(i64) -> 
     Ok((holds, block.valid.and_not(&holds)))
 }
 
+/// What a test comes to in a block of texts that has none of those it seeks; none: it may have some.
+fn without(reader: &Reader<'_>, column: usize, n: usize, sought: Option<&Sought>) -> Result<Option<(Mask, Mask)>> {
+    let (Some(sought), Some((found, block))) = (sought, reader.place(column)) else {
+        return Ok(None);
+    };
+    if reader.may_have(sought) {
+        return Ok(None);
+    }
+    Ok(Some((Mask::EMPTY, mask_of(found.text_validity(block)?, n))))
+}
+
+/// Rows that are not null, of so many.
+fn mask_of(validity: Validity, n: usize) -> Mask {
+    match validity {
+        Validity::All => Mask::first(n),
+        Validity::None => Mask::EMPTY,
+        Validity::Some(words) => Mask::from_words(*words).and(&Mask::first(n)),
+    }
+}
+
 fn texts(reader: &mut Reader<'_>, column: usize, n: usize, test: &TextTest, codes: &CodeTest) -> Result<(Mask, Mask)> {
     if let Some((found, block)) = reader.place(column)
         && found.physical() == Physical::Text
     {
         // Straight on the texts: a filter gives out no codes.
         let (texts, validity) = found.decode_text(block)?;
-        let (mut holds, mut fails) = (Mask::EMPTY, Mask::EMPTY);
-        for row in (0..n).filter(|&row| validity.get(row)) {
-            if test.passes(texts.get(row)) {
-                holds.set(row);
-            } else {
-                fails.set(row);
-            }
-        }
-        return Ok((holds, fails));
+        let known = mask_of(validity, n);
+        let holds = Mask::of(&texts.test(n, |text| test.passes(text)), |passes| passes).and(&known);
+        return Ok((holds, known.and_not(&holds)));
     }
     let block = reader.load(column)?;
     let Values::Code(values) = &block.values else {

@@ -511,7 +511,9 @@ class QueryHints(_message.Message):
 
     NO_FOOTERS_FIELD_NUMBER: _builtins.int
     no_footers: _builtins.bool
-    """Read sums, least and greatest values from the rows, not from what is kept beside them: to measure the rows' own speed."""
+    """Read sums, least and greatest values from the rows, not from what is kept beside them, and all blocks that filters of texts
+    would spare: to measure the rows' own speed.
+    """
     def __init__(
         self,
         *,
