@@ -3,8 +3,8 @@
 ``python -m tests.faults.child`` under the shim or not. Every command ends with one line that has ``done``. Errors of
 the engine are answers: ``error`` holds the class, ``reason`` its reason, ``message`` its text.
 
-Commands: open {path, options}, write {producer, first, count, tagged}, seal, query, delete, verify, status, close,
-inspect {paths, options, write}.
+Commands: open {path, options}, write {producer, first, count, tagged, traced}, seal, query, delete, verify, status,
+close, inspect {paths, options, write, traces}.
 """
 
 import ctypes
@@ -65,11 +65,13 @@ class Child:
                     return result
         raise SilenceError
 
-    def write(self, producer: str, first: int, count: int, tagged: bool = False) -> Iterator[dict[str, Any]]:
+    def write(
+        self, producer: str, first: int, count: int, tagged: bool = False, traced: bool = False
+    ) -> Iterator[dict[str, Any]]:
         """Write batches one after another; each ack goes into the trace and out at once. Stops at the first error."""
         for index in range(first, first + count):
             say({"sent": [producer, index]})
-            request = rows.write_request((producer, index), tagged=tagged).SerializeToString()
+            request = rows.write_request((producer, index), tagged=tagged, traced=traced).SerializeToString()
             (data,) = self.answer(self.opened.write(self.namespace, _core.WRITE, request))
             response = ingest_pb2.WriteResponse.FromString(data)
             assert response.stored == rows.ROWS, response
@@ -80,12 +82,13 @@ class Child:
         sealed, parts, size = self.opened.seal(self.namespace, rows.STREAM)
         return {"rows": sealed, "parts": parts, "bytes": size}
 
-    def query(self) -> dict[str, Any]:
-        """Show every batch: rows of [producer, number, count, distinct, total]."""
+    def query(self, traces: list[tuple[str, int]] | None = None) -> dict[str, Any]:
+        """Show every batch: rows of [producer, number, count, distinct, total]. Look for traces of batches."""
         return {
             "shown": [[*batch, seen.count, seen.distinct, seen.total] for batch, seen in self.visible().items()],
             "places": rows.table(self.ask(rows.places_query())),
             "producers": [rows.table(self.ask(spec)) for spec in rows.producer_queries()],
+            "traces": [rows.table(self.ask(spec)) for spec in rows.trace_queries(traces)] if traces else [],
         }
 
     def visible(self) -> dict[rows.Batch, rows.Shown]:
@@ -116,7 +119,11 @@ class Child:
         return {"status": self.opened.status(self.namespace)}
 
     def inspect(
-        self, paths: list[str], options: dict[str, Any] | None = None, write: int | None = None
+        self,
+        paths: list[str],
+        options: dict[str, Any] | None = None,
+        write: int | None = None,
+        traces: list[tuple[str, int]] | None = None,
     ) -> Iterator[Any]:
         """Open, verify and query each directory; with ``write`` also store that batch of producer `after`, query again.
 
@@ -128,11 +135,11 @@ class Child:
             try:
                 self.open(path, options)
                 result |= self.verify()
-                result |= self.query()
+                result |= self.query(traces)
                 if write is not None:
                     result["before"] = result.pop("shown")
                     list(self.write("after", write, 1))
-                    result |= self.query()
+                    result |= self.query(traces)
             except Exception as error:
                 result |= described(error)
             finally:

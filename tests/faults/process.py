@@ -120,7 +120,10 @@ def unpacked(shown: Iterable[Sequence[Any]]) -> dict[rows.Batch, rows.Shown]:
 
 
 def inspect(
-    paths: Sequence[Path], options: Mapping[str, Any] | None = None, write: int | None = None
+    paths: Sequence[Path],
+    options: Mapping[str, Any] | None = None,
+    write: int | None = None,
+    traces: Sequence[rows.Batch] | None = None,
 ) -> dict[Path, dict[str, Any]]:
     """Open each directory in a child and say what it shows. A death is an outcome too: ``signal`` or ``exit``."""
     found: dict[Path, dict[str, Any]] = {}
@@ -128,7 +131,8 @@ def inspect(
     while left:
         with Child() as child:
             try:
-                lines = child.lines("inspect", paths=[str(path) for path in left], options=options, write=write)
+                names = [str(path) for path in left]
+                lines = child.lines("inspect", paths=names, options=options, write=write, traces=traces)
                 if "error" in lines[-1]:
                     raise FailedError(lines[-1])
             except DiedError as death:

@@ -4,6 +4,7 @@ Batch b of a producer holds ``ROWS`` rows numbered from b * ROWS on, all inside 
 query by one-second windows and producer shows of each batch its count, distinct numbers and sum, which are its own.
 """
 
+import hashlib
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -34,9 +35,15 @@ def expected(batch: Batch) -> Shown:
     return Shown(ROWS, ROWS, ROWS * first + ROWS * (ROWS - 1) // 2)
 
 
-def columns(batch: Batch, tagged: bool = False) -> ingest_pb2.Batch:
+def trace(batch: Batch, row: int) -> str:
+    """A text that no other row has."""
+    return hashlib.sha256(f"{batch[0]} {batch[1]} {row}".encode()).hexdigest()[:36]
+
+
+def columns(batch: Batch, tagged: bool = False, traced: bool = False) -> ingest_pb2.Batch:
     """Build the batch: its time, `number`, a `value` beside it, and a `place` to group by. Tagged, it has also tags
-    of its own, so long that the page of them is worth packing."""
+    of its own, so long that the page of them is worth packing. Traced, each row has a text of its own, as parts keep
+    filters of."""
     producer, index = batch
     numbers = range(index * ROWS, (index + 1) * ROWS)
     made = ingest_pb2.Batch(rows=ROWS)
@@ -50,6 +57,10 @@ def columns(batch: Batch, tagged: bool = False) -> ingest_pb2.Batch:
         tag = made.columns.add(name="tag").symbol
         tag.values.extend(f"{producer} {number:08} " + "tag " * 50 for number in numbers)
         tag.codes, tag.code_width = bytes(range(ROWS)), 1
+    if traced:
+        text = made.columns.add(name="trace").text
+        text.values.extend(trace(batch, row) for row in range(ROWS))
+        text.codes, text.code_width = bytes(range(ROWS)), 1
     label = made.columns.add(name="producer").label
     label.values.append(producer)
     label.codes, label.code_width = bytes(ROWS), 1
@@ -57,12 +68,12 @@ def columns(batch: Batch, tagged: bool = False) -> ingest_pb2.Batch:
 
 
 def write_request(
-    batch: Batch, writer: str = "", epoch: int = 0, sequence: int = 0, tagged: bool = False
+    batch: Batch, writer: str = "", epoch: int = 0, sequence: int = 0, tagged: bool = False, traced: bool = False
 ) -> ingest_pb2.WriteRequest:
     return ingest_pb2.WriteRequest(
         stream=STREAM,
         kind=common_pb2.STREAM_KIND_METRIC,
-        batch=columns(batch, tagged),
+        batch=columns(batch, tagged, traced),
         writer=writer,
         epoch=epoch,
         sequence=sequence,
@@ -117,6 +128,24 @@ def producer_queries() -> list[queries_pb2.QuerySpec]:
     for spec in (totals, ends):
         spec.group_by.add(column="producer")
     return [totals, ends]
+
+
+def trace_queries(batches: Iterable[Batch]) -> list[queries_pb2.QuerySpec]:
+    """Look for texts: one of each batch, which is there once, and one that is nowhere; then all rows without that."""
+    wanted = [trace(batch, batch[1]) for batch in batches]
+    specs = []
+    for text, operator in (
+        *((text, queries_pb2.COMPARISON_OPERATOR_EQUAL) for text in (*wanted, "nowhere")),
+        ("nowhere", queries_pb2.COMPARISON_OPERATOR_NOT_EQUAL),
+    ):
+        spec = queries_pb2.QuerySpec(stream=STREAM)
+        spec.filter.compare.column = "trace"
+        spec.filter.compare.operator = operator
+        spec.filter.compare.value.text = text
+        spec.measures.add(kind=queries_pb2.MEASURE_KIND_COUNT, name="count")
+        spec.measures.add(kind=queries_pb2.MEASURE_KIND_SUM, column="number", name="total")
+        specs.append(spec)
+    return specs
 
 
 def table(arrow: bytes) -> dict[str, list[Any]]:

@@ -19,6 +19,7 @@ BATCHES = 14
 SHARES = ((0, 7), (7, 5), (12, 2))  # first and number of the batches of two seals, and of the log
 SENT = {(producer, index) for producer in ("one", "two", "three") for index in range(BATCHES)}
 AFTER = ("after", BATCHES)
+TRACES = (("one", 3), ("two", 9), ("three", BATCHES - 1))  # a batch of each share
 REFUSALS = {"Corrupt", "FailedPrecondition"}
 
 
@@ -30,7 +31,7 @@ def store(tmp_path: Path) -> Path:
         child.command("open", path=str(folder), options=disk.OPTIONS)
         for first, count in SHARES:
             for producer in ("one", "two", "three"):
-                child.command("write", producer=producer, first=first, count=count)
+                child.command("write", producer=producer, first=first, count=count, traced=True)
             if first + count < BATCHES:
                 assert child.command("seal")["parts"] == 1
         assert child.acked == SENT
@@ -65,6 +66,8 @@ def outcome(result: dict[str, Any], truth: dict[str, Any]) -> str:
             return "BAD: a wrong answer about places"
         if result["producers"] != truth["producers"]:
             return "BAD: a wrong answer about producers"
+        if result["traces"] != truth["traces"]:
+            return "BAD: a wrong answer about traces"
         return "found by verify, answers right" if result["damaged"] else "no effect"
     if result["error"] not in REFUSALS:
         return f"BAD: {result['error']} {result['reason']}"
@@ -84,8 +87,9 @@ def test_a_flipped_bit_never_changes_an_answer(
     flips = 2_000 if full else 200
     original = tmp_path / "original"
     disk.copy(store, original)
-    truth = process.inspect([original], disk.OPTIONS, write=BATCHES)[original]
+    truth = process.inspect([original], disk.OPTIONS, BATCHES, TRACES)[original]
     assert outcome(truth, truth) == "no effect", truth
+    assert [found["count"] for found in truth["traces"]] == [[1], [1], [1], [0], [len(SENT) * rows.ROWS]]
     seen: Counter[str] = Counter()
     trouble: list[tuple[str, dict[str, Any]]] = []
     for low in range(0, flips, disk.AT_ONCE):
@@ -94,7 +98,7 @@ def test_a_flipped_bit_never_changes_an_answer(
             copy = tmp_path / f"flip-{number}"
             disk.copy(store, copy)
             stories[copy] = flip(copy, what, pages.AIMS[number % len(pages.AIMS)], dice)
-        for copy, result in process.inspect(list(stories), disk.OPTIONS, write=BATCHES).items():
+        for copy, result in process.inspect(list(stories), disk.OPTIONS, BATCHES, TRACES).items():
             name = outcome(result, truth)
             seen[name] += 1
             if name.startswith("BAD"):

@@ -17,7 +17,7 @@ def digest(path: str) -> str:
     with lmdb.open(path, subdir=False, readonly=True, lock=False, max_dbs=128, map_size=1 << 30) as environment:
         with environment.begin() as transaction:
             names = [bytes(key) for key in transaction.cursor().iternext(values=False)]
-        is_part = all(len(name) == PART_KEY and name[0] < 9 for name in names)
+        is_part = all(len(name) == PART_KEY and name[0] < 10 for name in names)
         for name in [None] if is_part else names:
             table = environment.open_db(name, create=False)
             with environment.begin(db=table) as transaction:

@@ -27,6 +27,12 @@ def regular(tmp_path_factory: pytest.TempPathFactory) -> Written:
 
 
 @pytest.fixture(scope="session")
+def traced(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """Rows in one part, with filters of texts."""
+    return making.traced(tmp_path_factory.mktemp("traced"))
+
+
+@pytest.fixture(scope="session")
 def recoded(tmp_path_factory: pytest.TempPathFactory) -> Written:
     """Rows in cold parts and in L0."""
     return making.sealed(tmp_path_factory.mktemp("recoded"), cold=True)

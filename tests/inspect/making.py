@@ -1,5 +1,6 @@
 """Data directories made by a real server, and what was written to them."""
 
+import hashlib
 import math
 import shutil
 from dataclasses import dataclass, field
@@ -116,6 +117,19 @@ def regular(folder: Path) -> Written:
     table = metrics(20, 6_000)
     with serving(folder / "data") as served, Client(served.address, key=served.key) as client:
         write_metrics(client, "all", table)
+        client.seal("all")
+    return Written(_copy(folder), {"all": with_series(table)})
+
+
+def traced(folder: Path) -> Written:
+    """A stream whose rows lie in one part, with a text of each row's own, as requests have, and blocks without any."""
+    at = np.arange(9_000)
+    ids = [None if 2_000 < n < 5_000 else hashlib.sha256(b"%d" % n).hexdigest()[:36] for n in at]
+    columns = {"trace": pa.array(ids, pa.large_string()), "host": pa.array(["plain"] * len(at), pa.large_string())}
+    table = pa.table({"time": pa.array(START_NS + at).view(INSTANT), **columns})
+    with serving(folder / "data") as served, Client(served.address, key=served.key) as client:
+        written = {name: table.column(name).combine_chunks() for name in table.column_names}
+        client.write("all", written, labels=["host"], types={"trace": "text"})
         client.seal("all")
     return Written(_copy(folder), {"all": with_series(table)})
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from marigram.inspect import codecs, texts
+from marigram.inspect import codecs, filters, texts
 from marigram.inspect.aggregates import Aggregates
 from marigram.inspect.checksum import crc32c, crc32c_of
 from marigram.inspect.codecs import BLOCK
@@ -24,7 +24,7 @@ from marigram.inspect.values import DTYPES, Physical, Rows, Values, block_rows, 
 _HEADER = 48
 _PAGE, _PAGE_HEADER = 4_096, 16
 _SMALL = 1_900
-_PLACES, _SUMS, _AGGREGATES = 1, 2, 4
+_PLACES, _SUMS, _AGGREGATES, _FILTERS = 1, 2, 4, 8
 """Flags of a footer."""
 _AT_ONCE = 256
 """Blocks of each column that are read together: a part may have 16,384."""
@@ -39,6 +39,7 @@ class Kind(IntEnum):
     RUNS = 6
     AGGREGATES = 7
     ROOT = 8
+    FILTERS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ class Footer:
     sums: NDArray[Any] | None
     places: bool
     aggregates: tuple[int, ...]
+    cells: int
+    filters: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,9 @@ class Part:
             order = _Order(entities, lengths)
             with self._damages.at(self.file, "aggregates"):
                 beside = self._aggregates(columns, lengths)
+        for column in columns:
+            with self._damages.at(self.file, f"column {column.number}, filters"):
+                self._check_filters(column)
         blocks = -(-self.root.rows // BLOCK)
         for start in range(0, blocks, _AT_ONCE):
             some = range(start, min(blocks, start + _AT_ONCE))
@@ -231,7 +237,7 @@ class Part:
         fields = Fields(data)
         number, physical, flags, count = fields.u16(), fields.u8(), fields.u8(), fields.u32()
         demand((number, physical) == (column.number, column.physical), "a footer is that of its column")
-        demand(flags < 8, f"there are no flags {flags}")
+        demand(flags < 16, f"there are no flags {flags}")
         demand(count == -(-self.root.rows // BLOCK), "there is a block for each 1,024 rows")
         pieces = [(fields.varint(), fields.varint(), fields.varint()) for _ in range(fields.varint())]
         lengths = codecs.integer_array(fields, count)
@@ -248,9 +254,16 @@ class Part:
         least, greatest = (read(fields, count), read(fields, count)) if has_bounds else (None, None)
         sums = read(fields, count) if flags & _SUMS else None
         aggregates = [fields.u32() for _ in range(fields.varint())] if flags & _AGGREGATES else []
+        cells, sieves = 0, list[int]()
+        if flags & _FILTERS:
+            cells = fields.varint()
+            demand(0 < cells <= filters.MOST_CELLS, f"a filter has 1 to {filters.MOST_CELLS} cells")
+            demand(column.physical is Physical.TEXT, "filters are of texts")
+            sieves = [fields.u32() for _ in filters.bands(count, cells)]
         fields.end()
         blocks = self._blocks(pieces, lengths)
-        return Footer(blocks, checksums, nulls, nans, least, greatest, sums, bool(flags & _PLACES), tuple(aggregates))
+        places, beside = bool(flags & _PLACES), tuple(aggregates)
+        return Footer(blocks, checksums, nulls, nans, least, greatest, sums, places, beside, cells, tuple(sieves))
 
     def _blocks(self, pieces: list[tuple[int, int, int]], lengths: NDArray[np.int64]) -> list[memoryview]:
         blocks: list[memoryview] = []
@@ -313,6 +326,18 @@ class Part:
         fields.end()
         demand(len(found) and found[0] == 0, "the first code is 0")
         return found
+
+    def _check_filters(self, column: "_Column") -> None:
+        footer = column.footer
+        if footer is None or not footer.filters:
+            return
+        values = []
+        for number, checksum in enumerate(footer.filters):
+            found, data = self._value(Kind.FILTERS, column.number, number)
+            demand(found == checksum, "the crc32c of filters is the footer's")
+            values.append(data)
+        rows = np.array([block_rows(self.root.rows, block) for block in range(len(footer.nulls))])
+        filters.check(values, footer.cells, footer.nulls < rows)
 
     def _aggregates(self, columns: list["_Column"], lengths: NDArray[np.int64]) -> Aggregates | None:
         """What is kept beside the rows, if anything is."""
