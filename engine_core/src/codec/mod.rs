@@ -14,6 +14,7 @@ mod delta;
 mod dense;
 mod dictionary;
 pub(crate) mod dispatch;
+pub mod entries;
 mod exceptions;
 pub(crate) mod fields;
 pub mod floats;
