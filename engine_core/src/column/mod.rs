@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod dictionary;
+mod index;
 pub mod packed;
 pub mod reject;
 pub mod schema;
