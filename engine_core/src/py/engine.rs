@@ -172,6 +172,11 @@ impl PyEngine {
         (pressure.throttle_percent, pressure.advised_window_bytes)
     }
 
+    fn unsound_indexes(&self) -> Vec<String> {
+        let found = self.engine.store.unsound_indexes().iter();
+        found.map(|error| error.detail().to_owned()).collect()
+    }
+
     fn open_writer(&self, py: Python<'_>, namespace: u32, writer: &str) -> PyResult<(u64, u64)> {
         Ok(py.detach(|| self.engine.store.open_writer(NamespaceId(namespace), writer))?)
     }

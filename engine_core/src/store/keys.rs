@@ -54,6 +54,38 @@ pub(super) fn dictionary_page(namespace: NamespaceId, stream: u32, column: Colum
     key
 }
 
+/// A run of an index: the codes from `first` to before `end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Run {
+    pub(super) first: u32,
+    pub(super) end: u32,
+}
+
+/// Prefix of the records of a dictionary's index: before its pages, whose first codes are not 0.
+pub(super) fn dictionary_index(stem: &[u8; 10]) -> [u8; 14] {
+    let mut key = [0; 14];
+    key[..10].copy_from_slice(stem);
+    key
+}
+
+/// Key of a record of a run, of which the first has the number 0.
+pub(super) fn index_record(stem: &[u8; 10], run: Run, number: u32) -> [u8; 26] {
+    let mut key = [0; 26];
+    key[..10].copy_from_slice(stem);
+    key[14..18].copy_from_slice(&run.first.to_be_bytes());
+    key[18..22].copy_from_slice(&run.end.to_be_bytes());
+    key[22..].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// Run and number of the key of a record of an index; none: it is the key of something else.
+pub(super) fn parse_index_record(key: &[u8]) -> Option<(Run, u32)> {
+    let key: &[u8; 26] = key.try_into().ok()?;
+    let number = |at: usize| u32::from_be_bytes([key[at], key[at + 1], key[at + 2], key[at + 3]]);
+    let (first, end) = (number(14), number(18));
+    (number(10) == 0 && first < end).then_some((Run { first, end }, number(22)))
+}
+
 /// Key of a batch of quarantined rows.
 pub(super) fn quarantine(namespace: NamespaceId, stream: u32, number: u64) -> [u8; 16] {
     let mut key = [0; 16];
@@ -109,6 +141,30 @@ mod tests {
     }
 
     #[test]
+    fn records_of_an_index_read_back_and_lie_before_the_pages() {
+        let (stem, run) = (dictionary(NS, 8, 9), Run { first: 1, end: 70_000 });
+        let key = index_record(&stem, run, 3);
+        assert_eq!(parse_index_record(&key), Some((run, 3)));
+        assert!(key.starts_with(&dictionary_index(&stem)));
+        assert!(
+            index_record(
+                &stem,
+                Run {
+                    first: u32::MAX - 1,
+                    end: u32::MAX
+                },
+                9
+            )[..]
+                < dictionary_page(NS, 8, 9, 1)[..]
+        );
+        assert_eq!(parse_index_record(&dictionary_page(NS, 8, 9, 1)), None);
+        assert_eq!(
+            parse_index_record(&index_record(&stem, Run { first: 7, end: 7 }, 0)),
+            None
+        );
+    }
+
+    #[test]
     fn a_room_is_a_prefix_of_its_documents_alone() {
         let room = document(NS, "alerts", "");
         assert!(document(NS, "alerts", "a").starts_with(&room));
@@ -128,6 +184,11 @@ mod tests {
             prop_assert_eq!(
                 dictionary_page(ns(a.1), a.2, a.3, a.4).cmp(&dictionary_page(ns(b.1), b.2, b.3, b.4)),
                 (a.1, a.2, a.3, a.4).cmp(&(b.1, b.2, b.3, b.4))
+            );
+            let run = |(_, first, end, ..): (u64, u32, u32, u16, u32)| Run { first, end };
+            prop_assert_eq!(
+                index_record(&[7; 10], run(a), a.4).cmp(&index_record(&[7; 10], run(b), b.4)),
+                (run(a), a.4).cmp(&(run(b), b.4))
             );
             prop_assert_eq!(
                 quarantine(ns(a.1), a.2, a.0).cmp(&quarantine(ns(b.1), b.2, b.0)),

@@ -15,6 +15,7 @@ mod documents;
 mod fault;
 mod frame;
 mod hot;
+mod index;
 mod item;
 mod keys;
 mod lock;
@@ -93,6 +94,7 @@ pub struct Store {
     committer: Mutex<Option<JoinHandle<()>>>,
     /// The sealer's and the scrubber's threads.
     background: Mutex<Vec<JoinHandle<()>>>,
+    unsound_indexes: Vec<Error>,
 }
 
 /// How full the tails are, for throttling writers.
@@ -159,6 +161,7 @@ impl Store {
         let store = Arc::new(Self {
             committer: Mutex::new(Some(committer)),
             background: Mutex::default(),
+            unsound_indexes: loaded.unsound_indexes,
             shared,
         });
         if store.shared.options.seals {
@@ -401,7 +404,7 @@ impl Store {
     /// # Errors
     /// Corrupt: the first thing that is not what was written; its table and key are in the detail. Overloaded: SHUTTING_DOWN.
     pub fn verify(&self) -> Result<VerifyReport> {
-        let mut report = self.shared.read(|hot| Ok(replay::read_back(hot, None)?.report))?;
+        let mut report = self.shared.read(|hot| Ok(replay::verify(hot)?.report))?;
         let streams: Vec<Arc<Stream>> = self.shared.catalog().all_streams().cloned().collect();
         for stream in streams {
             for part in stream.parts().iter() {
@@ -425,6 +428,12 @@ impl Store {
             }
         }
         Ok(report)
+    }
+
+    /// What was wrong with sealed indexes of dictionaries when the store was opened. It goes without them: texts were hashed instead, and
+    /// the next seal of their stream writes the indexes anew.
+    pub fn unsound_indexes(&self) -> &[Error] {
+        &self.unsound_indexes
     }
 
     /// What the scrubber has seen.

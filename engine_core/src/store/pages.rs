@@ -1,11 +1,12 @@
 //! Pages of dictionaries. Texts come to the disk with the rows that brought them, a small page a commit, plain; when rows are
-//! sealed, small pages in a row become few that are packed. FORMAT.md, "Records".
+//! sealed, small pages in a row become few that are packed, and their texts come into the sealed index. FORMAT.md, "Records".
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::fault::OrFault;
 use super::frame::{Decoder, Encoder, damaged};
+use super::index;
 use super::keys;
 use super::shared::Shared;
 use super::stream::{NamespaceId, Stream};
@@ -25,6 +26,8 @@ const WORTH: (usize, usize) = (16, 16 << 10);
 const SMALL_BYTES: usize = 64 << 10;
 /// Bytes of pages that one transaction packs, about.
 const AT_ONCE: usize = 16 << 20;
+/// Codes in pages but not in the index that are worth a transaction of their own: of a store without one, or with a damaged one.
+const UNINDEXED: u32 = 8 << 10;
 
 /// Key of a page: namespace, stream, column, first code.
 type Key = [u8; 14];
@@ -116,16 +119,18 @@ fn packed(stem: &[u8; 10], mut first: u32, texts: &[&str]) -> Stored {
     pages
 }
 
-/// Packs the plain pages of a stream's dictionaries where that is worth it: by transactions of their own, each of which leaves the
-/// same texts under the same codes. Whoever calls holds the sealer's turn.
+/// Packs the plain pages of a stream's dictionaries where that is worth it, and indexes what is packed: by transactions of their own, each
+/// of which leaves the same texts under the same codes. Whoever calls holds the sealer's turn.
 pub(super) fn pack(shared: &Arc<Shared>, stream: &Arc<Stream>) -> Result<()> {
-    while let Some((column, pages)) = worth_packing(shared, stream)? {
-        let bytes: usize = pages.iter().map(|(_, value)| value.len()).sum();
+    while let Some(Work { column, pages, durable }) = worth_packing(shared, stream)? {
+        let (new, end) = pack_again(&keys::dictionary(stream.namespace, stream.id, column), &pages)?;
+        let growth = shared.read(|hot| index::grown(hot, stream, column, end.max(durable)))?;
+        let growth = Arc::new(growth.unwrap_or_default());
+        let bytes = pages.iter().map(|(_, value)| value.len()).sum::<usize>() + growth.bytes();
         if shared.has_room_for(bytes as u64).is_err() {
             return Ok(());
         }
-        let new = pack_again(&keys::dictionary(stream.namespace, stream.id, column), &pages)?;
-        let (target, old) = (Arc::clone(stream), pages);
+        let (target, old, grows) = (Arc::clone(stream), pages, Arc::clone(&growth));
         shared.change(false, move |change| {
             if target.is_deleted() {
                 return Ok(());
@@ -136,8 +141,11 @@ pub(super) fn pack(shared: &Arc<Shared>, stream: &Arc<Stream>) -> Result<()> {
             for (key, page) in &new {
                 change.put(Table::Dictionaries, key, page)?;
             }
-            Ok(())
+            grows.apply(change)
         })?;
+        if growth.end > 0 {
+            stream.set_sealed_index(column, growth.end);
+        }
         shared.sealer.pause(Duration::ZERO)?;
         if stream.is_deleted() {
             return Ok(());
@@ -146,9 +154,13 @@ pub(super) fn pack(shared: &Arc<Shared>, stream: &Arc<Stream>) -> Result<()> {
     Ok(())
 }
 
-/// The texts of pages in a row, in packed pages.
-fn pack_again(stem: &[u8; 10], pages: &[(Key, Vec<u8>)]) -> Result<Stored> {
-    let code = |key: &Key| u32::from_be_bytes([key[10], key[11], key[12], key[13]]);
+/// First code of a page.
+fn code(key: &Key) -> u32 {
+    u32::from_be_bytes([key[10], key[11], key[12], key[13]])
+}
+
+/// The texts of pages in a row, in packed pages, and the code that follows theirs.
+fn pack_again(stem: &[u8; 10], pages: &[(Key, Vec<u8>)]) -> Result<(Stored, u32)> {
     let opened: Vec<Page<'_>> = pages
         .iter()
         .map(|(key, value)| Page::open(key, value))
@@ -161,22 +173,34 @@ fn pack_again(stem: &[u8; 10], pages: &[(Key, Vec<u8>)]) -> Result<Stored> {
         }
         texts.extend(page.texts());
     }
-    Ok(packed(stem, first, &texts))
+    Ok((packed(stem, first, &texts), first + texts.len() as u32))
 }
 
-/// A column whose pages are worth packing, and those: plain ones in a row, after the packed page before them if that is small.
-fn worth_packing(shared: &Shared, stream: &Stream) -> Result<Option<(ColumnId, Stored)>> {
+/// What is worth a transaction: pages of a column to pack, or codes of its that no transaction has indexed with their pages.
+struct Work {
+    column: ColumnId,
+    /// Plain ones in a row, after the packed page before them if that is small; or none.
+    pages: Stored,
+    /// Texts of the codes below it are in pages.
+    durable: u32,
+}
+
+fn worth_packing(shared: &Shared, stream: &Stream) -> Result<Option<Work>> {
     let columns = stream.all_symbols().into_iter().map(|(column, _)| column);
     let columns = std::iter::once(ENTITY).chain(columns);
     shared.read(|hot| {
         let (txn, table) = (hot.read()?, hot.table(Table::Dictionaries));
         for column in columns {
             let mut run: Vec<(Key, &[u8])> = Vec::new();
-            let (mut count, mut bytes) = (0, 0);
+            let (mut count, mut bytes, mut durable) = (0, 0, 0);
             let stem = keys::dictionary(stream.namespace, stream.id, column);
             for found in table.prefix_iter(&txn, &stem).or_fault()? {
                 let (key, value) = found.or_fault()?;
-                let key = key.try_into().map_err(|_| damaged(Table::Dictionaries, key, "key"))?;
+                if keys::parse_index_record(key).is_some() {
+                    continue;
+                }
+                let key: Key = key.try_into().map_err(|_| damaged(Table::Dictionaries, key, "key"))?;
+                durable = code(&key);
                 if !Decoder::is_packed(value) {
                     run.push((key, value));
                     (count, bytes) = (count + 1, bytes + value.len());
@@ -189,9 +213,11 @@ fn worth_packing(shared: &Shared, stream: &Stream) -> Result<Option<(ColumnId, S
                     run.clear();
                 }
             }
-            if count >= WORTH.0 || bytes >= WORTH.1 {
+            let packs = count >= WORTH.0 || bytes >= WORTH.1;
+            if packs || durable >= stream.sealed_index(column).saturating_add(UNINDEXED) {
                 let copies = run.into_iter().map(|(key, value)| (key, value.to_vec()));
-                return Ok(Some((column, copies.collect())));
+                let pages = if packs { copies.collect() } else { Vec::new() };
+                return Ok(Some(Work { column, pages, durable }));
             }
         }
         Ok(None)
@@ -226,8 +252,9 @@ mod tests {
         texts.extend((0..10).map(|i| format!("last-{i}")));
         let plain = plain(NamespaceId(1), 2, 3, 10, texts.iter().map(String::as_str));
         let stem = keys::dictionary(NamespaceId(1), 2, 3);
-        let once = pack_again(&stem, &plain).unwrap();
-        assert_eq!(pack_again(&stem, &once).unwrap(), once);
+        let (once, end) = pack_again(&stem, &plain).unwrap();
+        assert_eq!(end as usize, 10 + texts.len());
+        assert_eq!(pack_again(&stem, &once).unwrap(), (once.clone(), end));
         let bytes = |pages: &[(Key, Vec<u8>)]| pages.iter().map(|(_, value)| value.len()).sum::<usize>();
         assert!(
             bytes(&once) * 3 < bytes(&plain),

@@ -1,5 +1,6 @@
 //! A stream in memory: schema, dictionaries, tail, watermark and counters. `store` makes it durable.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -104,6 +105,7 @@ pub struct Stream {
     schema: RwLock<Arc<Schema>>,
     entities: RwLock<Entities>,
     symbols: RwLock<Vec<(ColumnId, Arc<Symbols>)>>,
+    sealed_indexes: Mutex<BTreeMap<ColumnId, u32>>,
     stored: RwLock<Stored>,
     next_part: AtomicU64,
     watermark: Mutex<Watermark>,
@@ -131,6 +133,7 @@ impl Stream {
             schema: RwLock::new(Arc::new(schema)),
             entities: RwLock::default(),
             symbols: RwLock::default(),
+            sealed_indexes: Mutex::default(),
             stored: RwLock::default(),
             next_part: AtomicU64::new(0),
             watermark: Mutex::default(),
@@ -198,23 +201,47 @@ impl Stream {
         codes
     }
 
-    /// Takes texts of a column from the disk, codes in a row from `first` on. Whether all had these codes.
-    pub(super) fn restore_texts(&self, column: ColumnId, first: u32, texts: &[&str]) -> bool {
-        let mut codes = first..;
-        let mut is_next = |code| codes.next() == Some(code);
-        if column != ENTITY {
-            let symbols = self.symbols(column);
-            let mut dictionary = write(&symbols.dictionary);
-            return texts.iter().all(|text| is_next(dictionary.intern(text)));
+    /// Takes texts of a column from the disk, which are not found before they are indexed, too: by [`Self::change_dictionary`].
+    pub(super) fn restore_texts(&self, column: ColumnId, texts: &[&str]) {
+        if column == ENTITY && self.schema().kind == StreamKind::Metric {
+            let schema = self.schema();
+            let mut entities = write(&self.entities);
+            for text in texts {
+                let code = entities.dictionary.len();
+                entities.dictionary.push(text);
+                add_labels(&mut entities, &schema, code, text);
+            }
+        } else {
+            self.change_dictionary(column, |dictionary| texts.iter().for_each(|text| dictionary.push(text)));
         }
-        let schema = self.schema();
-        let mut entities = write(&self.entities);
-        texts.iter().all(|text| {
-            is_next(match schema.kind {
-                StreamKind::Event => entities.dictionary.intern(text),
-                StreamKind::Metric => add_series(&mut entities, &schema, text),
-            })
-        })
+    }
+
+    /// Changes the dictionary of a column while the store is opened.
+    pub(super) fn change_dictionary<T>(&self, column: ColumnId, change: impl FnOnce(&mut Dictionary) -> T) -> T {
+        if column == ENTITY {
+            change(&mut write(&self.entities).dictionary)
+        } else {
+            change(&mut write(&self.symbols(column).dictionary))
+        }
+    }
+
+    /// Reads the dictionary of a column.
+    pub(super) fn with_dictionary<T>(&self, column: ColumnId, read: impl FnOnce(&Dictionary) -> T) -> T {
+        if column == ENTITY {
+            read(&self.entities().dictionary)
+        } else {
+            read(&self.symbols(column).read())
+        }
+    }
+
+    /// Below which code the sealed index of a column is there and sound.
+    pub(super) fn sealed_index(&self, column: ColumnId) -> u32 {
+        lock(&self.sealed_indexes).get(&column).copied().unwrap_or(1)
+    }
+
+    /// Takes note of how far the sealed index of a column goes.
+    pub(super) fn set_sealed_index(&self, column: ColumnId, end: u32) {
+        lock(&self.sealed_indexes).insert(column, end);
     }
 
     /// The dictionary of a symbol column.
@@ -423,15 +450,19 @@ fn add_series(entities: &mut Entities, schema: &Schema, text: &str) -> u32 {
     let before = entities.dictionary.len();
     let code = entities.dictionary.intern(text);
     if code == before {
-        for (name, value) in series::parse(text).unwrap_or_default() {
-            if let Some(column) = schema.column(&name)
-                && column.column_type == ColumnType::Label
-            {
-                entities.series.add(code, column.id, &value);
-            }
-        }
+        add_labels(entities, schema, code, text);
     }
     code
+}
+
+fn add_labels(entities: &mut Entities, schema: &Schema, code: u32, text: &str) {
+    for (name, value) in series::parse(text).unwrap_or_default() {
+        if let Some(column) = schema.column(&name)
+            && column.column_type == ColumnType::Label
+        {
+            entities.series.add(code, column.id, &value);
+        }
+    }
 }
 
 /// Looks all texts up under the read lock; takes the write lock only if one is new.

@@ -36,7 +36,7 @@ impl Contents {
 
     /// The same of an environment that is open.
     pub(super) fn of(hot: &Hot, directory: &Path) -> Result<Self> {
-        let loaded = replay::read_back(hot, None)?;
+        let loaded = replay::verify(hot)?;
         let registry = Arc::new(Registry::new(directory.join(PARTS), Cache::new(CACHE_BYTES)));
         let names: HashMap<_, _> = loaded
             .catalog
