@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from marigram.inspect import l0, records, texts
+from marigram.inspect import indexes, l0, records, texts
 from marigram.inspect.damage import Damage, Damages
 from marigram.inspect.fields import Fields, FormatError, demand
 from marigram.inspect.frames import Table, unframed, unframed_page
@@ -107,14 +107,28 @@ class Hot:
             return len(page)
 
         there = 0
+        index: dict[bytes, list[tuple[bytes, memoryview]]] = {}
         for key, value in self.entries(Table.DICTIONARIES, struct.pack(">IIH", *stream, column)):
+            if indexes.is_index(key):
+                index.setdefault(key[14:22], []).append((key, value))
+                continue
             with self._damages.at(FILE, place(Table.DICTIONARIES, key)):
                 there += take(key, value)
+        self._check_index(index, len(found))
         if there != (length or 1) - 1:
             length = length or 1
             rule = f"the dictionary of column {column} has {length - 1} texts by its length, {there} are there"
             self._damages.add(Damage(FILE, f"table dictionaries, {named(stream)}", rule))
         return found
+
+    def _check_index(self, runs: dict[bytes, list[tuple[bytes, memoryview]]], length: int) -> None:
+        """That the index of a dictionary fits its codes: no text is lost with it."""
+        end = 1
+        for run in runs.values():
+            with self._damages.at(FILE, place(Table.DICTIONARIES, run[0][0])):
+                read = [indexes.read(key, unframed(Table.DICTIONARIES, key, value)) for key, value in run]
+                end = indexes.check_run(read, end)
+                demand(end <= length, f"an index has codes up to {end - 1}, the dictionary up to {length - 1}")
 
     def read_the_rest(self) -> None:
         """Writers, documents and quarantined rows, for what is wrong with them."""
