@@ -31,7 +31,9 @@ def store(tmp_path: Path) -> Path:
         child.command("open", path=str(folder), options=disk.OPTIONS)
         for first, count in SHARES:
             for producer in ("one", "two", "three"):
-                child.command("write", producer=producer, first=first, count=count, traced=True)
+                # Those of the second seal have tags, whose texts come into a sealed index.
+                tagged = first == SHARES[1][0]
+                child.command("write", producer=producer, first=first, count=count, traced=True, tagged=tagged)
             if first + count < BATCHES:
                 assert child.command("seal")["parts"] == 1
         assert child.acked == SENT

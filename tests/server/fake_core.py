@@ -27,6 +27,9 @@ class FakeCore:
         self._namespaces: dict[str, int] = {}
         self._documents: dict[tuple[int, str, str], tuple[bytes, int]] = {}
 
+    def unsound_indexes(self) -> list[str]:
+        return []
+
     def close(self) -> None:
         self.closed = True  # a second time changes nothing
 

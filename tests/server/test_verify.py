@@ -3,19 +3,25 @@
 import asyncio
 import re
 import shutil
+import struct
 import threading
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from structlog.testing import capture_logs
 
 from marigram.engine import Engine, Verified, verify_directory
 from marigram.errors import Corrupt, FailedPrecondition
-from marigram.v1 import admin_pb2
-from tests.server.messages import ask, query, send
+from marigram.inspect.damage import Damages
+from marigram.inspect.frames import Table
+from marigram.inspect.hot import Hot
+from marigram.inspect.indexes import is_index
+from marigram.v1 import admin_pb2, ingest_pb2, queries_pb2
+from tests.server.messages import ask, batch, f64, measure, query, send, write
 from tests.server.support import ADMIN, Client, refused, serving, settings
-from tests.server.test_sealing import ROWS, seal, some, status
+from tests.server.test_sealing import FIRST_NS, ROWS, seal, some, status
 
 
 async def verify(client: Client) -> admin_pb2.VerifyStoreResponse:
@@ -136,3 +142,36 @@ async def test_a_directory_that_is_held_or_holds_nothing_is_refused(tmp_path: Pa
         assert await asyncio.to_thread(reason, tmp_path / "data") == "STORE_LOCKED"
     assert reason(tmp_path / "nothing") == "STORE_MISSING"
     assert not (tmp_path / "nothing").exists()
+
+
+async def test_a_damaged_index_of_a_dictionary_is_told_and_changes_no_answer(tmp_path: Path) -> None:
+    given = settings(tmp_path / "data", sealing=False)
+    names = [f"host-{row:05}" for row in range(ROWS)]
+    codes = struct.pack(f"<{ROWS}H", *range(ROWS))
+    hosts = ingest_pb2.BatchColumn(name="host", label=ingest_pb2.StringColumn(values=names, codes=codes, code_width=2))
+    rows = write(batch(hosts, f64("value", *range(ROWS)), times=[FIRST_NS + row for row in range(ROWS)]))
+    asked = query(
+        measure("SUM", "value"),
+        group_by=[queries_pb2.GroupKey(column="host")],
+        order_by=[queries_pb2.OrderBy(column="host")],
+    )
+    async with serving(given) as (_, client):
+        await send(client, rows)
+        await seal(client)
+        answer, _ = await ask(client, asked)
+    hot = tmp_path / "data" / "hot.mdb"
+    (index,) = (
+        bytes(value) for key, value in Hot(hot.parent, Damages(False, [])).entries(Table.DICTIONARIES) if is_index(key)
+    )
+    flip(hot, hot.read_bytes().index(index) + 200)
+    with capture_logs() as told:
+        async with serving(given) as (_, client):
+            await send(client, rows)  # each series is the one it was
+            refusal = await refused(verify(client))
+            assert refusal.reason == "DATA_CORRUPT"
+            again, _ = await ask(client, asked)
+            assert [row["host"] for row in again] == [row["host"] for row in answer]
+            assert [row["sum_value"] for row in again] == [2 * row["sum_value"] for row in answer]
+    (warning,) = (line for line in told if line["log_level"] == "warning")
+    assert warning["event"].startswith("an index of a dictionary is damaged")
+    assert warning["detail"].startswith("table dictionaries, key ")

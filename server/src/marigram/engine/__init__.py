@@ -84,6 +84,11 @@ class Engine:
         """
         return cls(_core.Engine(str(path), options or {}))
 
+    def unsound_indexes(self) -> list[str]:
+        """What was wrong with indexes of dictionaries when the directory was opened. No answer depends on it: the texts
+        have been read instead."""
+        return self._core.unsound_indexes()
+
     def start(self) -> None:
         """Lets the running event loop answer hot calls."""
         self._tickets = Tickets(self._core, asyncio.get_running_loop())

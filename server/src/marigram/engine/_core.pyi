@@ -55,6 +55,9 @@ class Engine:
     def pressure(self) -> tuple[int, int]:
         """(throttle_percent, advised_window_bytes) for WriteStream acks."""
 
+    def unsound_indexes(self) -> list[str]:
+        """What was wrong with sealed indexes of dictionaries when the store was opened: texts were hashed instead."""
+
     def open_writer(self, namespace: int, writer: str) -> tuple[int, int]:
         """(epoch, next_sequence), durable."""
 

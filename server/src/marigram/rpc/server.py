@@ -97,6 +97,8 @@ class Server:
         if settings.check_after_crash:
             check_after_crash(settings)
         engine = Engine.open(settings.data_dir, settings.engine_options())
+        for detail in engine.unsound_indexes():
+            log.warning("an index of a dictionary is damaged, its texts were read instead", detail=detail)
         try:
             server = cls(settings, engine)
             await server._listen()
