@@ -39,15 +39,16 @@ pub fn encode(entries: &[Entry]) -> Vec<u8> {
     out
 }
 
-/// Appends the entries to those before them; none, with some of them appended, if the bytes are no entries or do not ascend.
+/// Appends the entries, at most so many, to those before them; none, with some of them appended, if the bytes are no such entries or do
+/// not ascend.
 #[must_use]
-pub fn decode(bytes: &[u8], out: &mut Vec<Entry>) -> Option<()> {
+pub fn decode(bytes: &[u8], most: usize, out: &mut Vec<Entry>) -> Option<()> {
     let mut fields = Fields::new(bytes);
-    let mut left = fields.varint().filter(|&count| count > 0)?;
+    let mut left = fields.number(most).filter(|&count| count > 0)?;
     let (mut hashes, mut codes) = ([0; BLOCK], [0; BLOCK]);
     let mut last = out.last().copied();
     while left > 0 {
-        let rows = left.min(BLOCK as u64) as usize;
+        let rows = left.min(BLOCK);
         for values in [&mut hashes, &mut codes] {
             if !integers::decode_codes(fields.nested()?, rows, values) {
                 return None;
@@ -61,7 +62,7 @@ pub fn decode(bytes: &[u8], out: &mut Vec<Entry>) -> Option<()> {
             last = Some(entry);
             out.push(entry);
         }
-        left -= rows as u64;
+        left -= rows;
     }
     fields.is_empty().then_some(())
 }
@@ -74,7 +75,7 @@ mod tests {
 
     fn read(bytes: &[u8]) -> Option<Vec<Entry>> {
         let mut out = Vec::new();
-        decode(bytes, &mut out).map(|()| out)
+        decode(bytes, 1 << 20, &mut out).map(|()| out)
     }
 
     /// As many as asked for, spread as hashes are.
@@ -116,10 +117,11 @@ mod tests {
         }
         assert!(read(&[&bytes[..], &[0]].concat()).is_none());
         assert!(read(&[0]).is_none(), "there is an entry");
+        assert!(decode(&bytes, 2_999, &mut Vec::new()).is_none());
         let mut following = entries[10..].to_vec();
-        assert!(decode(&encode(&entries[..10]), &mut following).is_none());
+        assert!(decode(&encode(&entries[..10]), 10, &mut following).is_none());
         let mut before = entries[..10].to_vec();
-        assert!(decode(&encode(&entries[10..]), &mut before).is_some());
+        assert!(decode(&encode(&entries[10..]), 2_990, &mut before).is_some());
         assert_eq!(before, entries);
         // The same entry twice.
         assert!(read(&[2, 2, 0, 10, 2, 0, 6]).is_none());

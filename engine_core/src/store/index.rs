@@ -154,7 +154,7 @@ pub(super) fn open(run: Run, records: &[(&[u8], &[u8])]) -> Result<Vec<Entry>> {
             return Err(damaged(Table::Dictionaries, key, "a record of an index is missing"));
         }
         let mut record = Decoder::open(Table::Dictionaries, key, value)?;
-        if entries::decode(record.rest(), &mut entries).is_none() {
+        if entries::decode(record.rest(), RECORD, &mut entries).is_none() {
             return Err(damaged(Table::Dictionaries, key, "a record of an index"));
         }
     }
