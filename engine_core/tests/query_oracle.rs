@@ -230,7 +230,11 @@ fn compute(measure: &v1::Measure, rows: &[&Row], entities: &[String]) -> Cell {
         return Cell::I64(sorted.len() as i64);
     }
     if present.is_empty() {
-        return Cell::Null;
+        return if measure.kind() == Kind::Rank {
+            Cell::I64(0)
+        } else {
+            Cell::Null
+        };
     }
     let code = |row: &Row| {
         entities
@@ -248,6 +252,22 @@ fn compute(measure: &v1::Measure, rows: &[&Row], entities: &[String]) -> Cell {
         ),
         _ => Cell::F64(cells.map(|cell| number(&cell)).sum::<f64>() + 0.0),
     };
+    let numbers = || cells().map(|cell| number(&cell));
+    let n = present.len() as f64;
+    let variance = || {
+        let mean = numbers().sum::<f64>() / n;
+        numbers().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0)
+    };
+    let below = |at_most: bool| {
+        let threshold = measure.threshold;
+        numbers()
+            .filter(|&value| value < threshold || (at_most && value == threshold))
+            .count()
+    };
+    let less = |to: &Cell, from: &Cell| match (to, from) {
+        (Cell::I64(to), Cell::I64(from)) => Cell::I64(to - from),
+        _ => Cell::F64(number(to) - number(from)),
+    };
     match measure.kind() {
         Kind::Sum => sum(&mut cells()),
         Kind::Mean => Cell::F64(number(&sum(&mut cells())) / present.len() as f64),
@@ -260,7 +280,184 @@ fn compute(measure: &v1::Measure, rows: &[&Row], entities: &[String]) -> Cell {
             numbers.sort_by(f64::total_cmp);
             Cell::F64(numbers[(measure.quantile * (numbers.len() - 1) as f64) as usize])
         }
+        Kind::Range => less(&cells().max_by(total).unwrap(), &cells().min_by(total).unwrap()),
+        Kind::Delta => less(&present[*in_time.last().unwrap()].1, &present[in_time[0]].1),
+        Kind::Variance | Kind::StandardDeviation if present.len() < 2 => Cell::Null,
+        Kind::Variance => Cell::F64(variance()),
+        Kind::StandardDeviation => Cell::F64(variance().sqrt()),
+        Kind::Rank => Cell::I64(below(true) as i64),
+        Kind::ShareBelow => Cell::F64(below(false) as f64 / n),
+        Kind::Mode => {
+            let mut sorted: Vec<Cell> = cells().map(plain_zero).collect();
+            sorted.sort_by(total);
+            let runs = sorted.chunk_by(|a, b| total(a, b).is_eq());
+            // Of the longest the first, and so the least.
+            runs.rev().max_by_key(|run| run.len()).unwrap()[0].clone()
+        }
+        Kind::Derivative => {
+            let points: Vec<(f64, f64)> = present
+                .iter()
+                .map(|(row, cell)| (row.0 as f64 / 1e9, number(cell)))
+                .collect();
+            let mean_time = points.iter().map(|point| point.0).sum::<f64>() / n;
+            let mean = points.iter().map(|point| point.1).sum::<f64>() / n;
+            let products: f64 = points
+                .iter()
+                .map(|point| (point.0 - mean_time) * (point.1 - mean))
+                .sum();
+            let squares: f64 = points.iter().map(|point| (point.0 - mean_time).powi(2)).sum();
+            if present.iter().all(|(row, _)| row.0 == present[0].0.0) {
+                Cell::Null
+            } else {
+                Cell::F64(products / squares)
+            }
+        }
+        Kind::WeightedMean | Kind::Ratio => {
+            let second =
+                |row: &Row| Some(cell_of(row, &measure.second_column)).filter(|cell| ordering(cell, cell).is_some());
+            let (above, below): (f64, f64) = if measure.kind() == Kind::Ratio {
+                (
+                    numbers().sum(),
+                    rows.iter()
+                        .filter_map(|row| second(row))
+                        .map(|cell| number(&cell))
+                        .sum(),
+                )
+            } else {
+                let both = present
+                    .iter()
+                    .filter_map(|(row, cell)| Some((number(cell), number(&second(row)?))));
+                both.fold((0.0, 0.0), |(above, below), (value, weight)| {
+                    (above + value * weight, below + weight)
+                })
+            };
+            if below == 0.0 {
+                Cell::Null
+            } else {
+                Cell::F64(above / below)
+            }
+        }
         other => panic!("{other:?}"),
+    }
+}
+
+/// Rows of one window and group.
+struct Group<'a> {
+    key: Vec<Cell>,
+    rows: Vec<&'a Row>,
+}
+
+/// Measures that look at other windows and groups as well.
+fn compute_among(
+    measure: &v1::Measure,
+    at: usize,
+    groups: &[Group<'_>],
+    width: Option<i64>,
+    entities: &[String],
+) -> Cell {
+    use v1::MeasureKind as Kind;
+    let windows = usize::from(width.is_some());
+    let same = |other: &Group<'_>, keys: std::ops::Range<usize>| {
+        totals(&other.key[keys.clone()], &groups[at].key[keys]).is_eq()
+    };
+    let keys = groups[at].key.len();
+    let start = |group: &Group<'_>| match (width, group.key.first()) {
+        (Some(width), Some(Cell::Time(start))) => start.div_euclid(width),
+        _ => 0,
+    };
+    let pooled = |which: &dyn Fn(&Group<'_>) -> bool| -> Vec<&Row> {
+        groups
+            .iter()
+            .filter(|group| which(group))
+            .flat_map(|group| group.rows.iter().copied())
+            .collect()
+    };
+    let of = |kind: Kind, rows: &[&Row]| {
+        let measure = v1::Measure {
+            kind: kind as i32,
+            ..measure.clone()
+        };
+        compute(&measure, rows, entities)
+    };
+    let chain = |other: &Group<'_>| same(other, windows..keys);
+    let value = |row: &Row| {
+        Some(cell_of(row, &measure.column))
+            .filter(|cell| ordering(cell, cell).is_some())
+            .map(|cell| number(&cell))
+    };
+    match measure.kind() {
+        Kind::ShareOfTotal => {
+            let all = of(Kind::Sum, &pooled(&|other| same(other, 0..windows)));
+            match (of(Kind::Sum, &groups[at].rows), all) {
+                (Cell::Null, _) | (_, Cell::Null) => Cell::Null,
+                (_, all) if number(&all) == 0.0 => Cell::Null,
+                (mine, all) => Cell::F64(number(&mine) / number(&all)),
+            }
+        }
+        Kind::Cumulative => of(
+            Kind::Sum,
+            &pooled(&|other| chain(other) && start(other) <= start(&groups[at])),
+        ),
+        Kind::Moving => {
+            let first = start(&groups[at]).saturating_sub(i64::from(measure.count) - 1);
+            of(
+                Kind::Mean,
+                &pooled(&|other| chain(other) && (first..=start(&groups[at])).contains(&start(other))),
+            )
+        }
+        Kind::Rate | Kind::Increase | Kind::TimeWeightedMean => {
+            let mine = &groups[at].rows;
+            let is_before = |other: &Group<'_>| chain(other) && start(other) < start(&groups[at]);
+            let earlier = if measure.kind() == Kind::TimeWeightedMean {
+                Vec::new()
+            } else {
+                pooled(&is_before)
+            };
+            let (mut rises, mut area, mut stood) = (Vec::new(), 0.0, 0.0);
+            for entity in std::iter::once(&String::new()).chain(entities) {
+                let of_entity = |rows: &[&Row]| -> Vec<(i64, f64)> {
+                    let rows = rows.iter().filter(|row| row.1 == *entity);
+                    let mut points: Vec<(i64, f64)> = rows.filter_map(|row| Some((row.0, value(row)?))).collect();
+                    points.sort_by_key(|point| point.0);
+                    points
+                };
+                let mut points = of_entity(mine);
+                if points.is_empty() {
+                    continue;
+                }
+                if let Some(&before) = of_entity(&earlier).last() {
+                    points.insert(0, before);
+                }
+                let pairs = || points.windows(2).map(|pair| (pair[0], pair[1]));
+                let elapsed = |from: i64, to: i64| (i128::from(to) - i128::from(from)) as f64;
+                let rise: f64 = pairs()
+                    .map(|(from, to)| if to.1 >= from.1 { to.1 - from.1 } else { to.1 })
+                    .sum();
+                if points.len() > 1 {
+                    rises.push((rise, elapsed(points[0].0, points[points.len() - 1].0)));
+                }
+                area += pairs().map(|(from, to)| from.1 * elapsed(from.0, to.0)).sum::<f64>();
+                stood += elapsed(points[0].0, points[points.len() - 1].0);
+            }
+            let sum = |values: Vec<f64>| {
+                if values.is_empty() {
+                    Cell::Null
+                } else {
+                    Cell::F64(values.iter().sum())
+                }
+            };
+            match measure.kind() {
+                Kind::Increase => sum(rises.iter().map(|rise| rise.0).collect()),
+                Kind::Rate => sum(rises
+                    .iter()
+                    .filter(|rise| rise.1 > 0.0)
+                    .map(|rise| rise.0 / (rise.1 / 1e9))
+                    .collect()),
+                _ if stood > 0.0 => Cell::F64(area / stood),
+                _ => Cell::Null,
+            }
+        }
+        _ => compute(measure, &groups[at].rows, entities),
     }
 }
 
@@ -290,21 +487,21 @@ fn interpret(query: &v1::QuerySpec, rows: &[Row], entities: &[String], width: Op
     }
     keys.sort_by(|a, b| totals(a, b));
     keys.dedup_by(|a, b| totals(a, b).is_eq());
-    let mut table: Vec<Vec<Cell>> = keys
-        .into_iter()
-        .map(|group| {
-            let members: Vec<&Row> = taken
-                .iter()
-                .copied()
-                .filter(|row| totals(&key(row), &group).is_eq())
-                .collect();
-            let measures = query
-                .measures
-                .iter()
-                .map(|measure| compute(measure, &members, entities));
-            group.iter().cloned().chain(measures).collect()
-        })
-        .collect();
+    let group = |group: Vec<Cell>| Group {
+        rows: taken
+            .iter()
+            .copied()
+            .filter(|row| totals(&key(row), &group).is_eq())
+            .collect(),
+        key: group,
+    };
+    let groups: Vec<Group<'_>> = keys.into_iter().map(group).collect();
+    let row = |at: usize| -> Vec<Cell> {
+        let measures = query.measures.iter();
+        let cells = measures.map(|measure| compute_among(measure, at, &groups, width, entities));
+        groups[at].key.iter().cloned().chain(cells).collect()
+    };
+    let mut table: Vec<Vec<Cell>> = (0..groups.len()).map(row).collect();
     if query.limit > 0 {
         table.truncate(query.limit as usize);
     }
@@ -321,14 +518,34 @@ fn measures() -> impl Strategy<Value = Vec<v1::Measure>> {
             Kind::First,
             Kind::Last,
             Kind::Distinct,
+            Kind::Mode,
         ];
         if column < 2 {
-            kinds.extend([Kind::Sum, Kind::Mean, Kind::Quantile]);
+            kinds.extend([Kind::Sum, Kind::Mean, Kind::Quantile, Kind::Range, Kind::Delta]);
+            kinds.extend([
+                Kind::Variance,
+                Kind::StandardDeviation,
+                Kind::Derivative,
+                Kind::Rank,
+                Kind::ShareBelow,
+            ]);
+            kinds.extend([
+                Kind::WeightedMean,
+                Kind::Ratio,
+                Kind::Rate,
+                Kind::Increase,
+                Kind::TimeWeightedMean,
+            ]);
+            kinds.extend([Kind::ShareOfTotal, Kind::Cumulative, Kind::Moving]);
         }
-        (prop::sample::select(kinds), 0.0f64..=1.0).prop_map(move |(kind, q)| {
+        (prop::sample::select(kinds), 0.0f64..=1.0, -5i32..5, 1u32..4).prop_map(move |(kind, q, threshold, count)| {
             let mut measure = measure(kind, NAMES[column]);
-            if kind == Kind::Quantile {
-                measure.quantile = q;
+            match kind {
+                Kind::Quantile => measure.quantile = q,
+                Kind::Rank | Kind::ShareBelow => measure.threshold = f64::from(threshold) / 4.0,
+                Kind::WeightedMean | Kind::Ratio => measure.second_column = NAMES[1 - column].to_owned(),
+                Kind::Moving => measure.count = count,
+                _ => {}
             }
             measure
         })
@@ -342,12 +559,35 @@ fn measures() -> impl Strategy<Value = Vec<v1::Measure>> {
     })
 }
 
-fn same(a: &[Vec<Cell>], b: &[Vec<Cell>]) -> bool {
-    a.len() == b.len()
-        && a.iter().flatten().zip(b.iter().flatten()).all(|(a, b)| match (a, b) {
-            (Cell::F64(a), Cell::F64(b)) => a == b || (a.is_nan() && b.is_nan()),
-            (a, b) => a == b,
-        })
+/// Measures whose arithmetic rounds otherwise here.
+fn is_rounded(measure: &v1::Measure) -> bool {
+    use v1::MeasureKind as Kind;
+    matches!(
+        measure.kind(),
+        Kind::Variance
+            | Kind::StandardDeviation
+            | Kind::Derivative
+            | Kind::WeightedMean
+            | Kind::Ratio
+            | Kind::Rate
+            | Kind::TimeWeightedMean
+            | Kind::ShareOfTotal
+    )
+}
+
+fn same(a: &[Vec<Cell>], b: &[Vec<Cell>], measures: &[v1::Measure]) -> bool {
+    let same_row = |a: &Vec<Cell>, b: &Vec<Cell>| {
+        let keys = a.len() - measures.len();
+        a.len() == b.len()
+            && a.iter().zip(b).enumerate().all(|(at, (a, b))| match (a, b) {
+                (Cell::F64(a), Cell::F64(b)) if at >= keys && is_rounded(&measures[at - keys]) => {
+                    (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1e-9)
+                }
+                (Cell::F64(a), Cell::F64(b)) => a == b || (a.is_nan() && b.is_nan()),
+                (a, b) => a == b,
+            })
+    };
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_row(a, b))
 }
 
 proptest! {
@@ -376,7 +616,10 @@ proptest! {
             }
         }
         let entities: Vec<String> = stream.entities().dictionary.texts_from(1).map(str::to_owned).collect();
-        let mut query = spec(measures);
+        let measures = measures.into_iter().filter(|measure| {
+            width.is_some() || !matches!(measure.kind(), v1::MeasureKind::Cumulative | v1::MeasureKind::Moving)
+        });
+        let mut query = spec(measures.collect());
         query.filter = filter;
         query.group_by = by(&keys);
         query.window = width.and_then(tumbling);
@@ -388,7 +631,7 @@ proptest! {
             context.pool = pool;
             let answer = run(&stream, &Spec::new(query.clone()).unwrap(), &context).unwrap();
             let (_, got) = table(&answer.batch);
-            prop_assert!(same(&got, &expected), "got {:#?}\nwanted {:#?}", got, expected);
+            prop_assert!(same(&got, &expected, &query.measures), "got {:#?}\nwanted {:#?}", got, expected);
         }
     }
 }

@@ -1,11 +1,16 @@
 //! Exact mergeable states: values in, one value out. A file a kind.
 
 pub mod count;
+pub mod course;
 pub mod distinct;
 pub mod ends;
 pub mod extrema;
 pub mod mean;
+pub mod moments;
+pub mod slope;
 pub mod sum;
+pub mod threshold;
+pub mod weighted;
 
 /// A state over values. Law: whatever the split of the values and the tree of merges that keeps their order, the state
 /// is that of one pass; float sums, whose last bits may differ, stay within 2⁻⁵⁰·Σ|x|.

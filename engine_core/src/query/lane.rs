@@ -76,18 +76,36 @@ pub(super) struct Lane<'a> {
     /// Values for states that take none.
     nothing: Values,
     told: Vec<Told>,
-    /// Columns of states, each with its slots.
-    pub(super) by_column: Vec<(Option<usize>, Vec<usize>)>,
+    /// States by what they are of.
+    pub(super) by_source: Vec<Source>,
+    /// Whether the rows being read are in order, and no others of the query between them in time.
+    is_ordered: bool,
+}
+
+/// States of the same columns.
+pub(super) struct Source {
+    pub(super) column: Option<usize>,
+    second: Option<usize>,
+    /// Whether NaN of the column are counted here.
+    counts_nans: bool,
+    pub(super) slots: Vec<usize>,
 }
 
 impl<'a> Lane<'a> {
     pub(super) fn new(plan: &'a Plan, newest: &'a Newest) -> Result<Self> {
-        let mut by_column: Vec<(Option<usize>, Vec<usize>)> = Vec::new();
+        let mut by_source: Vec<Source> = Vec::new();
         for (at, slot) in plan.slots.iter().enumerate() {
-            match by_column.iter_mut().find(|(column, _)| *column == slot.column) {
-                Some((_, slots)) => slots.push(at),
-                None => by_column.push((slot.column, vec![at])),
+            let of = |source: &&mut Source| (source.column, source.second) == (slot.column, slot.second);
+            if let Some(source) = by_source.iter_mut().find(of) {
+                source.slots.push(at);
+                continue;
             }
+            by_source.push(Source {
+                column: slot.column,
+                second: slot.second,
+                counts_nans: by_source.iter().all(|source| source.column != slot.column),
+                slots: vec![at],
+            });
         }
         Ok(Self {
             plan,
@@ -105,7 +123,8 @@ impl<'a> Lane<'a> {
             present_entities: Box::new([0; BLOCK_ROWS]),
             nothing: Values::I64(Box::new([0; BLOCK_ROWS])),
             told: Vec::new(),
-            by_column,
+            by_source,
+            is_ordered: false,
         })
     }
 
@@ -121,6 +140,7 @@ impl<'a> Lane<'a> {
         control.check()?;
         for run in &self.plan.lanes[lane] {
             let (source, blocks) = (&scan.sources[run.source], run.blocks.clone());
+            self.is_ordered = self.plan.alone.get(run.source).copied().unwrap_or_default();
             let done = match source {
                 Rows::Part(part, _) if self.plan.reads_ends => {
                     self.run_ends(&mut pace, source, part, blocks, groups, most)
@@ -334,13 +354,20 @@ impl<'a> Lane<'a> {
 
     /// Inserts the rows into the states of their groups.
     fn accumulate(&mut self, choice: Choice, n: usize, grouping: Grouping) -> Result<()> {
-        for at in 0..self.by_column.len() {
-            let Some(column) = self.by_column[at].0 else {
+        for at in 0..self.by_source.len() {
+            let Some(column) = self.by_source[at].column else {
                 self.count_rows(at, n, grouping)?;
                 continue;
             };
             if let (Choice::Whole, Grouping::One(group)) = (choice, grouping)
-                && tell(self.plan, &self.reader, column, &self.by_column[at].1, &mut self.told)?
+                && self.by_source[at].second.is_none()
+                && tell(
+                    self.plan,
+                    &self.reader,
+                    column,
+                    &self.by_source[at].slots,
+                    &mut self.told,
+                )?
             {
                 self.insert_told(at, column, group as usize)?;
                 continue;
@@ -350,8 +377,11 @@ impl<'a> Lane<'a> {
                 _ => None,
             };
             self.reader.load_kept(column, kept)?;
-            if self.by_column[at]
-                .1
+            if let Some(second) = self.by_source[at].second {
+                self.reader.load_kept(second, kept)?;
+            }
+            if self.by_source[at]
+                .slots
                 .iter()
                 .any(|&slot| self.plan.slots[slot].keep.is_timed())
             {
@@ -366,10 +396,12 @@ impl<'a> Lane<'a> {
 
     /// Inserts what is told of a column's block.
     fn insert_told(&mut self, at: usize, column: usize, group: usize) -> Result<()> {
-        if let Some((found, block)) = self.reader.place(column) {
+        if self.by_source[at].counts_nans
+            && let Some((found, block)) = self.reader.place(column)
+        {
             self.counts.nans[column] += u64::from(found.stats(block).nans);
         }
-        for (&slot, told) in self.by_column[at].1.iter().zip(&self.told) {
+        for (&slot, told) in self.by_source[at].slots.iter().zip(&self.told) {
             if let Some(known) = *told {
                 self.states[slot].insert_known(group, known)?;
             }
@@ -379,7 +411,7 @@ impl<'a> Lane<'a> {
 
     /// Counts rows, of no column.
     fn count_rows(&mut self, at: usize, n: usize, grouping: Grouping) -> Result<()> {
-        for &slot in &self.by_column[at].1 {
+        for &slot in &self.by_source[at].slots {
             if let Grouping::One(group) = grouping {
                 self.states[slot].insert_known(group as usize, Known::Count(n as u64))?;
                 continue;
@@ -390,6 +422,8 @@ impl<'a> Lane<'a> {
                 groups: self.keying.groups(grouping, n),
                 timed: None,
                 strings: None,
+                second: None,
+                is_ordered: self.is_ordered,
             };
             self.states[slot].insert(&present)?;
         }
@@ -399,14 +433,21 @@ impl<'a> Lane<'a> {
     /// Inserts the values of a loaded column that are neither null nor NaN.
     fn insert_column(&mut self, at: usize, column: usize, n: usize, grouping: Grouping) -> Result<()> {
         let all = Mask::first(n);
-        let block = &self.reader.blocks[column];
-        let mut keep = block.valid.and(&all);
-        if block.may_be_nan
-            && let Values::F64(values) = &block.values
-        {
-            let nans = Mask::of(&values[..n], f64::is_nan).and(&keep);
-            self.counts.nans[column] += nans.count() as u64;
-            keep = keep.and_not(&nans);
+        let source = &self.by_source[at];
+        let mut keep = all;
+        for column in [Some(column), source.second].into_iter().flatten() {
+            let block = &self.reader.blocks[column];
+            let mut present = block.valid.and(&all);
+            if block.may_be_nan
+                && let Values::F64(values) = &block.values
+            {
+                let nans = Mask::of(&values[..n], f64::is_nan).and(&present);
+                if source.counts_nans {
+                    self.counts.nans[column] += nans.count() as u64;
+                }
+                present = present.and_not(&nans);
+            }
+            keep = keep.and(&present);
         }
         let is_all = keep == all;
         let count = if is_all { n } else { keep.rows(&mut self.present) };
@@ -414,7 +455,7 @@ impl<'a> Lane<'a> {
             return Ok(());
         }
         let rows = (!is_all).then_some(&self.present[..count]);
-        let slots = &self.by_column[at].1;
+        let slots = &source.slots;
         let is_timed = slots.iter().any(|&slot| self.plan.slots[slot].keep.is_timed());
         let mut timed = None;
         if let Some((time, entity)) = self.plan.timed.filter(|_| is_timed) {
@@ -434,6 +475,8 @@ impl<'a> Lane<'a> {
         }
         let values = &self.reader.blocks[column].values;
         let compact = rows.map(|rows| gather(values, rows));
+        let second = source.second.map(|second| &self.reader.blocks[second].values);
+        let compact_second = second.zip(rows).map(|(second, rows)| gather(second, rows));
         let present = Present {
             values: compact.as_ref().unwrap_or(values),
             n: count,
@@ -443,6 +486,8 @@ impl<'a> Lane<'a> {
             },
             timed,
             strings: self.plan.columns[column].strings.as_deref(),
+            second: compact_second.as_ref().or(second),
+            is_ordered: self.is_ordered,
         };
         for &slot in slots {
             self.states[slot].insert(&present)?;

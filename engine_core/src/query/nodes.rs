@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::lane::Lane;
+use super::lane::{Lane, Source};
 use super::plan::Plan;
 use super::state::{Keep, Known};
 use crate::column::BLOCK_ROWS;
@@ -105,7 +105,7 @@ impl Plan {
         let tells = |keep: Keep, data_type: Type| match keep {
             Keep::Count | Keep::Min | Keep::Max => data_type != Type::Text,
             Keep::Mean => matches!(data_type, Type::F64 | Type::I64),
-            Keep::First | Keep::Last | Keep::Sketch | Keep::Distinct => false,
+            Keep::First | Keep::Last | Keep::Own(_) => false,
         };
         let mut slots = self.slots.iter();
         !self.no_footers
@@ -187,10 +187,10 @@ impl<'a> Lane<'a> {
         Ok(levels)
     }
 
-    /// What the nodes of a level tell of each column of states, as in `by_column`; none: not all that states take.
+    /// What the nodes of a level tell of the states of each source; none: not all that states take.
     fn nodes(&self, number: u32, level: &Level) -> Result<Option<Vec<Option<Arc<Nodes>>>>> {
-        let mut all = Vec::with_capacity(self.by_column.len());
-        for (column, slots) in &self.by_column {
+        let mut all = Vec::with_capacity(self.by_source.len());
+        for Source { column, slots, .. } in &self.by_source {
             let Some((found, _)) = column.and_then(|column| self.reader.place(column)) else {
                 all.push(None);
                 continue;
@@ -225,7 +225,7 @@ impl<'a> Lane<'a> {
             pace.count(in_all);
             self.counts.matched += in_all;
             self.counts.nodes += chosen.len() as u64;
-            for ((column, slots), nodes) in self.by_column.iter().zip(nodes) {
+            for (Source { column, slots, .. }, nodes) in self.by_source.iter().zip(nodes) {
                 let groups = self.keying.node_groups(chosen.len());
                 let Some(column) = *column else {
                     for &slot in slots {

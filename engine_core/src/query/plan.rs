@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::entities::Left;
+use super::measures::{From, Of};
 use super::resolve::Columns;
-use super::spec::{MeasureKind, MeasureSpec, Spec};
+use super::spec::{MeasureSpec, Spec};
 use super::state::Keep;
 use crate::column::Schema;
 use crate::column::schema::ENTITY;
@@ -33,6 +34,18 @@ pub struct Slot {
     pub keep: Keep,
     /// Of which column, by place.
     pub column: Option<usize>,
+    /// Of which second column.
+    pub second: Option<usize>,
+}
+
+impl Slot {
+    fn new(keep: Keep, column: Option<usize>) -> Self {
+        Self {
+            keep,
+            column,
+            second: None,
+        }
+    }
 }
 
 /// A measure and where it is read from.
@@ -40,8 +53,8 @@ pub struct Slot {
 pub struct PlannedMeasure {
     /// What was asked.
     pub spec: MeasureSpec,
-    /// Its state, by place.
-    pub slot: usize,
+    /// Its states, by place.
+    pub slots: Vec<usize>,
 }
 
 /// How a key column takes part in keys of groups: its part, and for numbers the bit that says null in the last part.
@@ -88,6 +101,8 @@ pub struct Plan {
     pub reads_ends: bool,
     /// Whether of parts aggregates are read where their windows fit.
     pub reads_nodes: bool,
+    /// By source of the scan whether its rows are in order and no others between them in time; empty where no state asks.
+    pub alone: Vec<bool>,
     /// Entities whose rows are taken, ascending; none: those of all. Known where aggregates are read.
     pub entities: Option<Vec<u32>>,
 }
@@ -151,13 +166,18 @@ impl Plan {
         let reads_ends = condition.is_none()
             && windows.is_none()
             && matches!(&keys[..], [key] if columns[key.column].stored == ENTITY)
-            && slots.iter().all(|slot| slot.keep.is_timed());
+            && slots.iter().all(|slot| matches!(slot.keep, Keep::First | Keep::Last));
         // Of rows whose ends alone are read a lane takes more in the same time.
         let least_rows = if reads_ends { LANE_ROWS * 2 } else { LANE_ROWS };
         let lanes = scan.lanes(least_rows.max(likely_groups.saturating_mul(4)).min(LANE_ROWS * 16));
         let is_by_entity = keys.iter().all(|key| columns[key.column].stored == ENTITY);
         let takes_whole_entities = condition.is_none() || entities.as_ref().is_some_and(|left| left.whole);
+        let asks_for_order = slots
+            .iter()
+            .any(|slot| matches!(slot.keep, Keep::Own(own) if own.is_timed));
+        let alone = if asks_for_order { scan.alone() } else { Vec::new() };
         let mut plan = Self {
+            alone,
             scan,
             columns,
             condition,
@@ -177,6 +197,11 @@ impl Plan {
         };
         plan.reads_nodes = plan.can_read_nodes(is_by_entity, takes_whole_entities);
         Ok(plan)
+    }
+
+    /// Parts of a key.
+    pub fn key_parts(&self) -> usize {
+        usize::from(self.windows.is_some()) + self.keys.len() + usize::from(self.null_word)
     }
 
     /// Type of the values of a slot's column.
@@ -215,34 +240,35 @@ fn plan_keys(columns: &mut Columns<'_>, names: &[String]) -> Result<(Vec<Planned
 }
 
 fn plan_measures(columns: &mut Columns<'_>, specs: &[MeasureSpec]) -> Result<(Vec<Slot>, Vec<PlannedMeasure>)> {
-    let mut wanted = Vec::new();
+    let mut wanted: Vec<Vec<Slot>> = Vec::new();
     for (at, spec) in specs.iter().enumerate() {
-        let field = format!("spec.measures[{at}].column");
-        let column = spec
-            .column
-            .as_deref()
-            .map(|name| columns.place(name, &field))
-            .transpose()?;
-        let data_type = column.map(|column| columns.columns[column].data_type);
-        let numeric = matches!(
-            spec.kind,
-            MeasureKind::Sum | MeasureKind::Mean | MeasureKind::Quantile(_)
+        let mut place = |name: &Option<String>, part: &str| -> Result<Option<usize>> {
+            let Some(name) = name else { return Ok(None) };
+            let field = format!("spec.measures[{at}].{part}");
+            let place = columns.place(name, &field)?;
+            let is_number = matches!(columns.columns[place].data_type, Type::F64 | Type::I64);
+            if !is_number && !matches!(spec.kind.of, Of::RowsOrColumn | Of::Column) {
+                let message = format!("{} is of an f64 or i64 column, {name:?} is neither", spec.kind.name);
+                return Err(Error::invalid("NOT_NUMERIC", field, message));
+            }
+            Ok(Some(place))
+        };
+        let (column, second) = (
+            place(&spec.column, "column")?,
+            place(&spec.second_column, "second_column")?,
         );
-        if numeric && !matches!(data_type, Some(Type::F64 | Type::I64)) {
-            let message = format!(
-                "{} is of an f64 or i64 column, {:?} is neither",
-                spec.kind.name(),
-                spec.column.as_deref().unwrap_or_default()
-            );
-            return Err(Error::invalid("NOT_NUMERIC", field, message));
-        }
-        wanted.push(Slot {
-            keep: Keep::for_measure(spec.kind),
-            column,
+        let slots = spec.measure.wants().into_iter().map(|want| match want.from {
+            From::Column => Slot::new(want.keep, column),
+            From::Second => Slot::new(want.keep, second),
+            From::Both => Slot {
+                second,
+                ..Slot::new(want.keep, column)
+            },
         });
+        wanted.push(slots.collect());
     }
-    let all = wanted.clone();
-    for slot in &mut wanted {
+    let all: Vec<Slot> = wanted.iter().flatten().copied().collect();
+    for slot in wanted.iter_mut().flatten() {
         // A sum knows its count.
         let mean = Slot {
             keep: Keep::Mean,
@@ -253,12 +279,15 @@ fn plan_measures(columns: &mut Columns<'_>, specs: &[MeasureSpec]) -> Result<(Ve
         }
     }
     let mut slots: Vec<Slot> = Vec::new();
-    let measures = wanted.into_iter().zip(specs).map(|(slot, spec)| PlannedMeasure {
-        spec: spec.clone(),
-        slot: slots.iter().position(|other| *other == slot).unwrap_or_else(|| {
+    let mut place = |slot: Slot| {
+        slots.iter().position(|other| *other == slot).unwrap_or_else(|| {
             slots.push(slot);
             slots.len() - 1
-        }),
+        })
+    };
+    let measures = wanted.into_iter().zip(specs).map(|(wanted, spec)| PlannedMeasure {
+        spec: spec.clone(),
+        slots: wanted.into_iter().map(&mut place).collect(),
     });
     let measures = measures.collect();
     Ok((slots, measures))

@@ -131,7 +131,7 @@ pub fn run(stream: &Arc<Stream>, spec: &Spec, context: &Context) -> Result<Answe
     }
     let plan = Plan::new(stream, &schema, spec, scan, entities)?;
     let work = Arc::new(Work::new(plan, control, limits.max_groups)?);
-    let merged = work.finish(context.pool.as_deref())?;
+    let mut merged = work.finish(context.pool.as_deref())?;
     let facts = answer::Facts {
         commit: snapshot.commit,
         watermark_ns,
@@ -139,7 +139,7 @@ pub fn run(stream: &Arc<Stream>, spec: &Spec, context: &Context) -> Result<Answe
         range: spec.range,
         rows_scanned: work.control.scanned(),
     };
-    let mut answer = answer::build(&work.plan, &merged, spec.limit, limits.max_result_bytes, &facts)?;
+    let mut answer = answer::build(&work.plan, &mut merged, spec.limit, limits.max_result_bytes, &facts)?;
     let elapsed_ns = context.clock.monotonic_ns().saturating_sub(started_ns).max(0);
     answer.provenance.elapsed = Some(prost_types::Duration {
         seconds: elapsed_ns / crate::time::SECOND_NS,

@@ -1,6 +1,9 @@
 //! The contract's QuerySpec, checked: what is served, within its bounds. What is not served yet answers UNIMPLEMENTED and
 //! names the field; nothing is ignored. Columns are looked up later, by `resolve`.
 
+use std::sync::Arc;
+
+use super::measures::{Asked, Kind, Measure, Of};
 use crate::column::schema::MAX_TEXT_BYTES;
 use crate::error::{Error, Result};
 use crate::time::{SECOND_NS, TimeRange};
@@ -102,53 +105,17 @@ impl Literal {
     }
 }
 
-/// Measures that are served.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum MeasureKind {
-    /// Rows, or values of a column.
-    Count,
-    /// Sum.
-    Sum,
-    /// Mean.
-    Mean,
-    /// Least.
-    Min,
-    /// Greatest.
-    Max,
-    /// At the least time.
-    First,
-    /// At the greatest time.
-    Last,
-    /// Quantile in [0, 1].
-    Quantile(f64),
-    /// Distinct values.
-    Distinct,
-}
-
-impl MeasureKind {
-    /// Lower-case name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Count => "count",
-            Self::Sum => "sum",
-            Self::Mean => "mean",
-            Self::Min => "min",
-            Self::Max => "max",
-            Self::First => "first",
-            Self::Last => "last",
-            Self::Quantile(_) => "quantile",
-            Self::Distinct => "distinct",
-        }
-    }
-}
-
 /// One measure.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct MeasureSpec {
+    /// Its kind.
+    pub kind: &'static Kind,
     /// What to compute.
-    pub kind: MeasureKind,
-    /// Of which column; none: of rows.
+    pub measure: Arc<dyn Measure>,
+    /// Of which column; none: of rows, or of other measures.
     pub column: Option<String>,
+    /// Of which second column.
+    pub second_column: Option<String>,
     /// Name in the answer.
     pub name: String,
 }
@@ -195,13 +162,27 @@ impl Spec {
             Err(_) => return Err(unknown_number("spec.fill", fill)),
         }
         crate::column::schema::check_stream_id("spec.stream", &stream)?;
+        let window = window_of(window)?;
+        let measures = measures_of(measures)?;
+        if window.is_none()
+            && let Some(at) = measures
+                .iter()
+                .position(|measure| measure.kind.of == Of::NumberOverWindows)
+        {
+            let message = format!("{} runs over windows, the query has none", measures[at].kind.name);
+            return Err(Error::invalid(
+                "WINDOW_MISSING",
+                format!("spec.measures[{at}].kind"),
+                message,
+            ));
+        }
         Ok(Self {
             stream,
             range: range_of(range)?,
             filter: filter.map(|filter| filter_of(filter, "spec.filter")).transpose()?,
-            window: window_of(window)?,
+            window,
             group_by: group_by_of(group_by)?,
-            measures: measures_of(measures)?,
+            measures,
             order_by: order_by_of(order_by)?,
             limit: (limit > 0).then_some(limit),
             budget: budget.unwrap_or_default(),
@@ -339,11 +320,11 @@ fn measures_of(measures: Vec<v1::Measure>) -> Result<Vec<MeasureSpec>> {
         }
         specs.push(spec);
     }
+    check_reads(&specs)?;
     Ok(specs)
 }
 
-fn measure_of(measure: v1::Measure, field: &str) -> Result<MeasureSpec> {
-    use v1::MeasureKind as Kind;
+fn measure_of(message: v1::Measure, field: &str) -> Result<MeasureSpec> {
     let v1::Measure {
         kind,
         column,
@@ -354,71 +335,82 @@ fn measure_of(measure: v1::Measure, field: &str) -> Result<MeasureSpec> {
         count,
         formula,
         filter,
-    } = measure;
+    } = message;
     let at = |part: &str| format!("{field}.{part}");
-    let number = kind;
-    let kind = match Kind::try_from(number) {
-        Err(_) => return Err(unknown_number(&at("kind"), number)),
-        Ok(Kind::Unspecified) => {
-            return Err(Error::invalid(
-                "MEASURE_KIND_MISSING",
-                at("kind"),
-                "a measure says what to compute",
-            ));
-        }
-        Ok(Kind::Count) => MeasureKind::Count,
-        Ok(Kind::Sum) => MeasureKind::Sum,
-        Ok(Kind::Mean) => MeasureKind::Mean,
-        Ok(Kind::Min) => MeasureKind::Min,
-        Ok(Kind::Max) => MeasureKind::Max,
-        Ok(Kind::First) => MeasureKind::First,
-        Ok(Kind::Last) => MeasureKind::Last,
-        Ok(Kind::Quantile) => MeasureKind::Quantile(quantile),
-        Ok(Kind::Distinct) => MeasureKind::Distinct,
-        Ok(_) => return Err(Error::unsupported(at("kind"))),
+    let number = v1::MeasureKind::try_from(kind).map_err(|_| unknown_number(&at("kind"), kind))?;
+    if number == v1::MeasureKind::Unspecified {
+        return Err(Error::invalid(
+            "MEASURE_KIND_MISSING",
+            at("kind"),
+            "a measure says what to compute",
+        ));
+    }
+    let kind = Kind::find(number).ok_or_else(|| Error::unsupported(at("kind")))?;
+    if filter.is_some() {
+        return Err(Error::unsupported(at("filter")));
+    }
+    let asked = Asked {
+        quantile,
+        threshold,
+        count,
+        formula,
     };
-    let unserved = [
-        ("second_column", !second_column.is_empty()),
-        ("threshold", threshold != 0.0),
-        ("count", count != 0),
-        ("formula", !formula.is_empty()),
-        ("filter", filter.is_some()),
-    ];
-    if let Some((part, _)) = unserved.iter().find(|(_, set)| *set) {
-        return Err(Error::unsupported(at(part)));
+    let measure = kind.measure(&asked, field)?;
+    let column_is_wrong = match kind.of {
+        Of::RowsOrColumn => None,
+        Of::Measures => (!column.is_empty()).then_some(("COLUMN_NOT_TAKEN", "of other measures, not of a column")),
+        _ => column.is_empty().then_some(("COLUMN_MISSING", "of a column, got none")),
+    };
+    if let Some((reason, rule)) = column_is_wrong {
+        return Err(Error::invalid(reason, at("column"), format!("{} is {rule}", kind.name)));
     }
-    match kind {
-        MeasureKind::Quantile(q) if !(0.0..=1.0).contains(&q) => {
-            let message = format!("a quantile lies in [0, 1], got {q}");
-            return Err(Error::invalid("BAD_QUANTILE", at("quantile"), message));
-        }
-        MeasureKind::Quantile(_) => {}
-        _ if quantile != 0.0 => {
-            let message = format!(
-                "only a measure of kind quantile takes a quantile, this is {}",
-                kind.name()
-            );
-            return Err(Error::invalid("BAD_QUANTILE", at("quantile"), message));
-        }
-        _ => {}
-    }
-    if column.is_empty() && kind != MeasureKind::Count {
-        let message = format!("{} is of a column, got none", kind.name());
-        return Err(Error::invalid("COLUMN_MISSING", at("column"), message));
+    let second_is_wrong = match (kind.of == Of::TwoNumbers, second_column.is_empty()) {
+        (true, true) => Some(("COLUMN_MISSING", "of two columns, got no second")),
+        (false, false) => Some(("COLUMN_NOT_TAKEN", "not of two columns")),
+        _ => None,
+    };
+    if let Some((reason, rule)) = second_is_wrong {
+        return Err(Error::invalid(
+            reason,
+            at("second_column"),
+            format!("{} is {rule}", kind.name),
+        ));
     }
     let name = match (name.is_empty(), column.is_empty()) {
         (false, _) => {
             crate::column::schema::check_name(&at("name"), &name)?;
             name
         }
-        (true, true) => kind.name().to_owned(),
-        (true, false) => format!("{}_{column}", kind.name()),
+        (true, true) => kind.name.to_owned(),
+        (true, false) => format!("{}_{column}", kind.name),
     };
     Ok(MeasureSpec {
         kind,
+        measure,
         column: (!column.is_empty()).then_some(column),
+        second_column: (!second_column.is_empty()).then_some(second_column),
         name,
     })
+}
+
+/// A formula is of measures before it, or of any that is none.
+fn check_reads(specs: &[MeasureSpec]) -> Result<()> {
+    for (at, spec) in specs.iter().enumerate() {
+        for name in spec.measure.reads() {
+            let other = specs.iter().position(|other| other.name == name);
+            let rule = match other {
+                None => "is none",
+                Some(other) if other >= at && specs[other].kind.of == Of::Measures => "does not come before it",
+                Some(_) => continue,
+            };
+            return Err(Error::invalid(
+                "UNKNOWN_MEASURE",
+                format!("spec.measures[{at}].{}", spec.kind.name),
+                format!("a formula is of the query's other measures, {name:?} {rule}"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn order_by_of(keys: Vec<v1::OrderBy>) -> Result<Vec<(String, bool)>> {
@@ -599,17 +591,14 @@ mod tests {
                 condition: Some(v1::filter::Condition::Not(Box::new(inner))),
             });
         });
-        for number in 10..=30 {
-            unserved("spec.measures[0].kind", |spec| spec.measures[0].kind = number);
+        for kind in [
+            v1::MeasureKind::Histogram,
+            v1::MeasureKind::Box,
+            v1::MeasureKind::DistinctSketch,
+            v1::MeasureKind::TopK,
+        ] {
+            unserved("spec.measures[0].kind", |spec| spec.measures[0].kind = kind as i32);
         }
-        unserved("spec.measures[0].second_column", |spec| {
-            spec.measures[0].second_column = "x".to_owned();
-        });
-        unserved("spec.measures[0].threshold", |spec| spec.measures[0].threshold = 1.0);
-        unserved("spec.measures[0].count", |spec| spec.measures[0].count = 1);
-        unserved("spec.measures[0].formula", |spec| {
-            spec.measures[0].formula = "x".to_owned();
-        });
         unserved("spec.measures[0].filter", |spec| {
             spec.measures[0].filter = Some(v1::Filter::default());
         });
@@ -642,8 +631,57 @@ mod tests {
             spec.measures[0].kind = v1::MeasureKind::Quantile as i32;
             spec.measures[0].quantile = f64::NAN;
         });
-        invalid("BAD_QUANTILE", "spec.measures[0].quantile", |spec| {
+        invalid("PARAMETER_NOT_TAKEN", "spec.measures[0].quantile", |spec| {
             spec.measures[0].quantile = 0.5;
+        });
+        invalid("PARAMETER_NOT_TAKEN", "spec.measures[0].threshold", |spec| {
+            spec.measures[0].threshold = 1.0;
+        });
+        invalid("PARAMETER_NOT_TAKEN", "spec.measures[0].count", |spec| {
+            spec.measures[0].count = 1;
+        });
+        invalid("PARAMETER_NOT_TAKEN", "spec.measures[0].formula", |spec| {
+            spec.measures[0].formula = "x".to_owned();
+        });
+        invalid("COLUMN_NOT_TAKEN", "spec.measures[0].second_column", |spec| {
+            spec.measures[0].second_column = "x".to_owned();
+        });
+        let number = |spec: &mut v1::QuerySpec, kind: v1::MeasureKind| {
+            spec.measures[0].kind = kind as i32;
+            spec.measures[0].column = "x".to_owned();
+        };
+        invalid("COLUMN_MISSING", "spec.measures[0].second_column", |spec| {
+            number(spec, v1::MeasureKind::Ratio);
+        });
+        invalid("BAD_THRESHOLD", "spec.measures[0].threshold", |spec| {
+            number(spec, v1::MeasureKind::Rank);
+            spec.measures[0].threshold = f64::NAN;
+        });
+        invalid("BAD_COUNT", "spec.measures[0].count", |spec| {
+            number(spec, v1::MeasureKind::Moving);
+        });
+        invalid("WINDOW_MISSING", "spec.measures[0].kind", |spec| {
+            number(spec, v1::MeasureKind::Cumulative);
+        });
+        let formula = |text: &str| v1::Measure {
+            kind: v1::MeasureKind::Formula as i32,
+            formula: text.to_owned(),
+            ..Default::default()
+        };
+        invalid("BAD_FORMULA", "spec.measures[1].formula", |spec| {
+            spec.measures.push(formula("count +"));
+        });
+        invalid("UNKNOWN_MEASURE", "spec.measures[1].formula", |spec| {
+            spec.measures.push(formula("count / total"));
+        });
+        invalid("UNKNOWN_MEASURE", "spec.measures[1].formula", |spec| {
+            spec.measures.push(formula("formula + 1"));
+        });
+        invalid("COLUMN_NOT_TAKEN", "spec.measures[1].column", |spec| {
+            spec.measures.push(v1::Measure {
+                column: "x".to_owned(),
+                ..formula("count")
+            });
         });
         invalid("RANGE_REVERSED", "spec.range.end_ns", |spec| {
             spec.range = Some(v1::TimeRange {

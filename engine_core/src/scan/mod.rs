@@ -120,6 +120,28 @@ impl Scan {
         Ok(scan)
     }
 
+    /// By source whether it is a part, whose rows are in order, and no other source meets it in time.
+    pub fn alone(&self) -> Vec<bool> {
+        let mut order: Vec<(i64, i64, usize)> = Vec::new();
+        order.extend(self.sources.iter().enumerate().map(|(at, rows)| {
+            let (min, max) = rows.times();
+            (min, max, at)
+        }));
+        order.sort_unstable();
+        let mut alone: Vec<bool> = self.sources.iter().map(|rows| matches!(rows, Rows::Part(..))).collect();
+        let (mut reached, mut by) = (i64::MIN, None);
+        for (min, max, at) in order {
+            if let Some(by) = by.filter(|_| min <= reached) {
+                alone[by] = false;
+                alone[at] = false;
+            }
+            if by.is_none() || max >= reached {
+                (reached, by) = (max, Some(at));
+            }
+        }
+        alone
+    }
+
     /// Adds those of the given blocks that may have rows in the range.
     fn add(&mut self, rows: Rows, blocks: &[Range<usize>], last: i64) -> Result<()> {
         let (range, source) = (self.range, self.sources.len());

@@ -182,29 +182,33 @@ class _MeasureKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeasureKi
     MEASURE_KIND_DISTINCT: _MeasureKind.ValueType  # 9
     """Distinct values, exact; null is none. i64."""
     MEASURE_KIND_RANGE: _MeasureKind.ValueType  # 10
-    """Greatest minus least. Not served yet."""
+    """Greatest minus least. The column's type (OUT_OF_RANGE past 64 bits)."""
     MEASURE_KIND_VARIANCE: _MeasureKind.ValueType  # 11
-    """Variance of the sample. Not served yet."""
+    """Variance of the sample, over n - 1; null of fewer than two values. f64."""
     MEASURE_KIND_STANDARD_DEVIATION: _MeasureKind.ValueType  # 12
-    """Standard deviation of the sample. Not served yet."""
+    """Standard deviation of the sample, the root of its variance. f64."""
     MEASURE_KIND_RATE: _MeasureKind.ValueType  # 13
-    """Increase of a counter a second. Not served yet."""
+    """Increase of counters a second: of each entity what `increase` counts over the time between its first and last value that
+    are counted; the rates of all entities of the group together. Null where no entity has two times. f64.
+    """
     MEASURE_KIND_INCREASE: _MeasureKind.ValueType  # 14
-    """Increase of a counter over the window. Not served yet."""
+    """How much counters rose: of each entity from its last value before the window, if the range has one, to its last in it, a
+    value below the one before being a reset to zero; all entities of the group together. Null where none has two values. f64.
+    """
     MEASURE_KIND_DELTA: _MeasureKind.ValueType  # 15
-    """Last minus first. Not served yet."""
+    """Last minus first. The column's type (OUT_OF_RANGE past 64 bits)."""
     MEASURE_KIND_DERIVATIVE: _MeasureKind.ValueType  # 16
-    """Slope over time. Not served yet."""
+    """Change a second: slope over time by least squares; null of one instant. f64."""
     MEASURE_KIND_TIME_WEIGHTED_MEAN: _MeasureKind.ValueType  # 17
-    """Mean weighted by how long each value stood. Not served yet."""
+    """Mean weighted by how long each value stood: until the next of its entity in the window, the last not at all. f64."""
     MEASURE_KIND_WEIGHTED_MEAN: _MeasureKind.ValueType  # 18
-    """Mean weighted by `second_column`. Not served yet."""
+    """Mean weighted by `second_column`, over rows that have both; null where weights come to nothing. f64."""
     MEASURE_KIND_RATIO: _MeasureKind.ValueType  # 19
-    """Sum of `column` over sum of `second_column`. Not served yet."""
+    """Sum of `column` over sum of `second_column`; null where that is zero. f64."""
     MEASURE_KIND_RANK: _MeasureKind.ValueType  # 20
-    """Rank of `threshold`. Not served yet."""
+    """Rank of `threshold`: how many values are not above it, exact. i64."""
     MEASURE_KIND_SHARE_BELOW: _MeasureKind.ValueType  # 21
-    """Share of values below `threshold`. Not served yet."""
+    """Share of values below `threshold`, exact. f64."""
     MEASURE_KIND_HISTOGRAM: _MeasureKind.ValueType  # 22
     """Counts by bucket. Not served yet."""
     MEASURE_KIND_BOX: _MeasureKind.ValueType  # 23
@@ -214,15 +218,17 @@ class _MeasureKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeasureKi
     MEASURE_KIND_TOP_K: _MeasureKind.ValueType  # 25
     """Most frequent values with their error. Not served yet."""
     MEASURE_KIND_MODE: _MeasureKind.ValueType  # 26
-    """Most frequent value. Not served yet."""
+    """Most frequent value, exact; the least of equally frequent ones. The column's type."""
     MEASURE_KIND_SHARE_OF_TOTAL: _MeasureKind.ValueType  # 27
-    """Share of the total. Not served yet."""
+    """Share of the group's sum in that of all groups of its window. f64."""
     MEASURE_KIND_CUMULATIVE: _MeasureKind.ValueType  # 28
-    """Running total over windows. Not served yet."""
+    """Running total: sum over the group's window and all before it. Needs windows. Type of `sum`."""
     MEASURE_KIND_MOVING: _MeasureKind.ValueType  # 29
-    """Mean over neighbouring windows. Not served yet."""
+    """Moving mean: of all values in the group's window and those before it, `count` windows in all, never a mean of means.
+    Needs windows. f64.
+    """
     MEASURE_KIND_FORMULA: _MeasureKind.ValueType  # 30
-    """Arithmetic on other measures. Not served yet."""
+    """Arithmetic on other measures of the same group, as `formula` says. f64."""
 
 class MeasureKind(_MeasureKind, metaclass=_MeasureKindEnumTypeWrapper):
     """What a measure computes. Nulls and NaN are skipped; provenance counts the NaN."""
@@ -250,29 +256,33 @@ within 0.542 % of that value. f64.
 MEASURE_KIND_DISTINCT: MeasureKind.ValueType  # 9
 """Distinct values, exact; null is none. i64."""
 MEASURE_KIND_RANGE: MeasureKind.ValueType  # 10
-"""Greatest minus least. Not served yet."""
+"""Greatest minus least. The column's type (OUT_OF_RANGE past 64 bits)."""
 MEASURE_KIND_VARIANCE: MeasureKind.ValueType  # 11
-"""Variance of the sample. Not served yet."""
+"""Variance of the sample, over n - 1; null of fewer than two values. f64."""
 MEASURE_KIND_STANDARD_DEVIATION: MeasureKind.ValueType  # 12
-"""Standard deviation of the sample. Not served yet."""
+"""Standard deviation of the sample, the root of its variance. f64."""
 MEASURE_KIND_RATE: MeasureKind.ValueType  # 13
-"""Increase of a counter a second. Not served yet."""
+"""Increase of counters a second: of each entity what `increase` counts over the time between its first and last value that
+are counted; the rates of all entities of the group together. Null where no entity has two times. f64.
+"""
 MEASURE_KIND_INCREASE: MeasureKind.ValueType  # 14
-"""Increase of a counter over the window. Not served yet."""
+"""How much counters rose: of each entity from its last value before the window, if the range has one, to its last in it, a
+value below the one before being a reset to zero; all entities of the group together. Null where none has two values. f64.
+"""
 MEASURE_KIND_DELTA: MeasureKind.ValueType  # 15
-"""Last minus first. Not served yet."""
+"""Last minus first. The column's type (OUT_OF_RANGE past 64 bits)."""
 MEASURE_KIND_DERIVATIVE: MeasureKind.ValueType  # 16
-"""Slope over time. Not served yet."""
+"""Change a second: slope over time by least squares; null of one instant. f64."""
 MEASURE_KIND_TIME_WEIGHTED_MEAN: MeasureKind.ValueType  # 17
-"""Mean weighted by how long each value stood. Not served yet."""
+"""Mean weighted by how long each value stood: until the next of its entity in the window, the last not at all. f64."""
 MEASURE_KIND_WEIGHTED_MEAN: MeasureKind.ValueType  # 18
-"""Mean weighted by `second_column`. Not served yet."""
+"""Mean weighted by `second_column`, over rows that have both; null where weights come to nothing. f64."""
 MEASURE_KIND_RATIO: MeasureKind.ValueType  # 19
-"""Sum of `column` over sum of `second_column`. Not served yet."""
+"""Sum of `column` over sum of `second_column`; null where that is zero. f64."""
 MEASURE_KIND_RANK: MeasureKind.ValueType  # 20
-"""Rank of `threshold`. Not served yet."""
+"""Rank of `threshold`: how many values are not above it, exact. i64."""
 MEASURE_KIND_SHARE_BELOW: MeasureKind.ValueType  # 21
-"""Share of values below `threshold`. Not served yet."""
+"""Share of values below `threshold`, exact. f64."""
 MEASURE_KIND_HISTOGRAM: MeasureKind.ValueType  # 22
 """Counts by bucket. Not served yet."""
 MEASURE_KIND_BOX: MeasureKind.ValueType  # 23
@@ -282,15 +292,17 @@ MEASURE_KIND_DISTINCT_SKETCH: MeasureKind.ValueType  # 24
 MEASURE_KIND_TOP_K: MeasureKind.ValueType  # 25
 """Most frequent values with their error. Not served yet."""
 MEASURE_KIND_MODE: MeasureKind.ValueType  # 26
-"""Most frequent value. Not served yet."""
+"""Most frequent value, exact; the least of equally frequent ones. The column's type."""
 MEASURE_KIND_SHARE_OF_TOTAL: MeasureKind.ValueType  # 27
-"""Share of the total. Not served yet."""
+"""Share of the group's sum in that of all groups of its window. f64."""
 MEASURE_KIND_CUMULATIVE: MeasureKind.ValueType  # 28
-"""Running total over windows. Not served yet."""
+"""Running total: sum over the group's window and all before it. Needs windows. Type of `sum`."""
 MEASURE_KIND_MOVING: MeasureKind.ValueType  # 29
-"""Mean over neighbouring windows. Not served yet."""
+"""Moving mean: of all values in the group's window and those before it, `count` windows in all, never a mean of means.
+Needs windows. f64.
+"""
 MEASURE_KIND_FORMULA: MeasureKind.ValueType  # 30
-"""Arithmetic on other measures. Not served yet."""
+"""Arithmetic on other measures of the same group, as `formula` says. f64."""
 Global___MeasureKind: _TypeAlias = MeasureKind  # noqa: Y015
 
 class _Fill:
@@ -974,19 +986,21 @@ class Measure(_message.Message):
     kind: Global___MeasureKind.ValueType
     """What to compute."""
     column: _builtins.str
-    """Of which column; only count may leave it empty."""
+    """Of which column; count may leave it empty, a formula does."""
     name: _builtins.str
     """Name in the answer; empty: KIND_COLUMN in lower case, such as `mean_value`, or KIND alone."""
     quantile: _builtins.float
     """For quantile: 0 to 1."""
     second_column: _builtins.str
-    """Second column of ratio and weighted mean. Not served yet."""
+    """Second column of ratio and weighted mean."""
     threshold: _builtins.float
-    """For rank and share_below. Not served yet."""
+    """For rank and share_below; not NaN."""
     count: _builtins.int
-    """Length of moving, k of top_k. Not served yet."""
+    """For moving: windows, 1 to 10,000."""
     formula: _builtins.str
-    """For formula: arithmetic on names of other measures. Not served yet."""
+    """For formula, at most 1,024 bytes: `+ - * /`, numbers, parentheses and names of other measures, in double quotes unless made of
+    letters, digits and underscores. Formulas it is of come before it. Null where an operand is, or what it divides by is zero.
+    """
     @_builtins.property
     def filter(self) -> Global___Filter:
         """Rows this measure alone takes. Not served yet."""
@@ -1168,7 +1182,7 @@ class MeasureProvenance(_message.Message):
     exact: _builtins.bool
     """True: exact (float sums within 2^-50 of the sum of magnitudes)."""
     relative_error: _builtins.float
-    """Bound of the relative error when not exact."""
+    """Bound of the relative error when not exact; infinite for a formula of values that are not exact."""
     def __init__(
         self,
         *,

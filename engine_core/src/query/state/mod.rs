@@ -1,20 +1,21 @@
 //! States of measures, one a group, as columns. Measures that need the same state share it: sum, mean and count of a column.
 
-use super::spec::MeasureKind;
+pub mod own;
+
+use own::{Own, OwnStates};
+
+use super::layout::Layout;
 use crate::aggregate::count::{Count, count_into};
-use crate::aggregate::distinct::{DistinctBits, DistinctCodes, f64_key};
 use crate::aggregate::ends::{First, Last, Timed};
 use crate::aggregate::extrema::{MaxF64, MaxI64, MinF64, MinI64};
 use crate::aggregate::mean::Mean;
 use crate::aggregate::sum::{IntegerSum, Sum};
 use crate::aggregate::{Aggregate, GroupRun, Groups, scatter};
-use crate::column::{BLOCK_ROWS, NULL_CODE};
+use crate::column::NULL_CODE;
 use crate::error::{Error, Result};
 use crate::scan::Type;
 use crate::scan::block::Values;
 use crate::scan::strings::{Strings, View};
-use crate::sketch::Sketch;
-use crate::sketch::exponential::ExponentialHistogram;
 
 /// What a state keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,30 +32,18 @@ pub enum Keep {
     First,
     /// Last in time.
     Last,
-    /// Histogram.
-    Sketch,
-    /// Set of values.
-    Distinct,
+    /// What only its measures know.
+    Own(Own),
 }
 
 impl Keep {
-    /// What a measure needs.
-    pub fn for_measure(kind: MeasureKind) -> Self {
-        match kind {
-            MeasureKind::Count => Self::Count,
-            MeasureKind::Sum | MeasureKind::Mean => Self::Mean,
-            MeasureKind::Min => Self::Min,
-            MeasureKind::Max => Self::Max,
-            MeasureKind::First => Self::First,
-            MeasureKind::Last => Self::Last,
-            MeasureKind::Quantile(_) => Self::Sketch,
-            MeasureKind::Distinct => Self::Distinct,
-        }
-    }
-
     /// Whether it needs the time and entity of rows.
     pub fn is_timed(self) -> bool {
-        matches!(self, Self::First | Self::Last)
+        match self {
+            Self::First | Self::Last => true,
+            Self::Own(own) => own.is_timed,
+            Self::Count | Self::Mean | Self::Min | Self::Max => false,
+        }
     }
 }
 
@@ -83,12 +72,8 @@ pub enum States {
     First(Vec<First>),
     /// Bits or codes.
     Last(Vec<Last>),
-    /// Of doubles, and integers as doubles.
-    Sketch(Vec<ExponentialHistogram>),
-    /// Of codes.
-    DistinctCodes(Vec<DistinctCodes>),
-    /// Of anything else.
-    DistinctBits(Vec<DistinctBits>),
+    /// What only their measures know.
+    Own(Box<dyn OwnStates>),
 }
 
 /// Values of one column of a block that are neither null nor NaN, and the rows they stand in.
@@ -104,6 +89,17 @@ pub struct Present<'a> {
     pub timed: Option<(&'a [i64], &'a [u32])>,
     /// Code space of texts.
     pub strings: Option<&'a Strings>,
+    /// Values of the second column, where a state is of two: neither null nor NaN either.
+    pub second: Option<&'a Values>,
+    /// Whether the rows are in order of entity and time, and no other rows of the query lie between them in time.
+    pub is_ordered: bool,
+}
+
+impl<'a> Present<'a> {
+    /// Time and entity of each value.
+    pub fn timed(&self) -> Result<(&'a [i64], &'a [u32])> {
+        self.timed.ok_or_else(|| Error::internal("times that nobody asked for"))
+    }
 }
 
 /// What is known of the values of a block without looking at each.
@@ -122,7 +118,7 @@ pub enum Known {
 }
 
 macro_rules! each {
-    ($states:expr, $vec:ident => $what:expr) => {
+    ($states:expr, $vec:ident => $what:expr, $own:ident => $other:expr) => {
         match $states {
             States::Count($vec) => $what,
             States::MeanF64($vec) => $what,
@@ -134,9 +130,7 @@ macro_rules! each {
             States::MinText($vec) | States::MaxText($vec) => $what,
             States::First($vec) => $what,
             States::Last($vec) => $what,
-            States::Sketch($vec) => $what,
-            States::DistinctCodes($vec) => $what,
-            States::DistinctBits($vec) => $what,
+            States::Own($own) => $other,
         }
     };
 }
@@ -146,7 +140,12 @@ fn merge_all<A: Aggregate>(mine: &mut Vec<A>, theirs: Vec<A>, groups: &[u32]) {
 }
 
 /// Groups new here come in ascending order, so their states are moved in as they are.
-fn merge_with<T: Default + Clone>(mine: &mut Vec<T>, theirs: Vec<T>, groups: &[u32], merge: impl Fn(&mut T, T)) {
+pub(super) fn merge_with<T: Default + Clone>(
+    mine: &mut Vec<T>,
+    theirs: Vec<T>,
+    groups: &[u32],
+    merge: impl Fn(&mut T, T),
+) {
     if mine.is_empty() {
         debug_assert!(groups.iter().enumerate().all(|(at, &group)| at == group as usize));
         *mine = theirs;
@@ -174,7 +173,8 @@ fn better(view: View<'_>, greatest: bool, code: u32, than: u32) -> bool {
             })
 }
 
-fn each_group(groups: Groups<'_>, n: usize, mut take: impl FnMut(usize, usize)) {
+/// Calls `take` with each value's place and group.
+pub fn each_group(groups: Groups<'_>, n: usize, mut take: impl FnMut(usize, usize)) {
     match groups {
         Groups::One(group) => (0..n).for_each(|row| take(row, group as usize)),
         Groups::Each(groups) => groups[..n]
@@ -192,9 +192,7 @@ fn timed<A: Aggregate<Input = Timed>>(
     present: &Present<'_>,
     value: impl Fn(usize) -> u64,
 ) -> Result<()> {
-    let (times, entities) = present
-        .timed
-        .ok_or_else(|| Error::internal("first and last without times"))?;
+    let (times, entities) = present.timed()?;
     each_group(present.groups, present.n, |row, group| {
         states[group].insert(Timed {
             time: times[row],
@@ -220,22 +218,43 @@ impl States {
             (Keep::Max, _) => Self::MaxI64(Vec::new()),
             (Keep::First, _) => Self::First(Vec::new()),
             (Keep::Last, _) => Self::Last(Vec::new()),
-            (Keep::Sketch, Type::F64 | Type::I64) => Self::Sketch(Vec::new()),
-            (Keep::Distinct, Type::Text) => Self::DistinctCodes(Vec::new()),
-            (Keep::Distinct, _) => Self::DistinctBits(Vec::new()),
-            (Keep::Mean | Keep::Sketch, _) => return Err(Error::internal("a measure of numbers on another column")),
+            (Keep::Own(own), _) => Self::Own((own.make)(data_type, own.parameter)),
+            (Keep::Mean, _) => return Err(Error::internal("a measure of numbers on another column")),
         })
     }
 
     /// Makes room for groups.
     pub fn grow(&mut self, groups: usize) {
-        each!(self, states => states.resize(groups, Default::default()));
+        each!(self, states => states.resize(groups, Default::default()), own => own.grow(groups));
+    }
+
+    /// Those of some of the groups, in this order.
+    pub fn pick(&self, groups: &[u32]) -> Self {
+        macro_rules! picked {
+            ($($kind:ident)*) => {
+                match self {
+                    $(Self::$kind(states) => Self::$kind(groups.iter().map(|&group| states[group as usize].clone()).collect()),)*
+                    Self::Own(own) => Self::Own(own.pick(groups)),
+                }
+            };
+        }
+        picked!(Count MeanF64 MeanI64 MinF64 MaxF64 MinI64 MaxI64 MinText MaxText First Last)
+    }
+
+    /// Tells states of windows in a row of each other, where they want to know.
+    pub(in crate::query) fn link(&mut self, layout: &Layout<'_>) {
+        if let Self::Own(own) = self
+            && own.is_linked()
+        {
+            own.link(layout.chains());
+        }
     }
 
     /// Takes the values of a block.
     pub fn insert(&mut self, present: &Present<'_>) -> Result<()> {
         let (n, groups) = (present.n, present.groups);
         match (self, present.values) {
+            (Self::Own(states), _) => states.insert(present)?,
             (Self::Count(states), _) => count_into(states, groups, n),
             (Self::MeanF64(states), Values::F64(values)) => scatter(states, groups, &values[..n]),
             (Self::MinF64(states), Values::F64(values)) => scatter(states, groups, &values[..n]),
@@ -249,21 +268,6 @@ impl States {
             (Self::Last(states), Values::F64(values)) => timed(states, present, |row| values[row].to_bits())?,
             (Self::Last(states), Values::I64(values)) => timed(states, present, |row| values[row] as u64)?,
             (Self::Last(states), Values::Code(values)) => timed(states, present, |row| values[row].into())?,
-            (Self::Sketch(states), Values::F64(values)) => insert_sketches(states, groups, &values[..n]),
-            (Self::Sketch(states), Values::I64(values)) => {
-                let mut doubles = [0.0; BLOCK_ROWS];
-                for (double, &value) in doubles.iter_mut().zip(&values[..n]) {
-                    *double = value as f64;
-                }
-                insert_sketches(states, groups, &doubles[..n]);
-            }
-            (Self::DistinctCodes(states), Values::Code(values)) => scatter(states, groups, &values[..n]),
-            (Self::DistinctBits(states), Values::F64(values)) => {
-                each_group(groups, n, |row, group| states[group].insert(f64_key(values[row])));
-            }
-            (Self::DistinctBits(states), Values::I64(values)) => {
-                each_group(groups, n, |row, group| states[group].insert(values[row] as u64));
-            }
             (Self::MinText(states), Values::Code(values)) => insert_texts(states, present, &values[..n], false)?,
             (Self::MaxText(states), Values::Code(values)) => insert_texts(states, present, &values[..n], true)?,
             _ => return Err(Error::internal("values of another type than their state")),
@@ -314,30 +318,12 @@ impl States {
             (Self::MaxI64(mine), Self::MaxI64(theirs)) => merge_all(mine, theirs, groups),
             (Self::First(mine), Self::First(theirs)) => merge_all(mine, theirs, groups),
             (Self::Last(mine), Self::Last(theirs)) => merge_all(mine, theirs, groups),
-            (Self::DistinctCodes(mine), Self::DistinctCodes(theirs)) => merge_all(mine, theirs, groups),
-            (Self::DistinctBits(mine), Self::DistinctBits(theirs)) => merge_all(mine, theirs, groups),
-            (Self::Sketch(mine), Self::Sketch(theirs)) => {
-                merge_with(mine, theirs, groups, |mine, later| mine.merge(&later));
-            }
+            (Self::Own(mine), Self::Own(theirs)) => mine.merge(theirs, groups)?,
             (Self::MinText(mine), Self::MinText(theirs)) => merge_texts(mine, theirs, groups, strings, false)?,
             (Self::MaxText(mine), Self::MaxText(theirs)) => merge_texts(mine, theirs, groups, strings, true)?,
             _ => return Err(Error::internal("states of different kinds")),
         }
         Ok(())
-    }
-}
-
-fn insert_sketches(states: &mut [ExponentialHistogram], groups: Groups<'_>, values: &[f64]) {
-    match groups {
-        Groups::One(group) => states[group as usize].insert_all(values),
-        Groups::Each(groups) => {
-            for (&group, &value) in groups.iter().zip(values) {
-                states[group as usize].insert(value);
-            }
-        }
-        Groups::Runs(runs) => {
-            GroupRun::ranges(runs).for_each(|(group, range)| states[group].insert_all(&values[range]));
-        }
     }
 }
 

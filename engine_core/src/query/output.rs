@@ -1,0 +1,190 @@
+//! Columns of an answer before they are ordered and encoded.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, TimestampNanosecondArray};
+use arrow_schema::{DataType, Field, TimeUnit};
+use hashbrown::HashMap;
+
+use crate::column::NULL_CODE;
+use crate::error::{Error, Result};
+use crate::scan::Type;
+use crate::scan::strings::Strings;
+
+/// One column of the answer, before it is ordered.
+#[derive(Clone, Debug)]
+pub struct Output {
+    pub name: String,
+    pub values: OutputValues,
+    /// Rows that are not null; none: all are.
+    pub valid: Option<Vec<bool>>,
+}
+
+#[derive(Clone, Debug)]
+pub enum OutputValues {
+    F64(Vec<f64>),
+    I64(Vec<i64>),
+    Bool(Vec<bool>),
+    Time(Vec<i64>),
+    /// Ranks among `texts`, which ascend.
+    Text(Vec<u32>, Vec<String>),
+}
+
+impl Output {
+    pub fn new(name: &str, values: OutputValues, valid: Vec<bool>) -> Self {
+        Self {
+            name: name.to_owned(),
+            values,
+            valid: valid.contains(&false).then_some(valid),
+        }
+    }
+
+    pub fn f64s(name: &str, values: impl Iterator<Item = Option<f64>>) -> Self {
+        let (values, valid) = values.map(|value| (value.unwrap_or_default(), value.is_some())).unzip();
+        Self::new(name, OutputValues::F64(values), valid)
+    }
+
+    pub fn i64s(name: &str, values: impl Iterator<Item = Option<i64>>) -> Self {
+        let (values, valid) = values.map(|value| (value.unwrap_or_default(), value.is_some())).unzip();
+        Self::new(name, OutputValues::I64(values), valid)
+    }
+
+    /// From bits, or codes of texts.
+    pub fn typed(
+        name: &str,
+        data_type: Type,
+        values: impl Iterator<Item = Option<u64>>,
+        strings: Option<&Strings>,
+    ) -> Result<Self> {
+        Ok(match data_type {
+            Type::F64 => Self::f64s(name, values.map(|value| value.map(f64::from_bits))),
+            Type::I64 => Self::i64s(name, values.map(|value| value.map(|bits| bits as i64))),
+            Type::Bool => {
+                let (values, valid) = values.map(|value| (value == Some(1), value.is_some())).unzip();
+                Self::new(name, OutputValues::Bool(values), valid)
+            }
+            Type::Timestamp => {
+                let (values, valid) = values
+                    .map(|value| (value.unwrap_or_default() as i64, value.is_some()))
+                    .unzip();
+                Self::new(name, OutputValues::Time(values), valid)
+            }
+            Type::Text => {
+                let strings = strings.ok_or_else(|| Error::internal("texts without strings"))?;
+                let codes: Vec<u32> = values
+                    .map(|value| value.map_or(NULL_CODE, |code| code as u32))
+                    .collect();
+                let valid = codes.iter().map(|&code| code != NULL_CODE).collect();
+                let (ranks, texts) = rank(&codes, strings);
+                Self::new(name, OutputValues::Text(ranks, texts), valid)
+            }
+        })
+    }
+
+    /// The number of a row; none: null, or no number.
+    pub fn number(&self, row: usize) -> Option<f64> {
+        let value = match &self.values {
+            OutputValues::F64(values) => values[row],
+            OutputValues::I64(values) => values[row] as f64,
+            _ => return None,
+        };
+        self.is_valid(row).then_some(value)
+    }
+
+    pub fn is_valid(&self, row: usize) -> bool {
+        self.valid.as_ref().is_none_or(|valid| valid[row])
+    }
+
+    /// Nulls last either way; NaN after every number, or before with the greatest first.
+    pub fn compare(&self, a: usize, b: usize, descending: bool) -> Ordering {
+        match (self.is_valid(a), self.is_valid(b)) {
+            (true, true) => {}
+            (x, y) => return y.cmp(&x),
+        }
+        let ordering = match &self.values {
+            OutputValues::F64(values) => {
+                let (x, y) = (values[a], values[b]);
+                x.partial_cmp(&y).unwrap_or_else(|| x.is_nan().cmp(&y.is_nan()))
+            }
+            OutputValues::I64(values) | OutputValues::Time(values) => values[a].cmp(&values[b]),
+            OutputValues::Bool(values) => values[a].cmp(&values[b]),
+            OutputValues::Text(ranks, _) => ranks[a].cmp(&ranks[b]),
+        };
+        if descending { ordering.reverse() } else { ordering }
+    }
+
+    pub fn bytes(&self, rows: &[u32]) -> u64 {
+        let n = rows.len() as u64;
+        let valid = if self.valid.is_some() { n.div_ceil(8) } else { 0 };
+        valid
+            + match &self.values {
+                OutputValues::F64(_) | OutputValues::I64(_) | OutputValues::Time(_) => n * 8,
+                OutputValues::Bool(_) => n.div_ceil(8),
+                OutputValues::Text(ranks, texts) => {
+                    let text = |&row: &u32| {
+                        self.text(ranks, texts, row as usize)
+                            .map_or(0, |text| text.len() as u64)
+                    };
+                    n * 4 + rows.iter().map(text).sum::<u64>()
+                }
+            }
+    }
+
+    pub fn text<'a>(&self, ranks: &[u32], texts: &'a [String], row: usize) -> Option<&'a str> {
+        self.is_valid(row).then(|| texts[ranks[row] as usize].as_str())
+    }
+
+    pub fn array(&self, rows: &[u32]) -> (Field, ArrayRef) {
+        fn pick<T: Copy>(output: &Output, values: &[T], rows: &[u32]) -> Vec<Option<T>> {
+            let value = |&row: &u32| output.is_valid(row as usize).then(|| values[row as usize]);
+            rows.iter().map(value).collect()
+        }
+        let (data_type, array): (DataType, ArrayRef) = match &self.values {
+            OutputValues::F64(values) => (
+                DataType::Float64,
+                Arc::new(Float64Array::from(pick(self, values, rows))),
+            ),
+            OutputValues::I64(values) => (DataType::Int64, Arc::new(Int64Array::from(pick(self, values, rows)))),
+            OutputValues::Bool(values) => (
+                DataType::Boolean,
+                Arc::new(BooleanArray::from(pick(self, values, rows))),
+            ),
+            OutputValues::Time(values) => (
+                DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
+                Arc::new(TimestampNanosecondArray::from(pick(self, values, rows)).with_timezone("UTC")),
+            ),
+            OutputValues::Text(ranks, texts) => (
+                DataType::Utf8,
+                Arc::new(StringArray::from_iter(
+                    rows.iter().map(|&row| self.text(ranks, texts, row as usize)),
+                )),
+            ),
+        };
+        (Field::new(&self.name, data_type, true), array)
+    }
+}
+
+/// The distinct texts of codes, ascending, and each code's rank among them; null has rank 0.
+fn rank(codes: &[u32], strings: &Strings) -> (Vec<u32>, Vec<String>) {
+    let mut distinct: Vec<u32> = codes.iter().copied().filter(|&code| code != NULL_CODE).collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let mut texts: Vec<(String, u32)> = strings.read(|view| {
+        distinct
+            .iter()
+            .map(|&code| (view.text(code).to_owned(), code))
+            .collect()
+    });
+    texts.sort_unstable();
+    let ranks: HashMap<u32, u32> = texts
+        .iter()
+        .enumerate()
+        .map(|(rank, (_, code))| (*code, rank as u32))
+        .collect();
+    let rank = |code: &u32| ranks.get(code).copied().unwrap_or_default();
+    (
+        codes.iter().map(rank).collect(),
+        texts.into_iter().map(|(text, _)| text).collect(),
+    )
+}
