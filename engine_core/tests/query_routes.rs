@@ -1,0 +1,244 @@
+//! Sealed rows answer as the same rows in a tail do, whatever is measured: parts in order, parts that overlap, and late rows.
+
+mod query_support;
+mod store_support;
+
+use std::sync::Arc;
+
+use marigram_core::column::batch::BatchColumn;
+use marigram_core::column::packed::pack;
+use marigram_core::column::{Bitmap, ColumnData, ColumnType, PackedBatch, RejectCounts, RowBatch, StreamKind};
+use marigram_core::query::{Context, Spec, run};
+use marigram_core::scan::pool::Pool;
+use marigram_core::store::{CommitItem, Stream};
+use marigram_core::time::{ManualClock, SECOND_NS};
+use marigram_core::wire::v1;
+use query_support::{Cell, by, measure, spec, table, tumbling};
+use store_support::{Bed, NOW, commit};
+use v1::MeasureKind as Kind;
+
+const USERS: u64 = 40;
+const MINUTE: i64 = 60 * SECOND_NS;
+
+/// Xorshift64*: the same rows in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) * bound >> 32
+    }
+
+    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len() as u64) as usize].clone()
+    }
+}
+
+/// Time, user, counter or null, weight or null.
+type Row = (i64, u64, Option<f64>, Option<i64>);
+
+/// Rows between two minutes, counters that rise and are reset now and then.
+fn rows(random: &mut Random, n: usize, from: i64, to: i64) -> Vec<Row> {
+    let mut counters = [0.0; USERS as usize];
+    let mut times: Vec<i64> = (0..n)
+        .map(|_| NOW + from * MINUTE + random.below(((to - from) * 60_000) as u64) as i64 * 1_000_000)
+        .collect();
+    if random.below(2) == 0 {
+        times.sort_unstable();
+    }
+    times
+        .into_iter()
+        .map(|time| {
+            let user = random.below(USERS);
+            let counter = &mut counters[user as usize];
+            *counter = if random.below(50) == 0 {
+                0.0
+            } else {
+                *counter + random.below(9) as f64 / 4.0
+            };
+            let f = match random.below(20) {
+                0 => None,
+                1 => Some(f64::NAN),
+                _ => Some(*counter),
+            };
+            (time, user, f, (random.below(10) > 0).then(|| random.below(7) as i64))
+        })
+        .collect()
+}
+
+fn write(bed: &Bed, stream: &Arc<Stream>, rows: &[Row]) {
+    let users: Vec<String> = rows.iter().map(|row| format!("user {}", row.1)).collect();
+    let schema = stream.schema();
+    let column = |name: &str, data, valid: Vec<bool>| {
+        let mut validity = Bitmap::default();
+        valid.into_iter().for_each(|bit| validity.push(bit));
+        BatchColumn {
+            id: schema.column(name).unwrap().id,
+            data,
+            validity: Some(validity),
+        }
+    };
+    let batch = RowBatch {
+        time: rows.iter().map(|row| row.0).collect(),
+        entity: stream.intern_users(users.iter().map(String::as_str)),
+        columns: vec![
+            column(
+                "f",
+                ColumnData::F64(rows.iter().map(|row| row.2.unwrap_or(5.0)).collect()),
+                rows.iter().map(|row| row.2.is_some()).collect(),
+            ),
+            column(
+                "i",
+                ColumnData::I64(rows.iter().map(|row| row.3.unwrap_or(5)).collect()),
+                rows.iter().map(|row| row.3.is_some()).collect(),
+            ),
+        ],
+    };
+    let item = CommitItem {
+        stream: Arc::clone(stream),
+        batch: Some(PackedBatch::open(pack(&batch)).unwrap()),
+        received: rows.len() as u64,
+        rejected: RejectCounts::default(),
+        late: 0,
+        quarantine: Vec::new(),
+        writer: None,
+        message_bytes: 0,
+        done: Box::new(|_| {}),
+    };
+    commit(&bed.store, item).unwrap();
+}
+
+fn stream(bed: &Bed, name: &str) -> Arc<Stream> {
+    let stream = bed.store.stream_or_new(bed.ns, name, StreamKind::Event).unwrap();
+    stream
+        .change_schema(|schema| {
+            schema.add_column("", "f", ColumnType::F64, "", "")?;
+            schema.add_column("", "i", ColumnType::I64, "", "").map(|_| ())
+        })
+        .unwrap();
+    stream
+}
+
+fn any_measures(random: &mut Random, has_windows: bool) -> Vec<v1::Measure> {
+    let kinds = [
+        Kind::Count,
+        Kind::Sum,
+        Kind::Mean,
+        Kind::Min,
+        Kind::Max,
+        Kind::First,
+        Kind::Last,
+        Kind::Quantile,
+        Kind::Distinct,
+        Kind::Range,
+        Kind::Variance,
+        Kind::StandardDeviation,
+        Kind::Rate,
+        Kind::Increase,
+        Kind::Delta,
+        Kind::Derivative,
+        Kind::TimeWeightedMean,
+        Kind::WeightedMean,
+        Kind::Ratio,
+        Kind::Rank,
+        Kind::ShareBelow,
+        Kind::Mode,
+        Kind::ShareOfTotal,
+        Kind::Cumulative,
+        Kind::Moving,
+    ];
+    let mut measures = Vec::new();
+    for at in 0..=random.below(4) {
+        let kind = random.pick(&kinds);
+        if matches!(kind, Kind::Cumulative | Kind::Moving) && !has_windows {
+            continue;
+        }
+        let (column, other) = random.pick(&[("f", "i"), ("i", "f")]);
+        let mut measure = measure(kind, column);
+        measure.name = format!("m{at}");
+        match kind {
+            Kind::Quantile => measure.quantile = random.below(101) as f64 / 100.0,
+            Kind::Rank | Kind::ShareBelow => measure.threshold = random.below(40) as f64 / 4.0,
+            Kind::WeightedMean | Kind::Ratio => measure.second_column = other.to_owned(),
+            Kind::Moving => measure.count = 1 + random.below(5) as u32,
+            _ => {}
+        }
+        measures.push(measure);
+    }
+    measures.push(v1::Measure {
+        name: "rows".to_owned(),
+        ..measure(Kind::Count, "")
+    });
+    measures
+}
+
+/// Equal but for the last bits of doubles, which the order of addition decides.
+fn near(a: &Cell, b: &Cell) -> bool {
+    match (a, b) {
+        (Cell::F64(a), Cell::F64(b)) => (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1e-6),
+        (a, b) => a == b,
+    }
+}
+
+#[test]
+fn sealed_rows_answer_as_rows_of_the_tail_do() {
+    let bed = Bed::with(|options| options.seals = false);
+    let (sealed, tail) = (stream(&bed, "sealed"), stream(&bed, "tail"));
+    let mut random = Random(41);
+    // Hours apart, the same hours again, few late rows among many, and what stays in the tail between them.
+    let pieces = [
+        (-300, -240, 20_000, true),
+        (-180, -120, 20_000, true),
+        (-170, -110, 4_000, true),
+        (-60, -30, 20_000, true),
+        (-300, -20, 2_000, false),
+        (-20, -1, 6_000, false),
+    ];
+    for (from, to, n, is_sealed) in pieces {
+        let rows = rows(&mut random, n, from, to);
+        for some in rows.chunks(3_000) {
+            write(&bed, &sealed, some);
+            write(&bed, &tail, some);
+        }
+        if is_sealed {
+            bed.store.seal(&sealed).unwrap();
+        }
+    }
+    assert!(sealed.parts().len() >= 4 && tail.parts().is_empty());
+    let pool = Arc::new(Pool::new(2));
+    for round in 0..200 {
+        let width = random.pick(&[0, MINUTE / 4, MINUTE, 7 * MINUTE, 90 * MINUTE]);
+        let measures = any_measures(&mut random, width > 0);
+        let start = NOW - random.below(310) as i64 * MINUTE;
+        let end = start + random.below(300) as i64 * MINUTE;
+        let asked = v1::QuerySpec {
+            window: (width > 0).then(|| tumbling(width)).flatten(),
+            group_by: by(random.pick::<&[&str]>(&[&[], &["entity"], &["i"]])),
+            range: random.pick(&[
+                None,
+                Some(v1::TimeRange {
+                    start_ns: Some(start),
+                    end_ns: Some(end),
+                }),
+            ]),
+            ..spec(measures)
+        };
+        let answer = |stream: &Arc<Stream>| {
+            let mut context = Context::new(Arc::new(ManualClock::at(0)));
+            context.pool = (round % 2 == 0).then(|| Arc::clone(&pool));
+            let query = v1::QuerySpec {
+                stream: stream.name.clone(),
+                ..asked.clone()
+            };
+            table(&run(stream, &Spec::new(query).unwrap(), &context).unwrap().batch).1
+        };
+        let (got, wanted) = (answer(&sealed), answer(&tail));
+        assert_eq!(got.len(), wanted.len(), "round {round}: {asked:?}");
+        for (got, wanted) in got.iter().zip(&wanted) {
+            let is_same = got.iter().zip(wanted).all(|(got, wanted)| near(got, wanted));
+            assert!(is_same, "round {round}: {asked:?}\ngot {got:?}\nwanted {wanted:?}");
+        }
+    }
+}
