@@ -11,7 +11,7 @@ use marigram_core::scan::pool::Pool;
 use marigram_core::time::ManualClock;
 use marigram_core::wire::v1;
 use proptest::prelude::*;
-use query_support::{Cell, Row, by, filter, measure, push, spec, stream, table, tumbling, value};
+use query_support::{Cell, Row, by, filter, hopping, measure, push, spec, stream, table, tumbling, value};
 use v1::ComparisonOperator as Operator;
 use v1::filter::Condition;
 
@@ -348,21 +348,15 @@ struct Group<'a> {
 }
 
 /// Measures that look at other windows and groups as well.
-fn compute_among(
-    measure: &v1::Measure,
-    at: usize,
-    groups: &[Group<'_>],
-    width: Option<i64>,
-    entities: &[String],
-) -> Cell {
+fn compute_among(measure: &v1::Measure, at: usize, groups: &[Group<'_>], cut: Cut, entities: &[String]) -> Cell {
     use v1::MeasureKind as Kind;
-    let windows = usize::from(width.is_some());
+    let windows = usize::from(cut.is_some());
     let same = |other: &Group<'_>, keys: std::ops::Range<usize>| {
         totals(&other.key[keys.clone()], &groups[at].key[keys]).is_eq()
     };
     let keys = groups[at].key.len();
-    let start = |group: &Group<'_>| match (width, group.key.first()) {
-        (Some(width), Some(Cell::Time(start))) => start.div_euclid(width),
+    let start = |group: &Group<'_>| match (cut, group.key.first()) {
+        (Some((_, step)), Some(Cell::Time(start))) => start.div_euclid(step),
         _ => 0,
     };
     let pooled = |which: &dyn Fn(&Group<'_>) -> bool| -> Vec<&Row> {
@@ -407,12 +401,12 @@ fn compute_among(
         }
         Kind::Rate | Kind::Increase | Kind::TimeWeightedMean => {
             let mine = &groups[at].rows;
-            let is_before = |other: &Group<'_>| chain(other) && start(other) < start(&groups[at]);
-            let earlier = if measure.kind() == Kind::TimeWeightedMean {
-                Vec::new()
-            } else {
-                pooled(&is_before)
+            let begin = match groups[at].key.first() {
+                Some(Cell::Time(start)) if cut.is_some() => *start,
+                _ => i64::MIN,
             };
+            let mut earlier = pooled(&chain);
+            earlier.retain(|row| row.0 < begin && measure.kind() != Kind::TimeWeightedMean);
             let (mut rises, mut area, mut stood) = (Vec::new(), 0.0, 0.0);
             for entity in std::iter::once(&String::new()).chain(entities) {
                 let of_entity = |rows: &[&Row]| -> Vec<(i64, f64)> {
@@ -461,7 +455,22 @@ fn compute_among(
     }
 }
 
-fn interpret(query: &v1::QuerySpec, rows: &[Row], entities: &[String], width: Option<i64>) -> Vec<Vec<Cell>> {
+/// How time is cut: width and step; equal where windows do not overlap.
+type Cut = Option<(i64, i64)>;
+
+/// Starts of the windows that a time lies in.
+fn starts(time: i64, (width, step): (i64, i64)) -> Vec<i128> {
+    let (time, width, step) = (i128::from(time), i128::from(width), i128::from(step));
+    let last = time.div_euclid(step);
+    let windows = (0..).map(|back| (last - back) * step);
+    windows.take_while(|start| start + width > time).collect()
+}
+
+fn shown(start: i128) -> Cell {
+    Cell::Time(start.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
+}
+
+fn interpret(query: &v1::QuerySpec, rows: &[Row], entities: &[String], cut: Cut) -> Vec<Vec<Cell>> {
     let range = query.range.unwrap_or_default();
     let taken: Vec<&Row> = rows
         .iter()
@@ -473,16 +482,24 @@ fn interpret(query: &v1::QuerySpec, rows: &[Row], entities: &[String], width: Op
                 .is_none_or(|filter| truth(filter, row) == Some(true))
         })
         .collect();
-    let key = |row: &Row| -> Vec<Cell> {
-        let start = width.map(|width| {
-            let start = i128::from(row.0.div_euclid(width)) * i128::from(width);
-            Cell::Time(start.max(i64::MIN.into()) as i64)
-        });
-        let keys = query.group_by.iter().map(|key| cell_of(row, &key.column));
-        start.into_iter().chain(keys).map(plain_zero).collect()
+    let keys_of = |row: &Row| -> Vec<Vec<Cell>> {
+        let keys: Vec<Cell> = query
+            .group_by
+            .iter()
+            .map(|key| plain_zero(cell_of(row, &key.column)))
+            .collect();
+        match cut {
+            None => vec![keys],
+            Some(cut) => {
+                let starts = starts(row.0, cut).into_iter();
+                starts
+                    .map(|start| std::iter::once(shown(start)).chain(keys.iter().cloned()).collect())
+                    .collect()
+            }
+        }
     };
-    let mut keys: Vec<Vec<Cell>> = taken.iter().map(|row| key(row)).collect();
-    if width.is_none() && query.group_by.is_empty() {
+    let mut keys: Vec<Vec<Cell>> = taken.iter().flat_map(|row| keys_of(row)).collect();
+    if cut.is_none() && query.group_by.is_empty() {
         keys = vec![vec![]];
     }
     keys.sort_by(|a, b| totals(a, b));
@@ -491,14 +508,14 @@ fn interpret(query: &v1::QuerySpec, rows: &[Row], entities: &[String], width: Op
         rows: taken
             .iter()
             .copied()
-            .filter(|row| totals(&key(row), &group).is_eq())
+            .filter(|row| keys_of(row).iter().any(|key| totals(key, &group).is_eq()))
             .collect(),
         key: group,
     };
     let groups: Vec<Group<'_>> = keys.into_iter().map(group).collect();
     let row = |at: usize| -> Vec<Cell> {
         let measures = query.measures.iter();
-        let cells = measures.map(|measure| compute_among(measure, at, &groups, width, entities));
+        let cells = measures.map(|measure| compute_among(measure, at, &groups, cut, entities));
         groups[at].key.iter().cloned().chain(cells).collect()
     };
     let mut table: Vec<Vec<Cell>> = (0..groups.len()).map(row).collect();
@@ -599,12 +616,21 @@ proptest! {
         cuts in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 1..5),
         filter in prop::option::of(condition()),
         keys in prop::sample::subsequence(vec!["entity", "s", "x", "b", "i", "f", "t"], 0..4),
-        width in prop::option::of(prop_oneof![1i64..20, Just(1_000_000_000_007)]),
+        cut in prop::option::of(prop_oneof![
+            (1i64..20).prop_map(|width| (width, width)),
+            Just((1_000_000_000_007, 1_000_000_000_007)),
+            (1i64..20, 1i64..20).prop_map(|(a, b)| (a.max(b), a.min(b))),
+        ]),
         range in (prop::option::of(-30i64..30), prop::option::of(0i64..50)),
         measures in measures(),
         limit in prop_oneof![3 => Just(0u64), 1 => 1u64..5],
     ) {
         let stream = stream(&COLUMNS);
+        let mut rows = rows;
+        if cut.is_some_and(|(width, step)| width != step) {
+            // Starts of several windows before all time look alike.
+            rows.iter_mut().for_each(|row| row.0 = row.0.clamp(-100, 100));
+        }
         let mut at: Vec<(usize, bool)> = cuts.iter().map(|(cut, text)| (cut.index(rows.len()), *text)).collect();
         at.sort_unstable();
         at.push((rows.len(), true));
@@ -617,15 +643,19 @@ proptest! {
         }
         let entities: Vec<String> = stream.entities().dictionary.texts_from(1).map(str::to_owned).collect();
         let measures = measures.into_iter().filter(|measure| {
-            width.is_some() || !matches!(measure.kind(), v1::MeasureKind::Cumulative | v1::MeasureKind::Moving)
+            let is_over_windows = matches!(measure.kind(), v1::MeasureKind::Cumulative | v1::MeasureKind::Moving);
+            !is_over_windows || cut.is_some_and(|(width, step)| width == step)
         });
         let mut query = spec(measures.collect());
         query.filter = filter;
         query.group_by = by(&keys);
-        query.window = width.and_then(tumbling);
+        query.window = match cut {
+            Some((width, step)) if width != step => hopping(width, step),
+            cut => cut.and_then(|(width, _)| tumbling(width)),
+        };
         query.range = Some(v1::TimeRange { start_ns: range.0, end_ns: range.0.map_or(range.1, |start| range.1.map(|length| start + length)) });
         query.limit = limit;
-        let expected = interpret(&query, &rows, &entities, width);
+        let expected = interpret(&query, &rows, &entities, cut);
         for pool in [None, Some(Arc::new(Pool::new(2)))] {
             let mut context = Context::new(Arc::new(ManualClock::at(0)));
             context.pool = pool;

@@ -13,7 +13,7 @@ use marigram_core::scan::pool::Pool;
 use marigram_core::store::{CommitItem, Stream};
 use marigram_core::time::{ManualClock, SECOND_NS};
 use marigram_core::wire::v1;
-use query_support::{Cell, by, measure, spec, table, tumbling};
+use query_support::{Cell, by, hopping, measure, session, spec, table, tumbling};
 use store_support::{Bed, NOW, commit};
 use v1::MeasureKind as Kind;
 
@@ -28,7 +28,7 @@ impl Random {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) * bound >> 32
+        ((self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) * bound) >> 32
     }
 
     fn pick<T: Clone>(&mut self, from: &[T]) -> T {
@@ -121,6 +121,26 @@ fn stream(bed: &Bed, name: &str) -> Arc<Stream> {
     stream
 }
 
+fn calendar(unit: v1::CalendarUnit, zone: &str) -> Option<v1::Window> {
+    let kind = v1::window::Kind::Calendar(v1::CalendarWindow {
+        unit: unit as i32,
+        time_zone: zone.to_owned(),
+        ..v1::CalendarWindow::default()
+    });
+    Some(v1::Window { kind: Some(kind) })
+}
+
+/// The answer over a stream.
+fn answer(stream: &Arc<Stream>, asked: &v1::QuerySpec, pool: Option<Arc<Pool>>) -> Vec<Vec<Cell>> {
+    let mut context = Context::new(Arc::new(ManualClock::at(0)));
+    context.pool = pool;
+    let query = v1::QuerySpec {
+        stream: stream.name.clone(),
+        ..asked.clone()
+    };
+    table(&run(stream, &Spec::new(query).unwrap(), &context).unwrap().batch).1
+}
+
 fn any_measures(random: &mut Random, has_windows: bool) -> Vec<v1::Measure> {
     let kinds = [
         Kind::Count,
@@ -208,13 +228,26 @@ fn sealed_rows_answer_as_rows_of_the_tail_do() {
     }
     assert!(sealed.parts().len() >= 4 && tail.parts().is_empty());
     let pool = Arc::new(Pool::new(2));
-    for round in 0..200 {
+    for round in 0..300 {
         let width = random.pick(&[0, MINUTE / 4, MINUTE, 7 * MINUTE, 90 * MINUTE]);
-        let measures = any_measures(&mut random, width > 0);
+        let window = match random.below(6) {
+            0 => hopping(width + MINUTE, random.pick(&[MINUTE / 2, MINUTE])),
+            1 => session(random.pick(&[2 * SECOND_NS, 10 * SECOND_NS, MINUTE])),
+            2 => calendar(
+                random.pick(&[v1::CalendarUnit::Hour, v1::CalendarUnit::Day]),
+                "Asia/Kathmandu",
+            ),
+            _ => (width > 0).then(|| tumbling(width)).flatten(),
+        };
+        use v1::window::Kind::{Calendar, Tumbling};
+        let is_side_by_side = window
+            .as_ref()
+            .is_some_and(|window| matches!(window.kind, Some(Tumbling(_) | Calendar(_))));
+        let measures = any_measures(&mut random, is_side_by_side);
         let start = NOW - random.below(310) as i64 * MINUTE;
         let end = start + random.below(300) as i64 * MINUTE;
         let asked = v1::QuerySpec {
-            window: (width > 0).then(|| tumbling(width)).flatten(),
+            window,
             group_by: by(random.pick::<&[&str]>(&[&[], &["entity"], &["i"]])),
             range: random.pick(&[
                 None,
@@ -225,20 +258,110 @@ fn sealed_rows_answer_as_rows_of_the_tail_do() {
             ]),
             ..spec(measures)
         };
-        let answer = |stream: &Arc<Stream>| {
-            let mut context = Context::new(Arc::new(ManualClock::at(0)));
-            context.pool = (round % 2 == 0).then(|| Arc::clone(&pool));
-            let query = v1::QuerySpec {
-                stream: stream.name.clone(),
-                ..asked.clone()
-            };
-            table(&run(stream, &Spec::new(query).unwrap(), &context).unwrap().batch).1
-        };
-        let (got, wanted) = (answer(&sealed), answer(&tail));
+        let pool = (round % 2 == 0).then(|| Arc::clone(&pool));
+        let (got, wanted) = (answer(&sealed, &asked, pool.clone()), answer(&tail, &asked, pool));
         assert_eq!(got.len(), wanted.len(), "round {round}: {asked:?}");
         for (got, wanted) in got.iter().zip(&wanted) {
             let is_same = got.iter().zip(wanted).all(|(got, wanted)| near(got, wanted));
             assert!(is_same, "round {round}: {asked:?}\ngot {got:?}\nwanted {wanted:?}");
         }
+    }
+}
+
+#[test]
+fn sessions_end_where_an_entity_was_silent_for_longer_than_the_gap() {
+    let bed = Bed::with(|options| options.seals = false);
+    let stream = stream(&bed, "rows");
+    let mut random = Random(43);
+    let mut all: Vec<Row> = Vec::new();
+    for (from, to, n, is_sealed) in [(-60, -30, 900, true), (-40, -10, 500, true), (-60, -1, 400, false)] {
+        let rows = rows(&mut random, n, from, to);
+        write(&bed, &stream, &rows);
+        all.extend(rows);
+        if is_sealed {
+            bed.store.seal(&stream).unwrap();
+        }
+    }
+    for gap in [SECOND_NS, 20 * SECOND_NS, MINUTE, 10 * MINUTE] {
+        let asked = v1::QuerySpec {
+            window: session(gap),
+            group_by: by(&["entity"]),
+            ..spec(vec![measure(Kind::Count, ""), measure(Kind::Sum, "i")])
+        };
+        let mut wanted: Vec<Vec<Cell>> = Vec::new();
+        for user in 0..USERS {
+            let mut rows: Vec<&Row> = all.iter().filter(|row| row.1 == user).collect();
+            rows.sort_by_key(|row| row.0);
+            for session in rows.chunk_by(|earlier, later| later.0 - earlier.0 <= gap) {
+                let values: Vec<i64> = session.iter().filter_map(|row| row.3).collect();
+                let sum = (!values.is_empty()).then(|| Cell::I64(values.iter().sum()));
+                wanted.push(vec![
+                    Cell::Time(session[0].0),
+                    Cell::Time(session[session.len() - 1].0),
+                    Cell::text(&format!("user {user}")),
+                    Cell::I64(session.len() as i64),
+                    sum.unwrap_or(Cell::Null),
+                ]);
+            }
+        }
+        let order = |row: &Vec<Cell>| format!("{row:?}");
+        wanted.sort_by_key(order);
+        let mut got = answer(&stream, &asked, None);
+        got.sort_by_key(order);
+        assert_eq!(got, wanted);
+    }
+}
+
+#[test]
+fn sessions_are_of_all_rows_of_an_entity_whatever_else_is_grouped_by() {
+    let bed = Bed::with(|options| options.seals = false);
+    let stream = stream(&bed, "rows");
+    let row = |second: i64, user, i| (NOW - MINUTE + second * SECOND_NS, user, Some(1.0), Some(i));
+    write(
+        &bed,
+        &stream,
+        &[row(0, 1, 7), row(8, 1, 8), row(16, 1, 7), row(40, 1, 7), row(9, 2, 7)],
+    );
+    let asked = v1::QuerySpec {
+        window: session(10 * SECOND_NS),
+        group_by: by(&["i"]),
+        ..spec(vec![measure(Kind::Count, "")])
+    };
+    let second = |second: i64| Cell::Time(NOW - MINUTE + second * SECOND_NS);
+    let wanted = [
+        vec![second(0), second(16), Cell::I64(7), Cell::I64(2)],
+        vec![second(0), second(16), Cell::I64(8), Cell::I64(1)],
+        vec![second(9), second(9), Cell::I64(7), Cell::I64(1)],
+        vec![second(40), second(40), Cell::I64(7), Cell::I64(1)],
+    ];
+    assert_eq!(answer(&stream, &asked, None), wanted);
+}
+
+#[test]
+fn days_of_a_zone_have_the_rows_that_fall_on_their_dates() {
+    let bed = Bed::with(|options| options.seals = false);
+    let stream = stream(&bed, "rows");
+    // Kathmandu is 5 h 45 min ahead: midnight there is 18:15.
+    let day = 24 * 60 * MINUTE;
+    let midnight = NOW.div_euclid(day) * day - day + (18 * 60 + 15) * MINUTE;
+    let row = |time: i64| (time, 1, Some(1.0), None);
+    write(
+        &bed,
+        &stream,
+        &[row(midnight - 1), row(midnight), row(midnight + day - 1)],
+    );
+    for is_sealed in [false, true] {
+        if is_sealed {
+            bed.store.seal(&stream).unwrap();
+        }
+        let asked = v1::QuerySpec {
+            window: calendar(v1::CalendarUnit::Day, "Asia/Kathmandu"),
+            ..spec(vec![measure(Kind::Count, "")])
+        };
+        let wanted = [
+            vec![Cell::Time(midnight - day), Cell::I64(1)],
+            vec![Cell::Time(midnight), Cell::I64(2)],
+        ];
+        assert_eq!(answer(&stream, &asked, None), wanted);
     }
 }

@@ -12,6 +12,7 @@ use super::layout::Layout;
 use super::measures::{Found, Of, Read};
 use super::output::{Output, OutputValues};
 use super::plan::{Plan, Slot};
+use super::regroup::Starts;
 use super::run::{Merged, QueryLimits};
 use super::state::States;
 use crate::column::NULL_CODE;
@@ -43,7 +44,8 @@ pub(super) struct Facts {
 /// Builds the answer from all lanes merged.
 pub(super) fn build(
     plan: &Plan,
-    merged: &mut Merged,
+    merged: &Merged,
+    starts: &Starts,
     limit: Option<u64>,
     max_bytes: u64,
     facts: &Facts,
@@ -54,16 +56,12 @@ pub(super) fn build(
     } else {
         merged.groups.len()
     };
-    merged.states.iter_mut().for_each(|states| states.grow(groups));
-    let mut outputs = key_columns(plan, &merged.groups, groups)?;
+    let (mut outputs, hidden) = key_columns(plan, &merged.groups, starts, groups)?;
     let by_default = outputs.len();
     let layout = Layout::new(plan, &merged.groups, groups);
-    for states in &mut merged.states {
-        states.link(&layout);
-    }
     let (finished, measures) = finish(plan, &merged.states, &layout)?;
     outputs.extend(finished);
-    let rows = order(plan, &outputs, by_default, groups, limit);
+    let rows = order(plan, (&outputs, by_default), &hidden, groups, limit);
     let bytes: u64 = outputs.iter().map(|output| output.bytes(&rows)).sum();
     // Texts of one column share 31-bit offsets.
     let max_bytes = max_bytes.min(i32::MAX as u64);
@@ -132,7 +130,7 @@ fn finish(plan: &Plan, states: &[States], layout: &Layout<'_>) -> Result<(Vec<Ou
         Read {
             states,
             data_type: plan.slot_type(slot),
-            strings: slot.column.and_then(|column| plan.columns[column].strings.as_deref()),
+            strings: plan.slot_strings(slot),
         }
     };
     // Formulas come after what they are of.
@@ -172,17 +170,25 @@ fn finish(plan: &Plan, states: &[States], layout: &Layout<'_>) -> Result<(Vec<Ou
     Ok(both.into_iter().map(|((_, made), output)| (output, made)).unzip())
 }
 
-fn key_columns(plan: &Plan, keys: &Grouper, groups: usize) -> Result<Vec<Output>> {
-    let mut outputs = Vec::new();
-    let mut part = 0;
-    if let Some(windows) = plan.windows {
-        let start = |group| {
-            let index = windows.first.wrapping_add_unsigned(keys.part(group, 0));
-            windows.tumbling.start(index)
-        };
-        let starts: Vec<i64> = (0..groups).map(start).collect();
-        outputs.push(Output::new("start", OutputValues::Time(starts), Vec::new()));
-        part = 1;
+/// Columns of windows and keys, and those that only tell groups apart.
+fn key_columns(plan: &Plan, keys: &Grouper, starts: &Starts, groups: usize) -> Result<(Vec<Output>, Vec<Output>)> {
+    let (mut outputs, mut hidden) = (Vec::new(), Vec::new());
+    let mut times =
+        |name: &str, times: Vec<i64>| outputs.push(Output::new(name, OutputValues::Time(times), Vec::new()));
+    let mut part = 1;
+    match starts {
+        Starts::Nowhere => part = 0,
+        Starts::Cut(windows) => {
+            let start = |group| {
+                let index = windows.first.wrapping_add_unsigned(keys.part(group, 0));
+                windows.cut.start(index)
+            };
+            times("start", (0..groups).map(start).collect());
+        }
+        Starts::Sessions(bounds) => {
+            times("start", bounds.iter().map(|(start, _)| *start).collect());
+            times("end", bounds.iter().map(|(_, end)| *end).collect());
+        }
     }
     let null_word = part + plan.keys.len();
     for key in &plan.keys {
@@ -196,26 +202,33 @@ fn key_columns(plan: &Plan, keys: &Grouper, groups: usize) -> Result<Vec<Output>
             };
             (!null).then_some(value)
         });
-        outputs.push(Output::typed(
-            &key.name,
-            column.data_type,
-            values,
-            column.strings.as_deref(),
-        )?);
+        let output = Output::typed(&key.name, column.data_type, values, column.strings.as_deref())?;
+        if key.is_hidden {
+            hidden.push(output);
+        } else {
+            outputs.push(output);
+        }
         part += 1;
     }
-    Ok(outputs)
+    Ok((outputs, hidden))
 }
 
 /// Rows in order: by the order keys, then by `start` and group keys ascending, nulls last; the first `limit` of them.
-fn order(plan: &Plan, outputs: &[Output], by_default: usize, groups: usize, limit: Option<u64>) -> Vec<u32> {
+fn order(
+    plan: &Plan,
+    (outputs, by_default): (&[Output], usize),
+    hidden: &[Output],
+    groups: usize,
+    limit: Option<u64>,
+) -> Vec<u32> {
     let compare = |&a: &u32, &b: &u32| {
         let (a, b) = (a as usize, b as usize);
         let asked = plan
             .order
             .iter()
             .map(|&(place, descending)| outputs[place].compare(a, b, descending));
-        let default = outputs[..by_default].iter().map(|output| output.compare(a, b, false));
+        let default = outputs[..by_default].iter().chain(hidden);
+        let default = default.map(|output| output.compare(a, b, false));
         asked
             .chain(default)
             .find(|ordering| ordering.is_ne())

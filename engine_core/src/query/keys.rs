@@ -63,7 +63,7 @@ pub(super) struct Keying<'a> {
 
 impl<'a> Keying<'a> {
     pub(super) fn new(plan: &'a Plan) -> Self {
-        let parts = usize::from(plan.windows.is_some()) + plan.keys.len() + usize::from(plan.null_word);
+        let parts = plan.key_parts();
         Self {
             plan,
             entities: None,
@@ -105,9 +105,9 @@ impl<'a> Keying<'a> {
             return Ok(Some(groups.single()));
         }
         self.key.clear();
-        if let Some(windows) = self.plan.windows {
-            let window = windows.tumbling.index(bounds.0);
-            if window != windows.tumbling.index(bounds.1) {
+        if let Some(windows) = &self.plan.windows {
+            let window = windows.cut.index(bounds.0);
+            if !windows.cut.holds(window, bounds.1) {
                 return Ok(None);
             }
             self.key.push(window.abs_diff(windows.first));
@@ -170,18 +170,18 @@ impl<'a> Keying<'a> {
 
     /// Window of each row, as the first part of its key.
     fn windows(&mut self, taken: &Taken<'_>) {
-        let Some(windows) = self.plan.windows else { return };
-        let (tumbling, out, (low, high)) = (windows.tumbling, &mut self.parts[0][..taken.n], taken.bounds);
-        if tumbling.index(low) == tumbling.index(high) {
-            out.fill(tumbling.index(low).abs_diff(windows.first));
+        let Some(windows) = &self.plan.windows else { return };
+        let (cut, out, (low, high)) = (&windows.cut, &mut self.parts[0][..taken.n], taken.bounds);
+        if cut.holds(cut.index(low), high) {
+            out.fill(cut.index(low).abs_diff(windows.first));
         } else if windows.count <= u64::from(u32::MAX) {
-            tumbling.offsets(taken.times, low, high, windows.first, &mut self.offsets[..]);
+            cut.offsets(taken.times, low, high, windows.first, &mut self.offsets[..]);
             for (out, &offset) in out.iter_mut().zip(&self.offsets[..taken.n]) {
                 *out = offset.into();
             }
         } else {
             for (out, &time) in out.iter_mut().zip(taken.times) {
-                *out = tumbling.index(time).abs_diff(windows.first);
+                *out = cut.index(time).abs_diff(windows.first);
             }
         }
     }
@@ -218,7 +218,7 @@ impl<'a> Keying<'a> {
 
     /// Adds the runs of an entity's rows, whose times ascend, with their keys.
     fn cut(&mut self, code: u32, rows: Range<usize>, taken: &Taken<'_>) {
-        let Some(windows) = self.plan.windows else {
+        let Some(windows) = &self.plan.windows else {
             if !rows.is_empty() {
                 self.add_run(code, 0, rows.end);
             }
@@ -226,10 +226,10 @@ impl<'a> Keying<'a> {
         };
         let (mut start, mut length) = (rows.start, rows.len());
         while start < rows.end {
-            let window = windows.tumbling.index(taken.times[start]);
+            let window = windows.cut.index(taken.times[start]);
             let times = &taken.times[start..rows.end];
             // The last window's end may lie past time: then its last nanosecond, a window of its own here, finds the same group.
-            let end = windows.tumbling.start(window.saturating_add(1));
+            let end = windows.cut.start(window.saturating_add(1));
             length = rows_before(times, end, length).max(1);
             self.add_run(code, window.abs_diff(windows.first), start + length);
             start += length;

@@ -11,6 +11,7 @@ mod measures;
 mod nodes;
 mod output;
 pub mod plan;
+mod regroup;
 pub mod resolve;
 pub mod run;
 pub mod slots;

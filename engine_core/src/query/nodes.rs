@@ -15,7 +15,7 @@ use crate::scan::control::Pace;
 use crate::scan::{Run, Type};
 use crate::store::{Level, Nodes, Part, Rows};
 use crate::time::TimeRange;
-use crate::window::tumbling::Tumbling;
+use crate::window::cut::Cut;
 
 /// A node whose rows are all taken.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +36,7 @@ struct Selection<'a> {
     is_inside: bool,
     /// Least and greatest time of the part.
     times: (i64, i64),
-    windows: Option<(Tumbling, i64)>,
+    windows: Option<(&'a Cut, i64)>,
     /// By level.
     chosen: Vec<Vec<Chosen>>,
     /// Apart and in order.
@@ -85,17 +85,11 @@ impl Selection<'_> {
         if !self.is_inside && !self.range.covers(low, high) {
             return None;
         }
-        let Some((tumbling, first)) = self.windows else {
+        let Some((cut, first)) = self.windows else {
             return Some(0);
         };
-        let window = tumbling.index(low);
-        // The end of the last window lies past time.
-        let is_one = high
-            .checked_sub(tumbling.start(window))
-            .map(|behind| behind < tumbling.width_ns());
-        is_one
-            .unwrap_or_else(|| tumbling.index(high) == window)
-            .then(|| window.abs_diff(first))
+        let window = cut.index(low);
+        cut.holds(window, high).then(|| window.abs_diff(first))
     }
 }
 
@@ -138,7 +132,7 @@ impl<'a> Lane<'a> {
             range,
             is_inside: range.covers(times.0, times.1),
             times,
-            windows: self.plan.windows.map(|windows| (windows.tumbling, windows.first)),
+            windows: self.plan.windows.as_ref().map(|windows| (&windows.cut, windows.first)),
             chosen: vec![Vec::new(); levels.len()],
             rows: Vec::new(),
         };
@@ -174,7 +168,8 @@ impl<'a> Lane<'a> {
             let fits = self
                 .plan
                 .windows
-                .is_none_or(|windows| width <= windows.tumbling.width_ns());
+                .as_ref()
+                .is_none_or(|windows| width <= windows.cut.least_width());
             // Where there is but one group, a node is worth as much as a block.
             let is_one_group = self.plan.windows.is_none() && self.plan.keys.is_empty();
             if fits && let Some(level) = part.level(number)? {

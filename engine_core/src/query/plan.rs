@@ -5,26 +5,49 @@ use std::sync::Arc;
 use super::entities::Left;
 use super::measures::{From, Of};
 use super::resolve::Columns;
-use super::spec::{MeasureSpec, Spec};
+use super::spec::{Hopping, MeasureSpec, Spec, WindowSpec};
 use super::state::Keep;
 use crate::column::Schema;
 use crate::column::schema::ENTITY;
 use crate::error::{Error, Result};
 use crate::group::{MAX_DENSE, Shape};
 use crate::scan::filter::Condition;
+use crate::scan::strings::Strings;
 use crate::scan::{Column, LANE_ROWS, Run, Scan, Type};
 use crate::store::Stream;
+use crate::window::cut::{Cut, Edges};
 use crate::window::tumbling::Tumbling;
 
-/// Windows of a plan.
-#[derive(Clone, Copy, Debug)]
+/// Windows side by side.
+#[derive(Clone, Debug)]
 pub struct Windows {
-    /// Their width.
-    pub tumbling: Tumbling,
+    /// How they are cut.
+    pub cut: Cut,
     /// Number of the first that may have rows.
     pub first: i64,
     /// From the first to the last that may have rows.
     pub count: u64,
+}
+
+/// What is made of windows, once all lanes are merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// The windows asked for.
+    Nothing,
+    /// Windows that overlap, of panes.
+    Hop(Hopping),
+    /// Sessions of entities with at most this gap in nanoseconds, of panes that are as long. By place: the key that is the entity, and
+    /// the states of least and greatest time.
+    Sessions {
+        /// Longest gap.
+        gap_ns: i64,
+        /// Key.
+        entity: usize,
+        /// States.
+        least: usize,
+        /// States.
+        greatest: usize,
+    },
 }
 
 /// One state a measure, or several, are read from. Without a column it counts rows.
@@ -66,6 +89,8 @@ pub struct PlannedKey {
     pub column: usize,
     /// Bit of the null word; none where the part itself can say null.
     pub null_bit: Option<u32>,
+    /// Whether it only tells groups apart and is no column of the answer.
+    pub is_hidden: bool,
 }
 
 /// A plan over one snapshot.
@@ -79,6 +104,8 @@ pub struct Plan {
     pub condition: Option<Condition>,
     /// Windows; none: the whole range.
     pub windows: Option<Windows>,
+    /// What is made of them.
+    pub after: After,
     /// Keys of groups.
     pub keys: Vec<PlannedKey>,
     /// Whether keys end in a null word.
@@ -125,8 +152,13 @@ impl Plan {
             .as_ref()
             .map(|filter| columns.condition(filter))
             .transpose()?;
-        let (keys, null_word) = plan_keys(&mut columns, &spec.group_by)?;
-        let (slots, measures) = plan_measures(&mut columns, &spec.measures)?;
+        let (mut keys, null_word) = plan_keys(&mut columns, &spec.group_by)?;
+        let (mut slots, measures) = plan_measures(&mut columns, &spec.measures)?;
+        let after = match spec.window {
+            Some(WindowSpec::Hopping(hopping)) => After::Hop(hopping),
+            Some(WindowSpec::Session(gap_ns)) => sessions(&mut columns, &mut keys, &mut slots, gap_ns)?,
+            _ => After::Nothing,
+        };
         let timed = if slots.iter().any(|slot| slot.keep.is_timed()) {
             Some((columns.place("time", "")?, columns.place("entity", "")?))
         } else {
@@ -134,30 +166,8 @@ impl Plan {
         };
         let order = plan_order(spec)?;
         let columns = columns.columns;
-        let windows = spec.window.map(|tumbling| {
-            let (first, last) = scan
-                .times
-                .map_or((0, 0), |(min, max)| (tumbling.index(min), tumbling.index(max)));
-            Windows {
-                tumbling,
-                first,
-                count: last.abs_diff(first).saturating_add(1),
-            }
-        });
-        let mut radices: Vec<Option<u64>> = Vec::new();
-        radices.extend(windows.map(|windows| Some(windows.count)));
-        for key in &keys {
-            let column = &columns[key.column];
-            radices.push(match (&column.strings, column.data_type) {
-                (Some(strings), _) => strings.bound().map(u64::from),
-                (None, Type::Bool) => Some(BOOL_RADIX),
-                (None, _) => None,
-            });
-        }
-        if null_word {
-            radices.push(None);
-        }
-        let shape = Shape::of(&radices, scan.rows);
+        let windows = spec.window.as_ref().map(|window| windows_of(window, scan.times));
+        let shape = Shape::of(&radices(windows.as_ref(), &keys, null_word, &columns), scan.rows);
         // Where states multiply, merging them must stay small beside scanning: longer lanes, up to 16 M rows.
         let likely_groups = match &shape {
             Shape::Hashed(_) => MAX_DENSE / 4,
@@ -182,6 +192,7 @@ impl Plan {
             columns,
             condition,
             windows,
+            after,
             keys,
             null_word,
             slots,
@@ -199,6 +210,16 @@ impl Plan {
         Ok(plan)
     }
 
+    /// Bounds of the parts of keys; none where there is none.
+    pub(super) fn radices(&self) -> Vec<Option<u64>> {
+        radices(self.windows.as_ref(), &self.keys, self.null_word, &self.columns)
+    }
+
+    /// Code space of the texts that a slot is of.
+    pub(super) fn slot_strings(&self, slot: &Slot) -> Option<&Strings> {
+        slot.column.and_then(|column| self.columns[column].strings.as_deref())
+    }
+
     /// Parts of a key.
     pub fn key_parts(&self) -> usize {
         usize::from(self.windows.is_some()) + self.keys.len() + usize::from(self.null_word)
@@ -208,6 +229,72 @@ impl Plan {
     pub fn slot_type(&self, slot: &Slot) -> Type {
         slot.column.map_or(Type::I64, |column| self.columns[column].data_type)
     }
+}
+
+fn radices(windows: Option<&Windows>, keys: &[PlannedKey], null_word: bool, columns: &[Column]) -> Vec<Option<u64>> {
+    let mut radices: Vec<Option<u64>> = Vec::new();
+    radices.extend(windows.map(|windows| Some(windows.count)));
+    for key in keys {
+        let column = &columns[key.column];
+        radices.push(match (&column.strings, column.data_type) {
+            (Some(strings), _) => strings.bound().map(u64::from),
+            (None, Type::Bool) => Some(BOOL_RADIX),
+            (None, _) => None,
+        });
+    }
+    if null_word {
+        radices.push(None);
+    }
+    radices
+}
+
+/// Windows, or panes of them, over rows of these times.
+fn windows_of(window: &WindowSpec, times: Option<(i64, i64)>) -> Windows {
+    let (min, max) = times.unwrap_or((0, 0));
+    let cut = match window {
+        WindowSpec::Tumbling(tumbling) => Cut::Tumbling(*tumbling),
+        WindowSpec::Hopping(hopping) => Cut::Tumbling(hopping.pane),
+        WindowSpec::Calendar(calendar) => Cut::Edges(Edges::new(calendar.edges(min, max))),
+        WindowSpec::Session(gap) => Cut::Tumbling(*gap),
+    };
+    let (first, last) = (cut.index(min), cut.index(max));
+    Windows {
+        cut,
+        first,
+        count: last.abs_diff(first).saturating_add(1),
+    }
+}
+
+/// Has entities told apart, and their least and greatest times kept.
+fn sessions(
+    columns: &mut Columns<'_>,
+    keys: &mut Vec<PlannedKey>,
+    slots: &mut Vec<Slot>,
+    gap: Tumbling,
+) -> Result<After> {
+    let (entity, time) = (columns.place("entity", "")?, columns.place("time", "")?);
+    let key = keys.iter().position(|key| key.column == entity).unwrap_or_else(|| {
+        keys.push(PlannedKey {
+            name: "entity".to_owned(),
+            column: entity,
+            null_bit: None,
+            is_hidden: true,
+        });
+        keys.len() - 1
+    });
+    let mut place = |keep| {
+        let slot = Slot::new(keep, Some(time));
+        slots.iter().position(|other| *other == slot).unwrap_or_else(|| {
+            slots.push(slot);
+            slots.len() - 1
+        })
+    };
+    Ok(After::Sessions {
+        gap_ns: gap.width_ns(),
+        entity: key,
+        least: place(Keep::Min),
+        greatest: place(Keep::Max),
+    })
 }
 
 fn plan_keys(columns: &mut Columns<'_>, names: &[String]) -> Result<(Vec<PlannedKey>, bool)> {
@@ -234,6 +321,7 @@ fn plan_keys(columns: &mut Columns<'_>, names: &[String]) -> Result<(Vec<Planned
             name: name.clone(),
             column,
             null_bit,
+            is_hidden: false,
         });
     }
     Ok((keys, null_bits > 0))
@@ -296,7 +384,10 @@ fn plan_measures(columns: &mut Columns<'_>, specs: &[MeasureSpec]) -> Result<(Ve
 /// Names of the answer's columns are distinct; order keys are among them.
 fn plan_order(spec: &Spec) -> Result<Vec<(usize, bool)>> {
     let mut names: Vec<&str> = Vec::new();
-    names.extend(spec.window.map(|_| "start"));
+    names.extend(spec.window.as_ref().map(|_| "start"));
+    if matches!(spec.window, Some(WindowSpec::Session(_))) {
+        names.push("end");
+    }
     for (at, name) in spec.group_by.iter().enumerate() {
         if names.contains(&name.as_str()) {
             let message = format!("columns of the answer have distinct names, {name:?} is also the window's");

@@ -10,6 +10,7 @@ use super::ends::Newest;
 use super::entities::entities;
 use super::lane::{Counts, Lane, new_states};
 use super::plan::Plan;
+use super::regroup::regroup;
 use super::spec::Spec;
 use super::state::States;
 use crate::error::{Error, Kind, Result};
@@ -131,7 +132,8 @@ pub fn run(stream: &Arc<Stream>, spec: &Spec, context: &Context) -> Result<Answe
     }
     let plan = Plan::new(stream, &schema, spec, scan, entities)?;
     let work = Arc::new(Work::new(plan, control, limits.max_groups)?);
-    let mut merged = work.finish(context.pool.as_deref())?;
+    let merged = work.finish(context.pool.as_deref())?;
+    let (merged, starts) = regroup(&work.plan, merged, limits.max_groups)?;
     let facts = answer::Facts {
         commit: snapshot.commit,
         watermark_ns,
@@ -139,7 +141,14 @@ pub fn run(stream: &Arc<Stream>, spec: &Spec, context: &Context) -> Result<Answe
         range: spec.range,
         rows_scanned: work.control.scanned(),
     };
-    let mut answer = answer::build(&work.plan, &mut merged, spec.limit, limits.max_result_bytes, &facts)?;
+    let mut answer = answer::build(
+        &work.plan,
+        &merged,
+        &starts,
+        spec.limit,
+        limits.max_result_bytes,
+        &facts,
+    )?;
     let elapsed_ns = context.clock.monotonic_ns().saturating_sub(started_ns).max(0);
     answer.provenance.elapsed = Some(prost_types::Duration {
         seconds: elapsed_ns / crate::time::SECOND_NS,
@@ -270,10 +279,7 @@ impl Work {
         }
         let groups = merged.groups.adopt(&lane.keys, self.max_groups)?;
         for ((mine, theirs), slot) in merged.states.iter_mut().zip(lane.states).zip(&self.plan.slots) {
-            let strings = slot
-                .column
-                .and_then(|column| self.plan.columns[column].strings.as_deref());
-            mine.merge(theirs, &groups, strings)?;
+            mine.merge(theirs, &groups, self.plan.slot_strings(slot))?;
         }
         Ok(())
     }

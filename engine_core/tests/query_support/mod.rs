@@ -169,14 +169,29 @@ pub(crate) fn spec(measures: Vec<v1::Measure>) -> v1::QuerySpec {
 }
 
 /// Tumbling windows.
-pub(crate) fn tumbling(width_ns: i64) -> Option<v1::Window> {
-    let width = prost_types::Duration {
-        seconds: width_ns / 1_000_000_000,
-        nanos: (width_ns % 1_000_000_000) as i32,
-    };
-    Some(v1::Window {
-        kind: Some(v1::window::Kind::Tumbling(v1::TumblingWindow { width: Some(width) })),
+fn duration(ns: i64) -> Option<prost_types::Duration> {
+    Some(prost_types::Duration {
+        seconds: ns / 1_000_000_000,
+        nanos: (ns % 1_000_000_000) as i32,
     })
+}
+
+pub(crate) fn tumbling(width_ns: i64) -> Option<v1::Window> {
+    let width = duration(width_ns);
+    let kind = Some(v1::window::Kind::Tumbling(v1::TumblingWindow { width }));
+    Some(v1::Window { kind })
+}
+
+pub(crate) fn hopping(width_ns: i64, step_ns: i64) -> Option<v1::Window> {
+    let (width, step) = (duration(width_ns), duration(step_ns));
+    let kind = Some(v1::window::Kind::Hopping(v1::HoppingWindow { width, step }));
+    Some(v1::Window { kind })
+}
+
+pub(crate) fn session(gap_ns: i64) -> Option<v1::Window> {
+    let (gap, max_length) = (duration(gap_ns), None);
+    let kind = Some(v1::window::Kind::Session(v1::SessionWindow { gap, max_length }));
+    Some(v1::Window { kind })
 }
 
 pub(crate) fn by(columns: &[&str]) -> Vec<v1::GroupKey> {

@@ -122,7 +122,7 @@ class _CalendarUnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Calendar
     CALENDAR_UNIT_UNSPECIFIED: _CalendarUnit.ValueType  # 0
     """Not said; refused."""
     CALENDAR_UNIT_HOUR: _CalendarUnit.ValueType  # 1
-    """Hour."""
+    """Full hours of the zone."""
     CALENDAR_UNIT_DAY: _CalendarUnit.ValueType  # 2
     """Day, of 23 to 25 hours."""
     CALENDAR_UNIT_WEEK: _CalendarUnit.ValueType  # 3
@@ -140,7 +140,7 @@ class CalendarUnit(_CalendarUnit, metaclass=_CalendarUnitEnumTypeWrapper):
 CALENDAR_UNIT_UNSPECIFIED: CalendarUnit.ValueType  # 0
 """Not said; refused."""
 CALENDAR_UNIT_HOUR: CalendarUnit.ValueType  # 1
-"""Hour."""
+"""Full hours of the zone."""
 CALENDAR_UNIT_DAY: CalendarUnit.ValueType  # 2
 """Day, of 23 to 25 hours."""
 CALENDAR_UNIT_WEEK: CalendarUnit.ValueType  # 3
@@ -753,7 +753,7 @@ class Window(_message.Message):
 
     @_builtins.property
     def hopping(self) -> Global___HoppingWindow:
-        """Equal windows that overlap. Not served yet."""
+        """Equal windows that overlap."""
 
     @_builtins.property
     def sliding(self) -> Global___SlidingWindow:
@@ -761,11 +761,11 @@ class Window(_message.Message):
 
     @_builtins.property
     def session(self) -> Global___SessionWindow:
-        """Rows with no gap longer than one given. Not served yet."""
+        """Rows with no gap longer than one given."""
 
     @_builtins.property
     def calendar(self) -> Global___CalendarWindow:
-        """Hours to years of a time zone. Not served yet."""
+        """Hours to years of a time zone."""
 
     def __init__(
         self,
@@ -842,7 +842,7 @@ class HoppingWindow(_message.Message):
 
     @_builtins.property
     def step(self) -> _duration_pb2.Duration:
-        """Between two beginnings; positive and not above width."""
+        """Between two beginnings; positive and not above width, and so that at least a 10,000th of the width divides both."""
 
     def __init__(
         self,
@@ -884,7 +884,9 @@ Global___SlidingWindow: _TypeAlias = SlidingWindow  # noqa: Y015
 
 @_typing.final
 class SessionWindow(_message.Message):
-    """Rows of an entity with no gap longer than one given."""
+    """Rows of an entity with no gap longer than one given, whatever else is grouped by: one row a session, entity and group, with `end`,
+    the time of the session's last row, beside `start`.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -896,7 +898,7 @@ class SessionWindow(_message.Message):
 
     @_builtins.property
     def max_length(self) -> _duration_pb2.Duration:
-        """Longest session; absent: no bound."""
+        """Longest session; absent: no bound. Not served yet."""
 
     def __init__(
         self,
@@ -914,7 +916,9 @@ Global___SessionWindow: _TypeAlias = SessionWindow  # noqa: Y015
 
 @_typing.final
 class CalendarWindow(_message.Message):
-    """Hours to years of a time zone."""
+    """Hours to years of a time zone, by the IANA database compiled into the server. A day begins at its first instant, also where clocks
+    skipped midnight or showed it twice.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -925,7 +929,7 @@ class CalendarWindow(_message.Message):
     unit: Global___CalendarUnit.ValueType
     """Unit."""
     time_zone: _builtins.str
-    """IANA name, such as `Europe/Berlin`."""
+    """IANA name, such as `Europe/Berlin`; empty: UTC."""
     week_start: _builtins.int
     """First day of a week, 1 (Monday) to 7; 0 means 1."""
     year_start_month: _builtins.int

@@ -1,23 +1,23 @@
 //! The contract's QuerySpec, checked: what is served, within its bounds. What is not served yet answers UNIMPLEMENTED and
 //! names the field; nothing is ignored. Columns are looked up later, by `resolve`.
 
-use std::sync::Arc;
+pub mod filters;
+mod measures;
+mod windows;
 
-use super::measures::{Asked, Kind, Measure, Of};
-use crate::column::schema::MAX_TEXT_BYTES;
+pub use measures::MeasureSpec;
+pub use windows::{Hopping, WindowSpec};
+
+use super::measures::Of;
 use crate::error::{Error, Result};
-use crate::time::{SECOND_NS, TimeRange};
-use crate::window::tumbling::Tumbling;
+use crate::time::TimeRange;
 use crate::wire::v1;
+pub use filters::{FilterSpec, Literal};
 
 /// Most keys to group by.
 pub const MAX_GROUP_KEYS: usize = 16;
 /// Most measures.
 pub const MAX_MEASURES: usize = 64;
-/// Most conditions of one `all` or `any`.
-pub const MAX_LIST: usize = 256;
-/// Most values of one set.
-pub const MAX_SET: usize = 10_000;
 /// Most order keys: as many as an answer can have columns.
 pub const MAX_ORDER_KEYS: usize = 1 + MAX_GROUP_KEYS + MAX_MEASURES;
 
@@ -31,7 +31,7 @@ pub struct Spec {
     /// Rows to take.
     pub filter: Option<FilterSpec>,
     /// Windows; none: the whole range.
-    pub window: Option<Tumbling>,
+    pub window: Option<WindowSpec>,
     /// Names of the columns to group by.
     pub group_by: Vec<String>,
     /// What to compute.
@@ -44,80 +44,6 @@ pub struct Spec {
     pub budget: v1::Budget,
     /// How to go about it.
     pub hints: v1::QueryHints,
-}
-
-/// A condition with the path of its field.
-#[derive(Clone, Debug)]
-pub enum FilterSpec {
-    /// A column against a value.
-    Compare {
-        /// Path of the comparator.
-        field: String,
-        /// Column.
-        column: String,
-        /// How.
-        operator: v1::ComparisonOperator,
-        /// With what.
-        value: Literal,
-    },
-    /// A column against a set.
-    In {
-        /// Path of the set.
-        field: String,
-        /// Column.
-        column: String,
-        /// The values.
-        values: Vec<Literal>,
-    },
-    /// All hold.
-    All(Vec<Self>),
-    /// One holds.
-    Any(Vec<Self>),
-    /// The opposite.
-    Not(Box<Self>),
-}
-
-/// A value that is not null.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Literal {
-    /// Double, not NaN.
-    F64(f64),
-    /// Integer.
-    I64(i64),
-    /// Boolean.
-    Bool(bool),
-    /// String.
-    Text(String),
-    /// Unix nanoseconds.
-    Timestamp(i64),
-}
-
-impl Literal {
-    /// Its type in words.
-    pub fn type_name(&self) -> &'static str {
-        match self {
-            Self::F64(_) => "f64",
-            Self::I64(_) => "i64",
-            Self::Bool(_) => "boolean",
-            Self::Text(_) => "text",
-            Self::Timestamp(_) => "timestamp_ns",
-        }
-    }
-}
-
-/// One measure.
-#[derive(Clone, Debug)]
-pub struct MeasureSpec {
-    /// Its kind.
-    pub kind: &'static Kind,
-    /// What to compute.
-    pub measure: Arc<dyn Measure>,
-    /// Of which column; none: of rows, or of other measures.
-    pub column: Option<String>,
-    /// Of which second column.
-    pub second_column: Option<String>,
-    /// Name in the answer.
-    pub name: String,
 }
 
 impl Spec {
@@ -162,14 +88,15 @@ impl Spec {
             Err(_) => return Err(unknown_number("spec.fill", fill)),
         }
         crate::column::schema::check_stream_id("spec.stream", &stream)?;
-        let window = window_of(window)?;
-        let measures = measures_of(measures)?;
-        if window.is_none()
-            && let Some(at) = measures
-                .iter()
-                .position(|measure| measure.kind.of == Of::NumberOverWindows)
-        {
-            let message = format!("{} runs over windows, the query has none", measures[at].kind.name);
+        let window = windows::of(window)?;
+        let measures = measures::of(measures)?;
+        let over_windows = measures
+            .iter()
+            .position(|measure| measure.kind.of == Of::NumberOverWindows);
+        let is_side_by_side = matches!(window, Some(WindowSpec::Tumbling(_) | WindowSpec::Calendar(_)));
+        if let Some(at) = over_windows.filter(|_| !is_side_by_side) {
+            let name = measures[at].kind.name;
+            let message = format!("{name} runs over tumbling windows or those of a calendar, the query has neither");
             return Err(Error::invalid(
                 "WINDOW_MISSING",
                 format!("spec.measures[{at}].kind"),
@@ -179,7 +106,7 @@ impl Spec {
         Ok(Self {
             stream,
             range: range_of(range)?,
-            filter: filter.map(|filter| filter_of(filter, "spec.filter")).transpose()?,
+            filter: filter.map(|filter| filters::of(filter, "spec.filter")).transpose()?,
             window,
             group_by: group_by_of(group_by)?,
             measures,
@@ -224,57 +151,6 @@ fn range_of(range: Option<v1::TimeRange>) -> Result<TimeRange> {
     Ok(range)
 }
 
-fn window_of(window: Option<v1::Window>) -> Result<Option<Tumbling>> {
-    use v1::window::Kind;
-    let Some(v1::Window { kind }) = window else {
-        return Ok(None);
-    };
-    let width = match kind {
-        None => {
-            return Err(Error::invalid(
-                "WINDOW_MISSING",
-                "spec.window",
-                "a window names exactly one kind, got none",
-            ));
-        }
-        Some(Kind::Whole(v1::WholeWindow {})) => return Ok(None),
-        Some(Kind::Tumbling(v1::TumblingWindow { width })) => width,
-        Some(Kind::Hopping(_)) => return Err(Error::unsupported("spec.window.hopping")),
-        Some(Kind::Sliding(_)) => return Err(Error::unsupported("spec.window.sliding")),
-        Some(Kind::Session(_)) => return Err(Error::unsupported("spec.window.session")),
-        Some(Kind::Calendar(_)) => return Err(Error::unsupported("spec.window.calendar")),
-    };
-    let field = "spec.window.tumbling.width";
-    let invalid = |found: String| Error::invalid("BAD_WIDTH", field, format!("width must be positive, got {found}"));
-    let width = width.ok_or_else(|| invalid("none".to_owned()))?;
-    if !(-999_999_999..=999_999_999).contains(&width.nanos)
-        || width.seconds.signum() * i64::from(width.nanos.signum()) < 0
-    {
-        return Err(Error::invalid(
-            "BAD_DURATION",
-            field,
-            format!(
-                "a duration has less than a second of nanos, of the sign of its seconds, got {} s and {} ns",
-                width.seconds, width.nanos
-            ),
-        ));
-    }
-    let width_ns = width
-        .seconds
-        .checked_mul(SECOND_NS)
-        .and_then(|ns| ns.checked_add(width.nanos.into()))
-        .ok_or_else(|| {
-            let message = format!(
-                "width fits 64 bits of nanoseconds, about 292 years, got {} s",
-                width.seconds
-            );
-            Error::invalid("BAD_WIDTH", field, message)
-        })?;
-    Tumbling::new(width_ns)
-        .map(Some)
-        .ok_or_else(|| invalid(format!("{width_ns} ns")))
-}
-
 fn group_by_of(keys: Vec<v1::GroupKey>) -> Result<Vec<String>> {
     at_most("spec.group_by", "keys to group by", keys.len(), MAX_GROUP_KEYS)?;
     let mut names: Vec<String> = Vec::with_capacity(keys.len());
@@ -296,123 +172,6 @@ fn group_by_of(keys: Vec<v1::GroupKey>) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn measures_of(measures: Vec<v1::Measure>) -> Result<Vec<MeasureSpec>> {
-    if measures.is_empty() {
-        return Err(Error::invalid(
-            "MEASURE_MISSING",
-            "spec.measures",
-            "a query has 1 to 64 measures, got none",
-        ));
-    }
-    at_most("spec.measures", "measures", measures.len(), MAX_MEASURES)?;
-    let mut specs: Vec<MeasureSpec> = Vec::with_capacity(measures.len());
-    for (at, measure) in measures.into_iter().enumerate() {
-        let spec = measure_of(measure, &format!("spec.measures[{at}]"))?;
-        if let Some(other) = specs.iter().position(|other| other.name == spec.name) {
-            return Err(Error::invalid(
-                "DUPLICATE_MEASURE",
-                format!("spec.measures[{at}].name"),
-                format!(
-                    "names of measures are distinct, {:?} is also that of measure {other}",
-                    spec.name
-                ),
-            ));
-        }
-        specs.push(spec);
-    }
-    check_reads(&specs)?;
-    Ok(specs)
-}
-
-fn measure_of(message: v1::Measure, field: &str) -> Result<MeasureSpec> {
-    let v1::Measure {
-        kind,
-        column,
-        name,
-        quantile,
-        second_column,
-        threshold,
-        count,
-        formula,
-        filter,
-    } = message;
-    let at = |part: &str| format!("{field}.{part}");
-    let number = v1::MeasureKind::try_from(kind).map_err(|_| unknown_number(&at("kind"), kind))?;
-    if number == v1::MeasureKind::Unspecified {
-        return Err(Error::invalid(
-            "MEASURE_KIND_MISSING",
-            at("kind"),
-            "a measure says what to compute",
-        ));
-    }
-    let kind = Kind::find(number).ok_or_else(|| Error::unsupported(at("kind")))?;
-    if filter.is_some() {
-        return Err(Error::unsupported(at("filter")));
-    }
-    let asked = Asked {
-        quantile,
-        threshold,
-        count,
-        formula,
-    };
-    let measure = kind.measure(&asked, field)?;
-    let column_is_wrong = match kind.of {
-        Of::RowsOrColumn => None,
-        Of::Measures => (!column.is_empty()).then_some(("COLUMN_NOT_TAKEN", "of other measures, not of a column")),
-        _ => column.is_empty().then_some(("COLUMN_MISSING", "of a column, got none")),
-    };
-    if let Some((reason, rule)) = column_is_wrong {
-        return Err(Error::invalid(reason, at("column"), format!("{} is {rule}", kind.name)));
-    }
-    let second_is_wrong = match (kind.of == Of::TwoNumbers, second_column.is_empty()) {
-        (true, true) => Some(("COLUMN_MISSING", "of two columns, got no second")),
-        (false, false) => Some(("COLUMN_NOT_TAKEN", "not of two columns")),
-        _ => None,
-    };
-    if let Some((reason, rule)) = second_is_wrong {
-        return Err(Error::invalid(
-            reason,
-            at("second_column"),
-            format!("{} is {rule}", kind.name),
-        ));
-    }
-    let name = match (name.is_empty(), column.is_empty()) {
-        (false, _) => {
-            crate::column::schema::check_name(&at("name"), &name)?;
-            name
-        }
-        (true, true) => kind.name.to_owned(),
-        (true, false) => format!("{}_{column}", kind.name),
-    };
-    Ok(MeasureSpec {
-        kind,
-        measure,
-        column: (!column.is_empty()).then_some(column),
-        second_column: (!second_column.is_empty()).then_some(second_column),
-        name,
-    })
-}
-
-/// A formula is of measures before it, or of any that is none.
-fn check_reads(specs: &[MeasureSpec]) -> Result<()> {
-    for (at, spec) in specs.iter().enumerate() {
-        for name in spec.measure.reads() {
-            let other = specs.iter().position(|other| other.name == name);
-            let rule = match other {
-                None => "is none",
-                Some(other) if other >= at && specs[other].kind.of == Of::Measures => "does not come before it",
-                Some(_) => continue,
-            };
-            return Err(Error::invalid(
-                "UNKNOWN_MEASURE",
-                format!("spec.measures[{at}].{}", spec.kind.name),
-                format!("a formula is of the query's other measures, {name:?} {rule}"),
-            ));
-        }
-    }
-    Ok(())
-}
-
 fn order_by_of(keys: Vec<v1::OrderBy>) -> Result<Vec<(String, bool)>> {
     at_most("spec.order_by", "order keys", keys.len(), MAX_ORDER_KEYS)?;
     let mut order: Vec<(String, bool)> = Vec::with_capacity(keys.len());
@@ -425,97 +184,6 @@ fn order_by_of(keys: Vec<v1::OrderBy>) -> Result<Vec<(String, bool)>> {
         order.push((column, descending));
     }
     Ok(order)
-}
-
-fn filter_of(filter: v1::Filter, field: &str) -> Result<FilterSpec> {
-    use v1::filter::Condition;
-    let list = |list: v1::FilterList, name: &str| -> Result<Vec<FilterSpec>> {
-        let field = format!("{field}.{name}.filters");
-        at_most(&field, "conditions", list.filters.len(), MAX_LIST)?;
-        let filters = list.filters.into_iter().enumerate();
-        filters
-            .map(|(at, filter)| filter_of(filter, &format!("{field}[{at}]")))
-            .collect()
-    };
-    Ok(match filter.condition {
-        None => {
-            return Err(Error::invalid(
-                "CONDITION_MISSING",
-                field,
-                "a filter has exactly one condition, got none",
-            ));
-        }
-        Some(Condition::Compare(v1::Comparator {
-            column,
-            operator,
-            value,
-        })) => {
-            let field = format!("{field}.compare");
-            let operator = match v1::ComparisonOperator::try_from(operator) {
-                Err(_) => return Err(unknown_number(&format!("{field}.operator"), operator)),
-                Ok(v1::ComparisonOperator::Unspecified) => {
-                    let field = format!("{field}.operator");
-                    return Err(Error::invalid(
-                        "OPERATOR_MISSING",
-                        field,
-                        "a comparison says how to compare",
-                    ));
-                }
-                Ok(operator) => operator,
-            };
-            FilterSpec::Compare {
-                value: literal_of(value, &format!("{field}.value"))?,
-                field,
-                column,
-                operator,
-            }
-        }
-        Some(Condition::In(v1::InSet { column, values })) => {
-            let field = format!("{field}.in");
-            at_most(&format!("{field}.values"), "values", values.len(), MAX_SET)?;
-            let values = values.into_iter().enumerate();
-            let values = values.map(|(at, value)| literal_of(Some(value), &format!("{field}.values[{at}]")));
-            FilterSpec::In {
-                values: values.collect::<Result<_>>()?,
-                field,
-                column,
-            }
-        }
-        Some(Condition::All(filters)) => FilterSpec::All(list(filters, "all")?),
-        Some(Condition::Any(filters)) => FilterSpec::Any(list(filters, "any")?),
-        Some(Condition::Not(filter)) => FilterSpec::Not(Box::new(filter_of(*filter, &format!("{field}.not"))?)),
-        Some(Condition::Null(_)) => return Err(Error::unsupported(format!("{field}.null"))),
-        Some(Condition::Match(_)) => return Err(Error::unsupported(format!("{field}.match"))),
-    })
-}
-
-fn literal_of(value: Option<v1::Value>, field: &str) -> Result<Literal> {
-    use v1::value::Kind;
-    Ok(match value.and_then(|value| value.kind) {
-        None => {
-            return Err(Error::invalid(
-                "NULL_IN_FILTER",
-                field,
-                "a column is compared with a value that is not null, got none",
-            ));
-        }
-        Some(Kind::F64(value)) if value.is_nan() => {
-            return Err(Error::invalid(
-                "NAN_IN_FILTER",
-                field,
-                "a column is compared with a number, got NaN",
-            ));
-        }
-        Some(Kind::F64(value)) => Literal::F64(value),
-        Some(Kind::I64(value)) => Literal::I64(value),
-        Some(Kind::Boolean(value)) => Literal::Bool(value),
-        Some(Kind::Text(value)) if value.len() > MAX_TEXT_BYTES => {
-            let message = format!("a text has at most {MAX_TEXT_BYTES} bytes, got {}", value.len());
-            return Err(Error::invalid("TEXT_TOO_LONG", field, message));
-        }
-        Some(Kind::Text(value)) => Literal::Text(value),
-        Some(Kind::TimestampNs(value)) => Literal::Timestamp(value),
-    })
 }
 
 fn at_most(field: &str, what: &str, found: usize, most: usize) -> Result<()> {
@@ -568,12 +236,15 @@ mod tests {
         unserved("spec.sample", |spec| spec.sample = f64::NAN);
         unserved("spec.top_groups", |spec| spec.top_groups = 1);
         unserved("spec.other", |spec| spec.other = true);
-        use v1::window::Kind::{Calendar, Hopping, Session, Sliding};
+        use v1::window::Kind::{Session, Sliding};
+        let second = Some(prost_types::Duration { seconds: 1, nanos: 0 });
+        let session = v1::SessionWindow {
+            gap: second,
+            max_length: second,
+        };
         for (field, kind) in [
-            ("spec.window.hopping", Hopping(v1::HoppingWindow::default())),
             ("spec.window.sliding", Sliding(v1::SlidingWindow::default())),
-            ("spec.window.session", Session(v1::SessionWindow::default())),
-            ("spec.window.calendar", Calendar(v1::CalendarWindow::default())),
+            ("spec.window.session.max_length", Session(session)),
         ] {
             unserved(field, |spec| spec.window = Some(v1::Window { kind: Some(kind) }));
         }
@@ -718,6 +389,52 @@ mod tests {
                 spec.window = Some(v1::Window { kind });
             });
         }
+    }
+
+    #[test]
+    fn windows_keep_their_rules() {
+        let duration = |seconds: i64| Some(prost_types::Duration { seconds, nanos: 0 });
+        let window = |reason: &str, field: &str, kind: v1::window::Kind| {
+            invalid(reason, field, |spec| {
+                spec.window = Some(v1::Window { kind: Some(kind) })
+            });
+        };
+        let hopping = |width, step| {
+            v1::window::Kind::Hopping(v1::HoppingWindow {
+                width: duration(width),
+                step: duration(step),
+            })
+        };
+        window("BAD_WIDTH", "spec.window.hopping.width", hopping(0, 1));
+        window("BAD_WIDTH", "spec.window.hopping.step", hopping(1, 0));
+        window("BAD_STEP", "spec.window.hopping.step", hopping(1, 2));
+        window("BAD_STEP", "spec.window.hopping.step", hopping(10_001, 10_000));
+        let session = v1::window::Kind::Session(v1::SessionWindow::default());
+        window("BAD_WIDTH", "spec.window.session.gap", session);
+        let calendar = |unit: v1::CalendarUnit, zone: &str, week_start, year_start_month| {
+            v1::window::Kind::Calendar(v1::CalendarWindow {
+                unit: unit as i32,
+                time_zone: zone.to_owned(),
+                week_start,
+                year_start_month,
+            })
+        };
+        use v1::CalendarUnit::{Day, Unspecified};
+        for (part, kind) in [
+            ("unit", calendar(Unspecified, "", 0, 0)),
+            ("time_zone", calendar(Day, "Mars/Olympus", 0, 0)),
+            ("week_start", calendar(Day, "", 8, 0)),
+            ("year_start_month", calendar(Day, "", 0, 13)),
+        ] {
+            window("BAD_CALENDAR", &format!("spec.window.calendar.{part}"), kind);
+        }
+        invalid("WINDOW_MISSING", "spec.measures[0].kind", |spec| {
+            spec.measures[0].kind = v1::MeasureKind::Cumulative as i32;
+            spec.measures[0].column = "x".to_owned();
+            spec.window = Some(v1::Window {
+                kind: Some(hopping(2, 1)),
+            });
+        });
     }
 
     #[test]
