@@ -396,7 +396,7 @@ mod tests {
         let duration = |seconds: i64| Some(prost_types::Duration { seconds, nanos: 0 });
         let window = |reason: &str, field: &str, kind: v1::window::Kind| {
             invalid(reason, field, |spec| {
-                spec.window = Some(v1::Window { kind: Some(kind) })
+                spec.window = Some(v1::Window { kind: Some(kind) });
             });
         };
         let hopping = |width, step| {
