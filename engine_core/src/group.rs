@@ -66,7 +66,8 @@ pub struct Grouper {
     groups: u32,
 }
 
-fn too_many(most: u64) -> Error {
+/// The error of more groups than a query may have.
+pub(crate) fn too_many(most: u64) -> Error {
     Error::new(
         Kind::LimitExceeded,
         "QUERY_GROUPS_EXCEEDED",

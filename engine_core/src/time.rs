@@ -19,6 +19,19 @@ pub struct TimeRange {
 }
 
 impl TimeRange {
+    /// Least and greatest time of what lies in the range, as far as an end that is given.
+    pub fn widened(&self, times: Option<(i64, i64)>) -> Option<(i64, i64)> {
+        let start = (self.start != i64::MIN).then_some(self.start);
+        let last = (self.end != i64::MAX).then(|| self.end.saturating_sub(1));
+        match (
+            start.or(times.map(|times| times.0)),
+            last.or(times.map(|times| times.1)),
+        ) {
+            (Some(start), Some(last)) if start <= last => Some((start, last)),
+            _ => times,
+        }
+    }
+
     /// Everything.
     pub const ALL: Self = Self {
         start: i64::MIN,

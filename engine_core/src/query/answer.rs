@@ -8,13 +8,17 @@ use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, Field, Schema};
 use prost::Message;
 
+use super::fill::Filled;
+use super::having::Having;
 use super::layout::Layout;
 use super::measures::{Found, Of, Read};
 use super::output::{Output, OutputValues};
-use super::plan::{Plan, Slot};
+use super::plan::{Plan, Slot, Windows};
 use super::regroup::Starts;
 use super::run::{Merged, QueryLimits};
+use super::spec::{FillSpec, Spec};
 use super::state::States;
+use super::top::OTHER;
 use crate::column::NULL_CODE;
 use crate::error::{Error, Kind, Result};
 use crate::group::{Grouper, Shape};
@@ -41,27 +45,107 @@ pub(super) struct Facts {
     pub(super) rows_scanned: u64,
 }
 
+/// Columns of all rows, in no order.
+pub(super) struct Table {
+    /// Windows, keys, measures.
+    outputs: Vec<Output>,
+    /// How many are of windows and keys.
+    keys: usize,
+    /// Columns that only tell groups apart.
+    hidden: Vec<Output>,
+    pub(super) rows: usize,
+    measures: Vec<v1::MeasureProvenance>,
+}
+
+impl Table {
+    /// Order of two rows: by the order keys, then by `start` and group keys ascending, nulls last.
+    pub(super) fn compare(&self, plan: &Plan, a: u32, b: u32) -> Ordering {
+        let (a, b) = (a as usize, b as usize);
+        let asked = plan
+            .order
+            .iter()
+            .map(|&(place, descending)| self.outputs[place].compare(a, b, descending));
+        let default = self.outputs[..self.keys].iter().chain(&self.hidden);
+        let default = default.map(|output| output.compare(a, b, false));
+        asked
+            .chain(default)
+            .find(|ordering| ordering.is_ne())
+            .unwrap_or(Ordering::Equal)
+    }
+
+    /// Rows that are kept, in order, the first `limit` of them.
+    fn order(&self, plan: &Plan, having: Option<&Having<'_>>, limit: Option<u64>) -> Vec<u32> {
+        let is_kept = |row: &u32| having.is_none_or(|having| having.holds(&self.outputs, *row as usize) == Some(true));
+        let mut rows: Vec<u32> = (0..self.rows as u32).filter(is_kept).collect();
+        let compare = |a: &u32, b: &u32| self.compare(plan, *a, *b);
+        if let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok())
+            && limit < rows.len()
+        {
+            rows.select_nth_unstable_by(limit, compare);
+            rows.truncate(limit);
+        }
+        rows.sort_unstable_by(compare);
+        rows
+    }
+
+    /// With windows without rows put in.
+    fn filled(mut self, plan: &Plan, merged: &Merged, windows: &Windows, fill: FillSpec, most: u64) -> Result<Self> {
+        let layout = Layout::new(plan, &merged.groups, self.rows);
+        let filled = Filled::new(&layout, windows, fill, !plan.keys.is_empty(), most)?;
+        for (at, output) in self.outputs.iter_mut().enumerate() {
+            *output = if at == 0 {
+                Output::new(&output.name, OutputValues::Time(filled.starts(windows)), Vec::new())
+            } else if at < self.keys {
+                filled.key(output)
+            } else {
+                filled.measure(output)
+            };
+        }
+        self.rows = filled.len();
+        Ok(self)
+    }
+}
+
+/// The columns that groups and states come to.
+pub(super) fn finished(plan: &Plan, merged: &Merged, starts: &Starts) -> Result<Table> {
+    // A query without windows and keys has one row, also over no rows.
+    let rows = if plan.shape == Shape::Single {
+        1
+    } else {
+        merged.groups.len()
+    };
+    let (mut outputs, hidden) = key_columns(plan, &merged.groups, starts, rows)?;
+    let keys = outputs.len();
+    let layout = Layout::new(plan, &merged.groups, rows);
+    let (finished, measures) = finish(plan, &merged.states, &layout)?;
+    outputs.extend(finished);
+    Ok(Table {
+        outputs,
+        keys,
+        hidden,
+        rows,
+        measures,
+    })
+}
+
 /// Builds the answer from all lanes merged.
 pub(super) fn build(
     plan: &Plan,
     merged: &Merged,
     starts: &Starts,
-    limit: Option<u64>,
-    max_bytes: u64,
+    spec: &Spec,
+    limits: &QueryLimits,
     facts: &Facts,
 ) -> Result<Answer> {
-    // A query without windows and keys has one row, also over no rows.
-    let groups = if plan.shape == Shape::Single {
-        1
-    } else {
-        merged.groups.len()
-    };
-    let (mut outputs, hidden) = key_columns(plan, &merged.groups, starts, groups)?;
-    let by_default = outputs.len();
-    let layout = Layout::new(plan, &merged.groups, groups);
-    let (finished, measures) = finish(plan, &merged.states, &layout)?;
-    outputs.extend(finished);
-    let rows = order(plan, (&outputs, by_default), &hidden, groups, limit);
+    let mut table = finished(plan, merged, starts)?;
+    if let (Some(fill), Starts::Cut(windows)) = (spec.fill, starts) {
+        table = table.filled(plan, merged, windows, fill, limits.max_groups)?;
+    }
+    let having = spec.having.as_ref();
+    let having = having.map(|having| Having::new(having, &table.outputs)).transpose()?;
+    let rows = table.order(plan, having.as_ref(), spec.limit);
+    let Table { outputs, measures, .. } = &table;
+    let max_bytes = limits.max_result_bytes;
     let bytes: u64 = outputs.iter().map(|output| output.bytes(&rows)).sum();
     // Texts of one column share 31-bit offsets.
     let max_bytes = max_bytes.min(i32::MAX as u64);
@@ -117,7 +201,7 @@ pub(super) fn build(
             rows_matched: merged.counts.matched,
             nan_skipped,
             complete: facts.range.end != i64::MAX && facts.watermark_ns.is_some_and(|mark| mark >= facts.range.end),
-            measures,
+            measures: measures.clone(),
             elapsed: None,
         },
     })
@@ -191,8 +275,11 @@ fn key_columns(plan: &Plan, keys: &Grouper, starts: &Starts, groups: usize) -> R
         }
     }
     let null_word = part + plan.keys.len();
+    let has_other = plan.top.is_some_and(|top| top.has_other);
     for key in &plan.keys {
         let column = &plan.columns[key.column];
+        let is_text = column.data_type == Type::Text;
+        let is_other = |group, part| has_other && is_text && keys.part(group, part) == OTHER;
         let values = (0..groups).map(|group| {
             let value = keys.part(group, part);
             let null = match (key.null_bit, column.data_type) {
@@ -200,9 +287,10 @@ fn key_columns(plan: &Plan, keys: &Grouper, starts: &Starts, groups: usize) -> R
                 (None, Type::Bool) => value == 2,
                 (None, _) => value == u64::from(NULL_CODE),
             };
-            (!null).then_some(value)
+            (!null && !is_other(group, part)).then_some(value)
         });
-        let output = Output::typed(&key.name, column.data_type, values, column.strings.as_deref())?;
+        let mut output = Output::typed(&key.name, column.data_type, values, column.strings.as_deref())?;
+        output.put_text((0..groups).filter(|&group| is_other(group, part)), "other");
         if key.is_hidden {
             hidden.push(output);
         } else {
@@ -211,38 +299,6 @@ fn key_columns(plan: &Plan, keys: &Grouper, starts: &Starts, groups: usize) -> R
         part += 1;
     }
     Ok((outputs, hidden))
-}
-
-/// Rows in order: by the order keys, then by `start` and group keys ascending, nulls last; the first `limit` of them.
-fn order(
-    plan: &Plan,
-    (outputs, by_default): (&[Output], usize),
-    hidden: &[Output],
-    groups: usize,
-    limit: Option<u64>,
-) -> Vec<u32> {
-    let compare = |&a: &u32, &b: &u32| {
-        let (a, b) = (a as usize, b as usize);
-        let asked = plan
-            .order
-            .iter()
-            .map(|&(place, descending)| outputs[place].compare(a, b, descending));
-        let default = outputs[..by_default].iter().chain(hidden);
-        let default = default.map(|output| output.compare(a, b, false));
-        asked
-            .chain(default)
-            .find(|ordering| ordering.is_ne())
-            .unwrap_or(Ordering::Equal)
-    };
-    let mut rows: Vec<u32> = (0..groups as u32).collect();
-    if let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok())
-        && limit < rows.len()
-    {
-        rows.select_nth_unstable_by(limit, compare);
-        rows.truncate(limit);
-    }
-    rows.sort_unstable_by(compare);
-    rows
 }
 
 fn encoding(error: &ArrowError) -> Error {

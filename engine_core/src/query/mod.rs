@@ -3,6 +3,8 @@
 pub mod answer;
 mod ends;
 mod entities;
+mod fill;
+mod having;
 mod keys;
 mod known;
 mod lane;
@@ -18,6 +20,7 @@ pub mod slots;
 pub mod spec;
 pub mod state;
 mod tickets;
+mod top;
 
 pub use answer::Answer;
 pub use run::{Context, QueryLimits, run};

@@ -31,7 +31,70 @@ pub enum OutputValues {
     Text(Vec<u32>, Vec<String>),
 }
 
+/// A value of a column that is made of another's rows.
+#[derive(Clone, Copy, Debug)]
+pub enum Cell {
+    /// That of a row.
+    Row(u32),
+    /// A number, in a column of numbers; rounded where they are integers.
+    Number(f64),
+    /// Null.
+    Null,
+}
+
 impl Output {
+    /// A column of the same name and type.
+    pub fn of_cells(&self, cells: &[Cell]) -> Self {
+        fn pick<T: Copy + Default>(values: &[T], cells: &[Cell], of: impl Fn(f64) -> T) -> Vec<T> {
+            let value = |cell: &Cell| match cell {
+                Cell::Row(row) => values[*row as usize],
+                Cell::Number(number) => of(*number),
+                Cell::Null => T::default(),
+            };
+            cells.iter().map(value).collect()
+        }
+        let values = match &self.values {
+            OutputValues::F64(values) => OutputValues::F64(pick(values, cells, |number| number)),
+            OutputValues::I64(values) => OutputValues::I64(pick(values, cells, |number| number.round() as i64)),
+            OutputValues::Bool(values) => OutputValues::Bool(pick(values, cells, |_| false)),
+            OutputValues::Time(values) => OutputValues::Time(pick(values, cells, |_| 0)),
+            OutputValues::Text(ranks, texts) => OutputValues::Text(pick(ranks, cells, |_| 0), texts.clone()),
+        };
+        let is_valid = |cell: &Cell| match cell {
+            Cell::Row(row) => self.is_valid(*row as usize),
+            Cell::Number(_) => true,
+            Cell::Null => false,
+        };
+        Self::new(&self.name, values, cells.iter().map(is_valid).collect())
+    }
+
+    /// Has a text stand in some rows of a column of texts.
+    pub fn put_text(&mut self, rows: impl Iterator<Item = usize>, text: &str) {
+        let OutputValues::Text(ranks, texts) = &mut self.values else {
+            return;
+        };
+        let place = texts
+            .binary_search_by(|known| known.as_str().cmp(text))
+            .unwrap_or_else(|place| {
+                texts.insert(place, text.to_owned());
+                let behind = ranks.iter_mut().filter(|rank| **rank as usize >= place);
+                behind.for_each(|rank| *rank += 1);
+                place
+            });
+        for row in rows {
+            ranks[row] = place as u32;
+            if let Some(valid) = &mut self.valid {
+                valid[row] = true;
+            }
+        }
+    }
+
+    /// Whether a row has a value that can be compared: neither null nor NaN.
+    pub fn is_known(&self, row: usize) -> bool {
+        let is_nan = matches!(&self.values, OutputValues::F64(values) if values[row].is_nan());
+        self.is_valid(row) && !is_nan
+    }
+
     pub fn new(name: &str, values: OutputValues, valid: Vec<bool>) -> Self {
         Self {
             name: name.to_owned(),

@@ -50,6 +50,15 @@ pub enum After {
     },
 }
 
+/// Which groups of a window are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Top {
+    /// How many.
+    pub groups: u32,
+    /// Whether the others are one more.
+    pub has_other: bool,
+}
+
 /// One state a measure, or several, are read from. Without a column it counts rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
@@ -116,6 +125,8 @@ pub struct Plan {
     pub measures: Vec<PlannedMeasure>,
     /// Order keys: place among the answer's columns, and whether the greatest comes first.
     pub order: Vec<(usize, bool)>,
+    /// Groups of a window that are kept; none: all.
+    pub top: Option<Top>,
     /// Layout of keys.
     pub shape: Shape,
     /// Runs of blocks accumulated in order and merged in order.
@@ -166,7 +177,12 @@ impl Plan {
         };
         let order = plan_order(spec)?;
         let columns = columns.columns;
-        let windows = spec.window.as_ref().map(|window| windows_of(window, scan.times));
+        // Windows without rows are put in over all of the range, where it ends.
+        let times = match (spec.fill, scan.times) {
+            (None, times) => times,
+            (Some(_), times) => spec.range.widened(times),
+        };
+        let windows = spec.window.as_ref().map(|window| windows_of(window, times));
         let shape = Shape::of(&radices(windows.as_ref(), &keys, null_word, &columns), scan.rows);
         // Where states multiply, merging them must stay small beside scanning: longer lanes, up to 16 M rows.
         let likely_groups = match &shape {
@@ -198,6 +214,7 @@ impl Plan {
             slots,
             measures,
             order,
+            top: spec.top,
             shape,
             lanes,
             timed,

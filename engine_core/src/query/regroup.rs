@@ -62,7 +62,7 @@ pub(super) fn regroup(plan: &Plan, mut merged: Merged, most: u64) -> Result<(Mer
 }
 
 /// Groups that are made of others.
-struct Making<'a> {
+pub(super) struct Making<'a> {
     plan: &'a Plan,
     from: &'a Merged,
     groups: Grouper,
@@ -70,7 +70,8 @@ struct Making<'a> {
 }
 
 impl<'a> Making<'a> {
-    fn new(plan: &'a Plan, from: &'a Merged, shape: Shape) -> Result<Self> {
+    /// Of none yet.
+    pub(super) fn new(plan: &'a Plan, from: &'a Merged, shape: Shape) -> Result<Self> {
         Ok(Self {
             plan,
             from,
@@ -79,28 +80,36 @@ impl<'a> Making<'a> {
         })
     }
 
-    /// Takes groups, in this order, as those of other windows.
-    fn take(&mut self, taken: &[(u32, u64)], most: u64) -> Result<()> {
-        let width = self.plan.key_parts();
+    /// Takes groups, in this order, as those of the keys that `part` tells by group and part.
+    pub(super) fn take(&mut self, taken: &[u32], part: impl Fn(u32, usize) -> u64, most: u64) -> Result<()> {
         let mut targets = vec![0; taken.len()];
         for (taken, targets) in taken.chunks(BLOCK_ROWS).zip(targets.chunks_mut(BLOCK_ROWS)) {
-            let mut parts: Vec<Vec<u64>> = vec![taken.iter().map(|(_, window)| *window).collect()];
-            parts.extend((1..width).map(|part| {
-                let of = |(group, _): &(u32, u64)| self.from.groups.part(*group as usize, part);
-                taken.iter().map(of).collect()
-            }));
+            let parts = (0..self.plan.key_parts()).map(|at| taken.iter().map(|&group| part(group, at)).collect());
+            let parts: Vec<Vec<u64>> = parts.collect();
             let parts: Vec<&[u64]> = parts.iter().map(Vec::as_slice).collect();
             self.groups.assign(&parts, targets, most)?;
         }
-        let sources: Vec<u32> = taken.iter().map(|(group, _)| *group).collect();
         for ((mine, theirs), slot) in self.states.iter_mut().zip(&self.from.states).zip(&self.plan.slots) {
             mine.grow(self.groups.len());
-            mine.merge(theirs.pick(&sources), &targets, self.plan.slot_strings(slot))?;
+            mine.merge(theirs.pick(taken), &targets, self.plan.slot_strings(slot))?;
         }
         Ok(())
     }
 
-    fn done(self) -> Merged {
+    /// The same, each as one of a window.
+    fn take_windows(&mut self, taken: &[(u32, u64)], most: u64) -> Result<()> {
+        let groups: Vec<u32> = taken.iter().map(|(group, _)| *group).collect();
+        let windows: HashMap<u32, u64> = taken.iter().copied().collect();
+        let from = self.from;
+        let part = |group, part| match part {
+            0 => windows.get(&group).copied().unwrap_or_default(),
+            part => from.groups.part(group as usize, part),
+        };
+        self.take(&groups, part, most)
+    }
+
+    /// Groups and states.
+    pub(super) fn done(self) -> Merged {
         Merged {
             groups: self.groups,
             states: self.states,
@@ -126,7 +135,7 @@ fn hop(plan: &Plan, merged: &Merged, panes: &Windows, hopping: Hopping, most: u6
             (begins.rem_euclid(step) == 0).then(|| (group, (begins.div_euclid(step) - first) as u64))
         };
         let taken: Vec<(u32, u64)> = (0..merged.groups.len() as u32).filter_map(of_place).collect();
-        making.take(&taken, most)?;
+        making.take_windows(&taken, most)?;
     }
     let first = first.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
     let windows = Windows {
@@ -193,7 +202,7 @@ fn of_sessions(
     let taken = order.iter().map(|&group| (group, part(sessions[group as usize].0)));
     let taken: Vec<(u32, u64)> = taken.collect();
     let mut making = Making::new(plan, merged, Shape::Hashed(plan.key_parts()))?;
-    making.take(&taken, most)?;
+    making.take_windows(&taken, most)?;
     let ends = taken.iter().map(|&(group, start)| {
         let entity = merged.groups.part(group as usize, entity_part);
         ((start, entity), sessions[group as usize])

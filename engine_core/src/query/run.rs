@@ -13,6 +13,7 @@ use super::plan::Plan;
 use super::regroup::regroup;
 use super::spec::Spec;
 use super::state::States;
+use super::top;
 use crate::error::{Error, Kind, Result};
 use crate::group::{Grouper, Keys};
 use crate::scan::Scan;
@@ -134,6 +135,7 @@ pub fn run(stream: &Arc<Stream>, spec: &Spec, context: &Context) -> Result<Answe
     let work = Arc::new(Work::new(plan, control, limits.max_groups)?);
     let merged = work.finish(context.pool.as_deref())?;
     let (merged, starts) = regroup(&work.plan, merged, limits.max_groups)?;
+    let merged = top::keep(&work.plan, merged, &starts, limits.max_groups)?;
     let facts = answer::Facts {
         commit: snapshot.commit,
         watermark_ns,
@@ -141,14 +143,7 @@ pub fn run(stream: &Arc<Stream>, spec: &Spec, context: &Context) -> Result<Answe
         range: spec.range,
         rows_scanned: work.control.scanned(),
     };
-    let mut answer = answer::build(
-        &work.plan,
-        &merged,
-        &starts,
-        spec.limit,
-        limits.max_result_bytes,
-        &facts,
-    )?;
+    let mut answer = answer::build(&work.plan, &merged, &starts, spec, &limits, &facts)?;
     let elapsed_ns = context.clock.monotonic_ns().saturating_sub(started_ns).max(0);
     answer.provenance.elapsed = Some(prost_types::Duration {
         seconds: elapsed_ns / crate::time::SECOND_NS,

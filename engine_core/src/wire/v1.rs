@@ -831,6 +831,8 @@ pub struct QuerySpec {
     pub top_groups: u32,
     #[prost(bool, tag = "16")]
     pub other: bool,
+    #[prost(double, tag = "18")]
+    pub fill_value: f64,
     #[prost(message, optional, tag = "17")]
     pub budget: ::core::option::Option<Budget>,
     #[prost(message, optional, tag = "20")]
@@ -1357,6 +1359,7 @@ pub enum Fill {
     Previous = 3,
     Linear = 4,
     Zero = 5,
+    Constant = 6,
 }
 impl Fill {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1371,6 +1374,7 @@ impl Fill {
             Self::Previous => "FILL_PREVIOUS",
             Self::Linear => "FILL_LINEAR",
             Self::Zero => "FILL_ZERO",
+            Self::Constant => "FILL_CONSTANT",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1382,6 +1386,7 @@ impl Fill {
             "FILL_PREVIOUS" => Some(Self::Previous),
             "FILL_LINEAR" => Some(Self::Linear),
             "FILL_ZERO" => Some(Self::Zero),
+            "FILL_CONSTANT" => Some(Self::Constant),
             _ => None,
         }
     }

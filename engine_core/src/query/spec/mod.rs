@@ -9,6 +9,7 @@ pub use measures::MeasureSpec;
 pub use windows::{Hopping, WindowSpec};
 
 use super::measures::Of;
+use super::plan::Top;
 use crate::error::{Error, Result};
 use crate::time::TimeRange;
 use crate::wire::v1;
@@ -38,6 +39,12 @@ pub struct Spec {
     pub measures: Vec<MeasureSpec>,
     /// Order keys: name in the answer, and whether the greatest comes first.
     pub order_by: Vec<(String, bool)>,
+    /// Rows of the answer to keep.
+    pub having: Option<FilterSpec>,
+    /// What stands in windows without rows; none: they are left out.
+    pub fill: Option<FillSpec>,
+    /// Groups of a window to keep; none: all.
+    pub top: Option<Top>,
     /// Most rows to return.
     pub limit: Option<u64>,
     /// Rows to scan, groups, bytes; 0: the server's limit.
@@ -62,6 +69,7 @@ impl Spec {
             limit,
             having,
             fill,
+            fill_value,
             compare,
             as_of,
             sample,
@@ -72,20 +80,12 @@ impl Spec {
         } = message;
         let unserved = [
             ("spec.filter_text", !filter_text.is_empty()),
-            ("spec.having", having.is_some()),
             ("spec.compare", compare.is_some()),
             ("spec.as_of", as_of != 0),
             ("spec.sample", sample != 0.0),
-            ("spec.top_groups", top_groups != 0),
-            ("spec.other", other),
         ];
         if let Some((field, _)) = unserved.iter().find(|(_, set)| *set) {
             return Err(Error::unsupported(*field));
-        }
-        match v1::Fill::try_from(fill) {
-            Ok(v1::Fill::Unspecified | v1::Fill::None) => {}
-            Ok(_) => return Err(Error::unsupported("spec.fill")),
-            Err(_) => return Err(unknown_number("spec.fill", fill)),
         }
         crate::column::schema::check_stream_id("spec.stream", &stream)?;
         let window = windows::of(window)?;
@@ -103,19 +103,95 @@ impl Spec {
                 message,
             ));
         }
+        let fill = fill_of(fill, fill_value, window.as_ref())?;
+        let group_by = group_by_of(group_by)?;
+        let order_by = order_by_of(order_by)?;
+        let top = top_of(top_groups, other, &group_by, &order_by, window.as_ref())?;
         Ok(Self {
             stream,
             range: range_of(range)?,
             filter: filter.map(|filter| filters::of(filter, "spec.filter")).transpose()?,
             window,
-            group_by: group_by_of(group_by)?,
+            group_by,
             measures,
-            order_by: order_by_of(order_by)?,
+            order_by,
+            having: having.map(|having| filters::of(having, "spec.having")).transpose()?,
+            fill,
+            top,
             limit: (limit > 0).then_some(limit),
             budget: budget.unwrap_or_default(),
             hints: hints.unwrap_or_default(),
         })
     }
+}
+
+/// What stands in windows without rows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum FillSpec {
+    /// Null.
+    Null,
+    /// The value before.
+    Previous,
+    /// On the line between the neighbours.
+    Linear,
+    /// A number.
+    Constant(f64),
+}
+
+fn fill_of(fill: i32, value: f64, window: Option<&WindowSpec>) -> Result<Option<FillSpec>> {
+    let filled = match v1::Fill::try_from(fill) {
+        Err(_) => return Err(unknown_number("spec.fill", fill)),
+        Ok(v1::Fill::Unspecified | v1::Fill::None) => None,
+        Ok(v1::Fill::Null) => Some(FillSpec::Null),
+        Ok(v1::Fill::Previous) => Some(FillSpec::Previous),
+        Ok(v1::Fill::Linear) => Some(FillSpec::Linear),
+        Ok(v1::Fill::Zero) => Some(FillSpec::Constant(0.0)),
+        Ok(v1::Fill::Constant) => Some(FillSpec::Constant(value)),
+    };
+    let invalid = |field: &str, rule: &str| Err(Error::invalid("BAD_FILL", field, rule));
+    if value != 0.0 && fill != v1::Fill::Constant as i32 {
+        return invalid("spec.fill_value", "a value to fill with is taken by CONSTANT alone");
+    }
+    if !value.is_finite() {
+        return invalid("spec.fill_value", "a value to fill with is a finite number");
+    }
+    if filled.is_some() && matches!(window, None | Some(WindowSpec::Session(_))) {
+        return invalid(
+            "spec.fill",
+            "windows without rows are put in among tumbling, hopping or calendar windows",
+        );
+    }
+    Ok(filled)
+}
+
+fn top_of(
+    groups: u32,
+    has_other: bool,
+    group_by: &[String],
+    order_by: &[(String, bool)],
+    window: Option<&WindowSpec>,
+) -> Result<Option<Top>> {
+    let invalid = |field: &str, rule: &str| Err(Error::invalid("BAD_TOP_GROUPS", field, rule));
+    if groups == 0 {
+        return if has_other {
+            invalid(
+                "spec.other",
+                "the other groups are those that top_groups leaves, got no top_groups",
+            )
+        } else {
+            Ok(None)
+        };
+    }
+    if group_by.is_empty() || order_by.is_empty() {
+        return invalid(
+            "spec.top_groups",
+            "the top groups are those of group_by by the first key of order_by",
+        );
+    }
+    if matches!(window, Some(WindowSpec::Session(_))) {
+        return Err(Error::unsupported("spec.top_groups"));
+    }
+    Ok(Some(Top { groups, has_other }))
 }
 
 /// Checks the encoding asked for.
@@ -229,13 +305,9 @@ mod tests {
     #[test]
     fn what_is_not_served_is_named() {
         unserved("spec.filter_text", |spec| spec.filter_text = "a = 1".to_owned());
-        unserved("spec.having", |spec| spec.having = Some(v1::Filter::default()));
-        unserved("spec.fill", |spec| spec.fill = v1::Fill::Zero as i32);
         unserved("spec.compare", |spec| spec.compare = Some(v1::Comparison::default()));
         unserved("spec.as_of", |spec| spec.as_of = 1);
         unserved("spec.sample", |spec| spec.sample = f64::NAN);
-        unserved("spec.top_groups", |spec| spec.top_groups = 1);
-        unserved("spec.other", |spec| spec.other = true);
         use v1::window::Kind::{Session, Sliding};
         let second = Some(prost_types::Duration { seconds: 1, nanos: 0 });
         let session = v1::SessionWindow {

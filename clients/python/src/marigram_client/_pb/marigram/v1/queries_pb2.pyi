@@ -316,13 +316,15 @@ class _FillEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Fill.ValueType],
     FILL_NONE: _Fill.ValueType  # 1
     """Such windows are left out."""
     FILL_NULL: _Fill.ValueType  # 2
-    """Null. Not served yet."""
+    """Null."""
     FILL_PREVIOUS: _Fill.ValueType  # 3
-    """The window before. Not served yet."""
+    """The last value before, null before the first."""
     FILL_LINEAR: _Fill.ValueType  # 4
-    """On the line between the neighbours. Not served yet."""
+    """On the line between the neighbours, null outside of them; integers are rounded. Other types: null."""
     FILL_ZERO: _Fill.ValueType  # 5
-    """Zero. Not served yet."""
+    """Zero; null where the column has no numbers."""
+    FILL_CONSTANT: _Fill.ValueType  # 6
+    """`fill_value`; null where the column has no numbers, rounded where it has integers."""
 
 class Fill(_Fill, metaclass=_FillEnumTypeWrapper):
     """What stands in windows without rows."""
@@ -332,13 +334,15 @@ FILL_UNSPECIFIED: Fill.ValueType  # 0
 FILL_NONE: Fill.ValueType  # 1
 """Such windows are left out."""
 FILL_NULL: Fill.ValueType  # 2
-"""Null. Not served yet."""
+"""Null."""
 FILL_PREVIOUS: Fill.ValueType  # 3
-"""The window before. Not served yet."""
+"""The last value before, null before the first."""
 FILL_LINEAR: Fill.ValueType  # 4
-"""On the line between the neighbours. Not served yet."""
+"""On the line between the neighbours, null outside of them; integers are rounded. Other types: null."""
 FILL_ZERO: Fill.ValueType  # 5
-"""Zero. Not served yet."""
+"""Zero; null where the column has no numbers."""
+FILL_CONSTANT: Fill.ValueType  # 6
+"""`fill_value`; null where the column has no numbers, rounded where it has integers."""
 Global___Fill: _TypeAlias = Fill  # noqa: Y015
 
 class _ComparisonPeriod:
@@ -427,6 +431,7 @@ class QuerySpec(_message.Message):
     SAMPLE_FIELD_NUMBER: _builtins.int
     TOP_GROUPS_FIELD_NUMBER: _builtins.int
     OTHER_FIELD_NUMBER: _builtins.int
+    FILL_VALUE_FIELD_NUMBER: _builtins.int
     BUDGET_FIELD_NUMBER: _builtins.int
     HINTS_FIELD_NUMBER: _builtins.int
     stream: _builtins.str
@@ -436,15 +441,19 @@ class QuerySpec(_message.Message):
     limit: _builtins.int
     """Most rows to return after ordering; 0: all, within the budget."""
     fill: Global___Fill.ValueType
-    """What to put in windows without rows. Not served yet but for NONE."""
+    """What to put in windows without rows: each group has a row for every window of the range, or from its first to its last row where
+    the range is open. Tumbling, hopping and calendar windows.
+    """
     as_of: _builtins.int
     """Answer as of this commit; 0: the newest. Not served yet."""
     sample: _builtins.float
     """Take this share of the entities, above 0 and below 1; 0: all. Not served yet."""
     top_groups: _builtins.int
-    """Keep only this many groups a window, by the first order key. 0: all. Not served yet."""
+    """Keep only this many groups a window, by the first order key. 0: all. Not with sessions."""
     other: _builtins.bool
-    """Put the groups that top_groups drops into one named `other`. Not served yet."""
+    """Put the groups that top_groups drops into one more a window, exact: keys that are texts say `other`, others are null."""
+    fill_value: _builtins.float
+    """For fill CONSTANT: finite."""
     @_builtins.property
     def range(self) -> _common_pb2.TimeRange:
         """Rows by event time; absent: all."""
@@ -467,7 +476,7 @@ class QuerySpec(_message.Message):
 
     @_builtins.property
     def having(self) -> Global___Filter:
-        """Groups to keep, by their measures. Not served yet."""
+        """Rows of the answer to keep, by its columns: measures, keys, `start`. Comes after fill."""
 
     @_builtins.property
     def order_by(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderBy]:
@@ -504,12 +513,13 @@ class QuerySpec(_message.Message):
         sample: _builtins.float = ...,
         top_groups: _builtins.int = ...,
         other: _builtins.bool = ...,
+        fill_value: _builtins.float = ...,
         budget: Global___Budget | None = ...,
         hints: Global___QueryHints | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compare", b"compare", "filter", b"filter", "having", b"having", "hints", b"hints", "range", b"range", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "budget", b"budget", "compare", b"compare", "fill", b"fill", "filter", b"filter", "filter_text", b"filter_text", "group_by", b"group_by", "having", b"having", "hints", b"hints", "limit", b"limit", "measures", b"measures", "order_by", b"order_by", "other", b"other", "range", b"range", "sample", b"sample", "stream", b"stream", "top_groups", b"top_groups", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "budget", b"budget", "compare", b"compare", "fill", b"fill", "fill_value", b"fill_value", "filter", b"filter", "filter_text", b"filter_text", "group_by", b"group_by", "having", b"having", "hints", b"hints", "limit", b"limit", "measures", b"measures", "order_by", b"order_by", "other", b"other", "range", b"range", "sample", b"sample", "stream", b"stream", "top_groups", b"top_groups", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,241 @@
+//! Conditions on rows of an answer.
+
+use std::cmp::Ordering;
+
+use super::output::{Output, OutputValues};
+use super::spec::{FilterSpec, Literal};
+use crate::error::{Error, Result};
+use crate::wire::v1::ComparisonOperator as Operator;
+
+/// A condition whose columns are known by place.
+pub(super) enum Having<'a> {
+    Compare(usize, Operator, &'a Literal),
+    In(usize, &'a [Literal]),
+    All(Vec<Self>),
+    Any(Vec<Self>),
+    Not(Box<Self>),
+}
+
+impl<'a> Having<'a> {
+    /// Finds the columns of a condition, and that values are of their types.
+    pub(super) fn new(filter: &'a FilterSpec, outputs: &[Output]) -> Result<Self> {
+        let all = |parts: &'a [FilterSpec]| -> Result<Vec<Self>> {
+            parts.iter().map(|part| Self::new(part, outputs)).collect()
+        };
+        let place = |field: &str, name: &str| {
+            outputs.iter().position(|output| output.name == name).ok_or_else(|| {
+                let shown: String = name.chars().take(64).collect();
+                let message = format!("an answer is filtered by its own columns, {shown:?} is none of them");
+                Error::invalid("UNKNOWN_COLUMN", format!("{field}.column"), message)
+            })
+        };
+        Ok(match filter {
+            FilterSpec::Compare {
+                field,
+                column,
+                operator,
+                value,
+            } => {
+                let place = place(field, column)?;
+                check(&outputs[place], value, &format!("{field}.value"))?;
+                Self::Compare(place, *operator, value)
+            }
+            FilterSpec::In { field, column, values } => {
+                let place = place(field, column)?;
+                for (at, value) in values.iter().enumerate() {
+                    check(&outputs[place], value, &format!("{field}.values[{at}]"))?;
+                }
+                Self::In(place, values)
+            }
+            FilterSpec::All(parts) => Self::All(all(parts)?),
+            FilterSpec::Any(parts) => Self::Any(all(parts)?),
+            FilterSpec::Not(part) => Self::Not(Box::new(Self::new(part, outputs)?)),
+        })
+    }
+
+    /// Whether it holds for a row; none: it neither holds nor fails, because of a null or a NaN.
+    pub(super) fn holds(&self, outputs: &[Output], row: usize) -> Option<bool> {
+        match self {
+            Self::Compare(place, operator, value) => {
+                let order = compare(&outputs[*place], row, value)?;
+                Some(match operator {
+                    Operator::Equal | Operator::Unspecified => order.is_eq(),
+                    Operator::NotEqual => order.is_ne(),
+                    Operator::Less => order.is_lt(),
+                    Operator::LessOrEqual => order.is_le(),
+                    Operator::Greater => order.is_gt(),
+                    Operator::GreaterOrEqual => order.is_ge(),
+                })
+            }
+            Self::In(place, values) => {
+                if !outputs[*place].is_known(row) {
+                    return None;
+                }
+                let is_equal = |value| compare(&outputs[*place], row, value) == Some(Ordering::Equal);
+                Some(values.iter().any(is_equal))
+            }
+            Self::All(parts) => {
+                let mut all = Some(true);
+                for part in parts {
+                    match part.holds(outputs, row) {
+                        Some(false) => return Some(false),
+                        None => all = None,
+                        Some(true) => {}
+                    }
+                }
+                all
+            }
+            Self::Any(parts) => {
+                let mut any = Some(false);
+                for part in parts {
+                    match part.holds(outputs, row) {
+                        Some(true) => return Some(true),
+                        None => any = None,
+                        Some(false) => {}
+                    }
+                }
+                any
+            }
+            Self::Not(part) => part.holds(outputs, row).map(|holds| !holds),
+        }
+    }
+}
+
+fn check(output: &Output, value: &Literal, field: &str) -> Result<()> {
+    let (fits, wants) = match &output.values {
+        OutputValues::F64(_) | OutputValues::I64(_) => (
+            matches!(value, Literal::F64(_) | Literal::I64(_)),
+            "a number (f64 or i64)",
+        ),
+        OutputValues::Bool(_) => (matches!(value, Literal::Bool(_)), "a boolean"),
+        OutputValues::Time(_) => (matches!(value, Literal::Timestamp(_)), "timestamp_ns"),
+        OutputValues::Text(..) => (matches!(value, Literal::Text(_)), "text"),
+    };
+    if fits {
+        return Ok(());
+    }
+    let message = format!(
+        "column {:?} is compared with {wants}, got {}",
+        output.name,
+        value.type_name()
+    );
+    Err(Error::invalid("TYPE_MISMATCH", field, message))
+}
+
+/// Order of a row's value and a literal; none of a null or NaN.
+fn compare(output: &Output, row: usize, value: &Literal) -> Option<Ordering> {
+    if !output.is_known(row) {
+        return None;
+    }
+    match (&output.values, value) {
+        (OutputValues::F64(values), Literal::F64(value)) => values[row].partial_cmp(value),
+        (OutputValues::F64(values), Literal::I64(value)) => order(*value, values[row]).map(Ordering::reverse),
+        (OutputValues::I64(values), Literal::I64(value)) => Some(values[row].cmp(value)),
+        (OutputValues::I64(values), Literal::F64(value)) => order(values[row], *value),
+        (OutputValues::Bool(values), Literal::Bool(value)) => Some(values[row].cmp(value)),
+        (OutputValues::Time(values), Literal::Timestamp(value)) => Some(values[row].cmp(value)),
+        (OutputValues::Text(ranks, texts), Literal::Text(value)) => {
+            Some(texts[ranks[row] as usize].as_str().cmp(value.as_str()))
+        }
+        _ => None,
+    }
+}
+
+/// Order of an integer and a double, exact.
+fn order(integer: i64, double: f64) -> Option<Ordering> {
+    if double.is_nan() {
+        return None;
+    }
+    let limit = 2f64.powi(63);
+    if double >= limit {
+        return Some(Ordering::Less);
+    }
+    if double < -limit {
+        return Some(Ordering::Greater);
+    }
+    let floor = double.floor();
+    let whole = integer.cmp(&(floor as i64));
+    Some(whole.then(if double > floor {
+        Ordering::Less
+    } else {
+        Ordering::Equal
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outputs() -> Vec<Output> {
+        vec![
+            Output::f64s("f", [Some(1.5), None, Some(f64::NAN)].into_iter()),
+            Output::i64s("i", [Some(3), Some(-1), None].into_iter()),
+        ]
+    }
+
+    fn compare(column: &str, operator: Operator, value: Literal) -> FilterSpec {
+        FilterSpec::Compare {
+            field: "spec.having.compare".to_owned(),
+            column: column.to_owned(),
+            operator,
+            value,
+        }
+    }
+
+    fn holds(filter: &FilterSpec) -> Vec<Option<bool>> {
+        let outputs = outputs();
+        let having = Having::new(filter, &outputs).unwrap();
+        (0..3).map(|row| having.holds(&outputs, row)).collect()
+    }
+
+    #[test]
+    fn nulls_and_nan_neither_hold_nor_fail() {
+        let above = compare("f", Operator::Greater, Literal::I64(1));
+        assert_eq!(holds(&above), [Some(true), None, None]);
+        assert_eq!(
+            holds(&FilterSpec::Not(Box::new(above.clone()))),
+            [Some(false), None, None]
+        );
+        let below = compare("i", Operator::Less, Literal::F64(2.5));
+        assert_eq!(holds(&below), [Some(false), Some(true), None]);
+        assert_eq!(
+            holds(&FilterSpec::Any(vec![above.clone(), below.clone()])),
+            [Some(true), Some(true), None]
+        );
+        assert_eq!(holds(&FilterSpec::All(vec![above, below])), [Some(false), None, None]);
+        let set = FilterSpec::In {
+            field: String::new(),
+            column: "i".to_owned(),
+            values: vec![Literal::F64(3.0), Literal::I64(7)],
+        };
+        assert_eq!(holds(&set), [Some(true), Some(false), None]);
+    }
+
+    #[test]
+    fn columns_and_types_are_those_of_the_answer() {
+        let refusal = |filter: &FilterSpec| {
+            let error = Having::new(filter, &outputs()).err().unwrap();
+            (error.reason(), error.field().to_owned())
+        };
+        let unknown = compare("g", Operator::Equal, Literal::I64(1));
+        assert_eq!(
+            refusal(&unknown),
+            ("UNKNOWN_COLUMN", "spec.having.compare.column".to_owned())
+        );
+        let text = compare("f", Operator::Equal, Literal::Text("a".to_owned()));
+        assert_eq!(
+            refusal(&text),
+            ("TYPE_MISMATCH", "spec.having.compare.value".to_owned())
+        );
+    }
+
+    #[test]
+    fn integers_and_doubles_compare_exactly() {
+        assert_eq!(order(i64::MAX, 2f64.powi(63)), Some(Ordering::Less));
+        assert_eq!(order(i64::MIN, -(2f64.powi(63))), Some(Ordering::Equal));
+        assert_eq!(order(3, 3.5), Some(Ordering::Less));
+        assert_eq!(order(-3, -3.5), Some(Ordering::Greater));
+        assert_eq!(order((1 << 53) + 1, 2f64.powi(53)), Some(Ordering::Greater));
+        assert_eq!(order(0, f64::NAN), None);
+    }
+}
