@@ -8,6 +8,7 @@ use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, Field, Schema};
 use prost::Message;
 
+use super::compare::Side;
 use super::fill::Filled;
 use super::having::Having;
 use super::layout::Layout;
@@ -15,7 +16,7 @@ use super::measures::{Found, Of, Read};
 use super::output::{Output, OutputValues};
 use super::plan::{Plan, Slot, Windows};
 use super::regroup::Starts;
-use super::run::{Merged, QueryLimits};
+use super::run::{Merged, QueryLimits, Seen};
 use super::spec::{FillSpec, Spec};
 use super::state::States;
 use super::top::OTHER;
@@ -42,7 +43,6 @@ pub(super) struct Facts {
     pub(super) watermark_ns: Option<i64>,
     pub(super) schema_version: u64,
     pub(super) range: TimeRange,
-    pub(super) rows_scanned: u64,
 }
 
 /// Columns of all rows, in no order.
@@ -88,6 +88,20 @@ impl Table {
         rows
     }
 
+    /// Rows as they are compared.
+    fn side(&self, windows: Option<&Windows>) -> Side<'_> {
+        let first = usize::from(windows.is_some());
+        let window = |row: usize| match (windows, &self.outputs.first().map(|output| &output.values)) {
+            (Some(windows), Some(OutputValues::Time(starts))) => windows.number_of_start(starts[row]),
+            _ => 0,
+        };
+        Side {
+            windows: (0..self.rows).map(window).collect(),
+            keys: &self.outputs[first..self.keys],
+            measures: &self.outputs[self.keys..],
+        }
+    }
+
     /// With windows without rows put in.
     fn filled(mut self, plan: &Plan, merged: &Merged, windows: &Windows, fill: FillSpec, most: u64) -> Result<Self> {
         let layout = Layout::new(plan, &merged.groups, self.rows);
@@ -128,18 +142,24 @@ pub(super) fn finished(plan: &Plan, merged: &Merged, starts: &Starts) -> Result<
     })
 }
 
-/// Builds the answer from all lanes merged.
+/// Builds the answer from all lanes merged, beside that of an earlier period.
 pub(super) fn build(
-    plan: &Plan,
-    merged: &Merged,
-    starts: &Starts,
+    seen: &Seen,
+    before: Option<&Seen>,
     spec: &Spec,
     limits: &QueryLimits,
     facts: &Facts,
 ) -> Result<Answer> {
-    let mut table = finished(plan, merged, starts)?;
-    if let (Some(fill), Starts::Cut(windows)) = (spec.fill, starts) {
+    let (plan, merged) = (seen.plan(), &seen.merged);
+    let windows = seen.starts.windows();
+    let mut table = finished(plan, merged, &seen.starts)?;
+    if let (Some(fill), Some(windows)) = (spec.fill, windows) {
         table = table.filled(plan, merged, windows, fill, limits.max_groups)?;
+    }
+    if let Some(before) = before {
+        let earlier = finished(before.plan(), &before.merged, &before.starts)?;
+        let compared = table.side(windows).beside(&earlier.side(before.starts.windows()));
+        table.outputs.extend(compared);
     }
     let having = spec.having.as_ref();
     let having = having.map(|having| Having::new(having, &table.outputs)).transpose()?;
@@ -197,8 +217,8 @@ pub(super) fn build(
             watermark_ns: facts.watermark_ns,
             definition_version: facts.schema_version,
             tier: tier as i32,
-            rows_scanned: facts.rows_scanned,
-            rows_matched: merged.counts.matched,
+            rows_scanned: seen.rows_scanned() + before.map_or(0, Seen::rows_scanned),
+            rows_matched: merged.counts.matched + before.map_or(0, |before| before.merged.counts.matched),
             nan_skipped,
             complete: facts.range.end != i64::MAX && facts.watermark_ns.is_some_and(|mark| mark >= facts.range.end),
             measures: measures.clone(),

@@ -1,6 +1,7 @@
 //! Queries: a checked specification, a plan over one snapshot, lanes run and merged, columns out with their provenance.
 
 pub mod answer;
+mod compare;
 mod ends;
 mod entities;
 mod fill;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::compare;
 use super::entities::Left;
 use super::measures::{From, Of};
 use super::resolve::Columns;
@@ -27,6 +28,13 @@ pub struct Windows {
     pub first: i64,
     /// From the first to the last that may have rows.
     pub count: u64,
+}
+
+impl Windows {
+    /// Number of the window that begins at an instant, from the first.
+    pub(super) fn number_of_start(&self, start: i64) -> u64 {
+        self.cut.index(start).abs_diff(self.first)
+    }
 }
 
 /// What is made of windows, once all lanes are merged.
@@ -273,6 +281,13 @@ fn windows_of(window: &WindowSpec, times: Option<(i64, i64)>) -> Windows {
         WindowSpec::Hopping(hopping) => Cut::Tumbling(hopping.pane),
         WindowSpec::Calendar(calendar) => Cut::Edges(Edges::new(calendar.edges(min, max))),
         WindowSpec::Session(gap) => Cut::Tumbling(*gap),
+        WindowSpec::Edges(edges) => {
+            return Windows {
+                count: edges.len() as u64 - 1,
+                cut: Cut::Edges(Edges::new(edges.clone())),
+                first: 0,
+            };
+        }
     };
     let (first, last) = (cut.index(min), cut.index(max));
     Windows {
@@ -429,6 +444,15 @@ fn plan_order(spec: &Spec) -> Result<Vec<(usize, bool)>> {
             ));
         }
         names.push(&measure.name);
+    }
+    let measures: Vec<&str> = spec.measures.iter().map(|measure| measure.name.as_str()).collect();
+    let compared = compare::names(&measures);
+    if spec.compare.is_some() {
+        if let Some(name) = compared.iter().find(|name| names.contains(&name.as_str())) {
+            let message = format!("columns of the answer have distinct names, {name:?} is also that of a comparison");
+            return Err(Error::invalid("DUPLICATE_NAME", "spec.compare", message));
+        }
+        names.extend(compared.iter().map(String::as_str));
     }
     let keys = spec.order_by.iter().enumerate().map(|(at, (name, descending))| {
         let place = names.iter().position(|known| known == name).ok_or_else(|| {

@@ -25,6 +25,16 @@ pub(super) enum Starts {
     Sessions(Vec<(i64, i64)>),
 }
 
+impl Starts {
+    /// The windows, where they are cut.
+    pub(super) fn windows(&self) -> Option<&Windows> {
+        match self {
+            Self::Cut(windows) => Some(windows),
+            Self::Nowhere | Self::Sessions(_) => None,
+        }
+    }
+}
+
 /// Groups and states of the windows asked for.
 pub(super) fn regroup(plan: &Plan, mut merged: Merged, most: u64) -> Result<(Merged, Starts)> {
     let groups = if plan.shape == Shape::Single {

@@ -6,20 +6,22 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::answer::{self, Answer};
+use super::compare::Shift;
 use super::ends::Newest;
 use super::entities::entities;
 use super::lane::{Counts, Lane, new_states};
 use super::plan::Plan;
-use super::regroup::regroup;
+use super::regroup::{Starts, regroup};
 use super::spec::Spec;
 use super::state::States;
 use super::top;
+use crate::column::Schema;
 use crate::error::{Error, Kind, Result};
 use crate::group::{Grouper, Keys};
 use crate::scan::Scan;
 use crate::scan::control::Control;
 use crate::scan::pool::{Job, Pool};
-use crate::store::Stream;
+use crate::store::{Snapshot, Stream};
 use crate::time::Clock;
 
 /// What queries may cost at most; a query's own budget may ask for less.
@@ -114,42 +116,90 @@ pub fn run(stream: &Arc<Stream>, spec: &Spec, context: &Context) -> Result<Answe
         return Err(stream_deleted(&stream.name));
     }
     let schema = stream.schema();
-    let entities = spec
-        .filter
-        .as_ref()
-        .and_then(|filter| entities(stream, &schema, filter));
-    let codes = entities.as_ref().map(|entities| &entities.codes[..]);
-    let scan = Scan::new(&snapshot, spec.range, codes)?;
-    let control = Control::new(
-        Arc::clone(&context.clock),
-        context.deadline_ns,
-        Arc::clone(&context.cancelled),
-        limits.max_rows,
-        scan.rows,
-    );
-    control.check()?;
-    if scan.rows_inside > limits.max_rows && spec.filter.is_none() {
-        return Err(control.too_many(scan.rows_inside));
-    }
-    let plan = Plan::new(stream, &schema, spec, scan, entities)?;
-    let work = Arc::new(Work::new(plan, control, limits.max_groups)?);
-    let merged = work.finish(context.pool.as_deref())?;
-    let (merged, starts) = regroup(&work.plan, merged, limits.max_groups)?;
-    let merged = top::keep(&work.plan, merged, &starts, limits.max_groups)?;
+    let view = View {
+        stream,
+        snapshot: &snapshot,
+        schema: &schema,
+        context,
+        limits: &limits,
+    };
+    let now = view.look(spec)?;
+    let shift = spec
+        .compare
+        .map(|period| Shift::new(period, spec.range, spec.window.as_ref()));
+    let before = shift
+        .transpose()?
+        .map(|shift| view.look(&shift.spec(spec, now.starts.windows())));
+    let before = before.transpose()?;
     let facts = answer::Facts {
         commit: snapshot.commit,
         watermark_ns,
         schema_version: schema.version,
         range: spec.range,
-        rows_scanned: work.control.scanned(),
     };
-    let mut answer = answer::build(&work.plan, &merged, &starts, spec, &limits, &facts)?;
+    let mut answer = answer::build(&now, before.as_ref(), spec, &limits, &facts)?;
     let elapsed_ns = context.clock.monotonic_ns().saturating_sub(started_ns).max(0);
     answer.provenance.elapsed = Some(prost_types::Duration {
         seconds: elapsed_ns / crate::time::SECOND_NS,
         nanos: (elapsed_ns % crate::time::SECOND_NS) as i32,
     });
     Ok(answer)
+}
+
+/// What a query looks at: the same for all its parts.
+struct View<'a> {
+    stream: &'a Arc<Stream>,
+    snapshot: &'a Snapshot,
+    schema: &'a Schema,
+    context: &'a Context,
+    limits: &'a QueryLimits,
+}
+
+impl View<'_> {
+    /// Groups and states of one range.
+    fn look(&self, spec: &Spec) -> Result<Seen> {
+        let entities = spec
+            .filter
+            .as_ref()
+            .and_then(|filter| entities(self.stream, self.schema, filter));
+        let codes = entities.as_ref().map(|entities| &entities.codes[..]);
+        let scan = Scan::new(self.snapshot, spec.range, codes)?;
+        let control = Control::new(
+            Arc::clone(&self.context.clock),
+            self.context.deadline_ns,
+            Arc::clone(&self.context.cancelled),
+            self.limits.max_rows,
+            scan.rows,
+        );
+        control.check()?;
+        if scan.rows_inside > self.limits.max_rows && spec.filter.is_none() {
+            return Err(control.too_many(scan.rows_inside));
+        }
+        let plan = Plan::new(self.stream, self.schema, spec, scan, entities)?;
+        let most = self.limits.max_groups;
+        let work = Arc::new(Work::new(plan, control, most)?);
+        let merged = work.finish(self.context.pool.as_deref())?;
+        let (merged, starts) = regroup(&work.plan, merged, most)?;
+        let merged = top::keep(&work.plan, merged, &starts, most)?;
+        Ok(Seen { work, merged, starts })
+    }
+}
+
+/// What came of a look at one range.
+pub(crate) struct Seen {
+    work: Arc<Work>,
+    pub(super) merged: Merged,
+    pub(super) starts: Starts,
+}
+
+impl Seen {
+    pub(super) fn plan(&self) -> &Plan {
+        &self.work.plan
+    }
+
+    pub(super) fn rows_scanned(&self) -> u64 {
+        self.work.control.scanned()
+    }
 }
 
 fn stream_deleted(name: &str) -> Error {

@@ -49,9 +49,22 @@ impl Calendar {
         })
     }
 
-    /// Its zone's name in the database.
-    pub fn zone_name(&self) -> &str {
-        self.zone.iana_name().unwrap_or_default()
+    /// Days of UTC.
+    pub fn utc() -> Self {
+        Self {
+            unit: Unit::Day,
+            zone: TimeZone::UTC,
+            week_start: 1,
+            year_start_month: 1,
+        }
+    }
+
+    /// The same time of day so many days and months earlier, or what clocks showed instead; of a month without that day its last.
+    pub fn back(&self, time: i64, days: i64, months: i64) -> i64 {
+        let local = self.zone.to_datetime(timestamp(time));
+        let span = jiff::ToSpan::days(days).months(months);
+        let earlier = self.zone.to_zoned_datetime(local.saturating_sub(span));
+        earlier.map_or(i64::MIN, |earlier| nanoseconds(earlier.timestamp()))
     }
 
     /// Starts of windows in a row, Unix nanoseconds, ascending: that of the window of `first`, and all after it until one is past
@@ -269,6 +282,19 @@ mod tests {
             "2024-04-06T15:00:00Z",
         );
         assert_eq!(lord_howe, ["2024-04-06T14:00:00Z", "2024-04-06T15:30:00Z"]);
+    }
+
+    #[test]
+    fn dates_lie_back_on_the_clocks_of_the_zone() {
+        let berlin = Calendar::new(Unit::Day, "Europe/Berlin", 1, 1).unwrap();
+        let back = |time, days, months| timestamp(berlin.back(at(time), days, months)).to_string();
+        // Midnight of summer time, and of winter time the week before.
+        assert_eq!(back("2024-04-01T22:00:00Z", 7, 0), "2024-03-25T23:00:00Z");
+        assert_eq!(back("2024-02-28T23:00:00Z", 0, 12), "2023-02-27T23:00:00Z");
+        assert_eq!(
+            Calendar::utc().back(at("2024-02-29T05:00:00Z"), 0, 12),
+            at("2023-02-28T05:00:00Z")
+        );
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub struct Spec {
     pub fill: Option<FillSpec>,
     /// Groups of a window to keep; none: all.
     pub top: Option<Top>,
+    /// The period that the answer is compared with.
+    pub compare: Option<Period>,
     /// Most rows to return.
     pub limit: Option<u64>,
     /// Rows to scan, groups, bytes; 0: the server's limit.
@@ -80,7 +82,6 @@ impl Spec {
         } = message;
         let unserved = [
             ("spec.filter_text", !filter_text.is_empty()),
-            ("spec.compare", compare.is_some()),
             ("spec.as_of", as_of != 0),
             ("spec.sample", sample != 0.0),
         ];
@@ -107,6 +108,9 @@ impl Spec {
         let group_by = group_by_of(group_by)?;
         let order_by = order_by_of(order_by)?;
         let top = top_of(top_groups, other, &group_by, &order_by, window.as_ref())?;
+        let compare = compare
+            .map(|compare| period_of(compare, window.as_ref(), top))
+            .transpose()?;
         Ok(Self {
             stream,
             range: range_of(range)?,
@@ -118,11 +122,46 @@ impl Spec {
             having: having.map(|having| filters::of(having, "spec.having")).transpose()?,
             fill,
             top,
+            compare,
             limit: (limit > 0).then_some(limit),
             budget: budget.unwrap_or_default(),
             hints: hints.unwrap_or_default(),
         })
     }
+}
+
+/// A period to compare with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Period {
+    /// As long as the range, just before it.
+    Previous,
+    /// A week before.
+    SameWeekday,
+    /// The same dates a year before.
+    YearAgo,
+}
+
+fn period_of(compare: v1::Comparison, window: Option<&WindowSpec>, top: Option<Top>) -> Result<Period> {
+    let field = "spec.compare.period";
+    let period = match v1::ComparisonPeriod::try_from(compare.period) {
+        Err(_) => return Err(unknown_number(field, compare.period)),
+        Ok(v1::ComparisonPeriod::Unspecified) => {
+            return Err(Error::invalid(
+                "BAD_COMPARISON",
+                field,
+                "a comparison says with which period, got none",
+            ));
+        }
+        Ok(v1::ComparisonPeriod::Previous) => Period::Previous,
+        Ok(v1::ComparisonPeriod::SameWeekday) => Period::SameWeekday,
+        Ok(v1::ComparisonPeriod::YearAgo) => Period::YearAgo,
+    };
+    let overlaps = matches!(window, Some(WindowSpec::Hopping(_) | WindowSpec::Session(_)));
+    if overlaps || top.is_some() {
+        let rule = "windows that are compared lie side by side, and groups are not the top ones of each";
+        return Err(Error::invalid("BAD_COMPARISON", "spec.compare", rule));
+    }
+    Ok(period)
 }
 
 /// What stands in windows without rows.
@@ -305,7 +344,6 @@ mod tests {
     #[test]
     fn what_is_not_served_is_named() {
         unserved("spec.filter_text", |spec| spec.filter_text = "a = 1".to_owned());
-        unserved("spec.compare", |spec| spec.compare = Some(v1::Comparison::default()));
         unserved("spec.as_of", |spec| spec.as_of = 1);
         unserved("spec.sample", |spec| spec.sample = f64::NAN);
         use v1::window::Kind::{Session, Sliding};

@@ -24,6 +24,8 @@ pub enum WindowSpec {
     Calendar(Calendar),
     /// Rows of an entity with no gap longer than these windows are wide.
     Session(Tumbling),
+    /// Between edges, ascending, at least two.
+    Edges(Vec<i64>),
 }
 
 /// Equal windows, one beginning each step, made of panes: the longest pieces of time that lie whole in or out of each.

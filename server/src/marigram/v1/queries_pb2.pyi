@@ -354,11 +354,11 @@ class _ComparisonPeriodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Comp
     COMPARISON_PERIOD_UNSPECIFIED: _ComparisonPeriod.ValueType  # 0
     """None."""
     COMPARISON_PERIOD_PREVIOUS: _ComparisonPeriod.ValueType  # 1
-    """The range of the same length just before. Not served yet."""
+    """The range of the same length just before; needs both ends of the range."""
     COMPARISON_PERIOD_SAME_WEEKDAY: _ComparisonPeriod.ValueType  # 2
-    """The same weekday a week before. Not served yet."""
+    """The same weekday a week before, at the same time of day in the calendar's zone, or in UTC."""
     COMPARISON_PERIOD_YEAR_AGO: _ComparisonPeriod.ValueType  # 3
-    """The same dates a year before. Not served yet."""
+    """The same dates a year before, likewise; the 29th of February has none."""
 
 class ComparisonPeriod(_ComparisonPeriod, metaclass=_ComparisonPeriodEnumTypeWrapper):
     """Period to compare with."""
@@ -366,11 +366,11 @@ class ComparisonPeriod(_ComparisonPeriod, metaclass=_ComparisonPeriodEnumTypeWra
 COMPARISON_PERIOD_UNSPECIFIED: ComparisonPeriod.ValueType  # 0
 """None."""
 COMPARISON_PERIOD_PREVIOUS: ComparisonPeriod.ValueType  # 1
-"""The range of the same length just before. Not served yet."""
+"""The range of the same length just before; needs both ends of the range."""
 COMPARISON_PERIOD_SAME_WEEKDAY: ComparisonPeriod.ValueType  # 2
-"""The same weekday a week before. Not served yet."""
+"""The same weekday a week before, at the same time of day in the calendar's zone, or in UTC."""
 COMPARISON_PERIOD_YEAR_AGO: ComparisonPeriod.ValueType  # 3
-"""The same dates a year before. Not served yet."""
+"""The same dates a year before, likewise; the 29th of February has none."""
 Global___ComparisonPeriod: _TypeAlias = ComparisonPeriod  # noqa: Y015
 
 class _Tier:
@@ -484,7 +484,10 @@ class QuerySpec(_message.Message):
 
     @_builtins.property
     def compare(self) -> Global___Comparison:
-        """A period to compare with. Not served yet."""
+        """A period to compare with: each measure M has M_before beside it, its value in the same window and group of that period, and
+        M_change, by how much of M_before it has changed (null where that is null, zero or no number). Tumbling or calendar windows, or
+        none; not with top_groups.
+        """
 
     @_builtins.property
     def budget(self) -> Global___Budget:
