@@ -223,7 +223,7 @@ fn compute(measure: &v1::Measure, rows: &[&Row], entities: &[String]) -> Cell {
     if measure.kind() == Kind::Count {
         return Cell::I64(present.len() as i64);
     }
-    if measure.kind() == Kind::Distinct {
+    if matches!(measure.kind(), Kind::Distinct | Kind::DistinctSketch) {
         let mut sorted: Vec<Cell> = cells().collect();
         sorted.sort_by(total);
         sorted.dedup_by(|a, b| total(a, b).is_eq());
@@ -535,6 +535,7 @@ fn measures() -> impl Strategy<Value = Vec<v1::Measure>> {
             Kind::First,
             Kind::Last,
             Kind::Distinct,
+            Kind::DistinctSketch,
             Kind::Mode,
         ];
         if column < 2 {

@@ -152,6 +152,7 @@ fn any_measures(random: &mut Random, has_windows: bool) -> Vec<v1::Measure> {
         Kind::Last,
         Kind::Quantile,
         Kind::Distinct,
+        Kind::DistinctSketch,
         Kind::Range,
         Kind::Variance,
         Kind::StandardDeviation,

@@ -2,6 +2,7 @@
 
 pub mod buckets;
 pub mod exponential;
+pub mod ultraloglog;
 
 use crate::error::Result;
 

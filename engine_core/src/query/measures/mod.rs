@@ -31,6 +31,7 @@ kinds! {
     last
     quantile
     distinct
+    distinct_sketch
     range
     variance
     standard_deviation

@@ -372,12 +372,7 @@ mod tests {
                 condition: Some(v1::filter::Condition::Not(Box::new(inner))),
             });
         });
-        for kind in [
-            v1::MeasureKind::Histogram,
-            v1::MeasureKind::Box,
-            v1::MeasureKind::DistinctSketch,
-            v1::MeasureKind::TopK,
-        ] {
+        for kind in [v1::MeasureKind::Histogram, v1::MeasureKind::Box, v1::MeasureKind::TopK] {
             unserved("spec.measures[0].kind", |spec| spec.measures[0].kind = kind as i32);
         }
         unserved("spec.measures[0].filter", |spec| {
