@@ -44,6 +44,7 @@ pub mod stream;
 mod sys;
 mod tables;
 pub mod tail;
+mod team;
 mod tiles;
 mod unclean;
 mod writers;

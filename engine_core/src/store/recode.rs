@@ -58,7 +58,7 @@ pub(super) fn recode(shared: &Arc<Shared>, stream: &Arc<Stream>, part: &Arc<Part
         commit: record.commit,
         codecs: Codecs::Cold,
     };
-    let built = publish::build(shared, stream, &sources, tiles, record.tile.1, origin)?;
+    let built = publish::build(shared, stream, &sources, tiles, record.tile.1, origin, &|| false)?;
     let written = publish::write(shared, &built)?;
     let bytes = written.iter().map(|(_, record)| record.bytes).sum();
     publish::publish(shared, stream, &written, &[Arc::clone(part)], |_, _| Ok(()), 0)?;

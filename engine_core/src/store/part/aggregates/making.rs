@@ -532,8 +532,8 @@ mod tests {
             for row in (0..values.len()).filter(|&row| values[row].is_some()) {
                 valid[row / 64] |= 1 << (row % 64);
             }
-            let mut doubles: Vec<f64> = values.iter().map(|value| value.unwrap_or(-7.0)).collect();
-            aggregator.block(&Values::F64(&mut doubles), Some(&valid));
+            let doubles: Vec<f64> = values.iter().map(|value| value.unwrap_or(-7.0)).collect();
+            aggregator.block(&Values::F64(doubles), Some(&valid));
         }
         let (column, levels) = (aggregator.end_column(), aggregator.levels());
         let entities = aggregator.finish(levels);
@@ -616,7 +616,7 @@ mod tests {
         let mut aggregator = Aggregator::new(&runs, (0, 999));
         aggregator.times(&(0..1_000).collect::<Vec<i64>>());
         aggregator.column(Physical::I64);
-        aggregator.block(&Values::I64(&mut [i64::MAX / 2; 1_000]), None);
+        aggregator.block(&Values::I64(vec![i64::MAX / 2; 1_000]), None);
         let encoded = aggregator.end_column();
         let level = Level::decode(&aggregator.level_bytes(0), 1_000).unwrap();
         assert_eq!((level.windows.len(), level.width), (1, 1_000_000));
