@@ -8,8 +8,8 @@ use std::thread;
 
 use crate::error::{Error, Result};
 
-/// Pieces that are done and wait for one before them, at most, on either side.
-const AHEAD: usize = 4;
+/// Pieces that are done and wait for one before them, at most, on either side: on a busy machine the other thread may be away for long.
+const AHEAD: usize = 32;
 
 /// Who works. The caller's thread does whatever the other does not.
 pub(super) struct Team<'a> {
