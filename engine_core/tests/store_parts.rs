@@ -83,6 +83,29 @@ fn what_a_crash_left_behind_is_removed_and_what_was_published_stays() {
 }
 
 #[test]
+fn what_is_mapped_is_counted_while_it_is() {
+    let bed = Bed::new();
+    let streams = twins(&bed);
+    let maps = || bed.store.status().maps;
+    assert_eq!(
+        (maps().parts, maps().part_bytes, maps().hot_limit_bytes),
+        (0, 0, 1 << 30)
+    );
+    assert!((1..=bed.store.status().disk_bytes).contains(&maps().hot_bytes));
+    write(&bed, &streams, &mut Random(8), 2_000, 1, false);
+    let report = bed.store.seal(&streams[0]).unwrap();
+    answers(&streams[0]);
+    assert_eq!((maps().parts, maps().part_bytes), (report.parts, report.bytes));
+    let held = streams[0].parts()[0].open().unwrap();
+    drop(streams);
+    bed.store.delete_stream(bed.ns, "rows").unwrap();
+    // Who reads it still may.
+    assert_eq!(maps().parts, 1);
+    drop(held);
+    assert_eq!((maps().parts, maps().part_bytes), (0, 0));
+}
+
+#[test]
 fn full_tails_are_sealed_in_the_background() {
     let bed = Bed::with(|options| {
         options.seals = true;
