@@ -1,6 +1,7 @@
 """``marigram status`` and ``marigram top``."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from marigram.cli import monitor
-from marigram_client.admin import Ledger, SealingStatus, ServerStatus, StreamStatus
+from marigram_client.admin import Ledger, MapStatus, SealingStatus, ServerStatus, StreamStatus
 from marigram_client.aio import Client
 from marigram_client.errors import Overloaded
 from tests.cli.running import DEADLINE_S, Served, command, run
@@ -43,6 +44,7 @@ STATUS = ServerStatus(
     queries_waiting=4,
     sealing=SealingStatus(10, 1_536, timedelta(seconds=5), 0, 0, 0, 0, 0, "", 0),
     dictionary_bytes=1_024,
+    maps=MapStatus(1 << 36, 1 << 20, 2, 3 << 10),
 )
 
 
@@ -53,6 +55,7 @@ def test_status_shows_the_figures_of_a_real_server_and_its_streams(served: Serve
     assert shown.exit_code == 0, shown.output
     for name in ("version", "commit time", "tail", "disk", "rows stored", "queries"):
         assert f"│ {name} " in shown.stdout
+    assert re.search(r"│ mapped +│ hot environment [\d.]+ [KM]iB of [\d.]+ [MG]iB, \d+ parts? ", shown.stdout)
     (line,) = [line for line in shown.stdout.splitlines() if stream in line]
     assert [cell.strip() for cell in line.strip("│").split("│")][1:3] == ["2", "2"]
     assert "1970-01-01T00:00:50Z" in line

@@ -3,8 +3,8 @@
 ``python -m tests.faults.child`` under the shim or not. Every command ends with one line that has ``done``. Errors of
 the engine are answers: ``error`` holds the class, ``reason`` its reason, ``message`` its text.
 
-Commands: open {path, options}, write {producer, first, count, tagged, traced}, seal, query, delete, verify, status,
-close, inspect {paths, options, write, traces}.
+Commands: open {path, options}, write {producer, first, count, tagged, traced}, seal, recode, query, delete, verify,
+status, close, inspect {paths, options, write, traces}.
 """
 
 import ctypes
@@ -81,6 +81,10 @@ class Child:
     def seal(self) -> dict[str, Any]:
         sealed, parts, size = self.opened.seal(self.namespace, rows.STREAM)
         return {"rows": sealed, "parts": parts, "bytes": size}
+
+    def recode(self) -> dict[str, Any]:
+        parts, before, after = self.opened.recode(self.namespace, rows.STREAM, None)
+        return {"parts": parts, "bytes_before": before, "bytes_after": after}
 
     def query(self, traces: list[tuple[str, int]] | None = None) -> dict[str, Any]:
         """Show every batch: rows of [producer, number, count, distinct, total]. Look for traces of batches."""

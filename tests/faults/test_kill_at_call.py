@@ -1,5 +1,5 @@
 """T2: killed at any of its writes, syncs and changed names, from the first of a new directory on, the engine comes back
-whole; so it does when a seal or the deletion of what is sealed is killed."""
+whole; so it does when a seal, a recode or the deletion of what is sealed is killed."""
 
 import random
 import signal
@@ -134,6 +134,57 @@ def test_a_kill_at_any_call_of_a_seal_leaves_every_row_once(
     unfinished = sum(bool(files) for files in left.values())
     print(f"{len(runs)} kills, {unfinished} left files of parts that nothing names")  # noqa: T201
     assert published == {1, 2, 3}, "before, between and after the seals"
+    assert unfinished >= len(runs) // 4, "many kills must fall between the first write of a part and its publication"
+
+
+def killed_recoding(folder: Path, library: Path, call: int, torn: bool) -> Run:
+    """Recode two parts, beside rows that are in none, until the ``call``-th call of that kills it; then write."""
+    folder.mkdir(parents=True)
+    control = shim.Control(folder / "control")
+    settings = shim.environment(library, f"{folder}/store/", control=control.path, torn=int(torn), mask=disk.COUNTED)
+    with process.Child(settings) as child:
+        child.command("open", path=str(folder / "store"), options=disk.OPTIONS)
+        for first in range(0, 4, 2):
+            child.command("write", producer="one", first=first, count=2, tagged=True)
+            child.command("seal")
+        child.command("write", producer="one", first=4, count=1, tagged=True)
+        control["kill_at"] = control["counted"] + call
+        try:
+            assert child.command("recode")["parts"] == 2
+            child.command("write", producer="one", first=5, count=1, tagged=True)
+        except process.DiedError as death:
+            if death.code != -signal.SIGKILL:
+                raise
+            assert control["hits"] == 1
+            return True, child.sent, child.acked
+        control["kill_at"] = 0
+        return False, child.sent, child.acked
+
+
+def test_a_kill_at_any_call_of_a_recode_leaves_every_row_once(
+    tmp_path: Path, shim_library: Path, dice: random.Random, full: bool
+) -> None:
+    def run(folder: Path, call: int, torn: bool) -> Run:
+        return killed_recoding(folder, shim_library, call, torn)
+
+    runs = all_killed(run, tmp_path, dice, full, 2)
+    left = {folder: disk.orphans(folder / "store") for folder in runs}
+    stores = [folder / "store" for folder in runs]
+    found = process.inspect(stores, disk.OPTIONS, write=BATCHES)
+    recoded = set()
+    for store, (sent, acked) in zip(stores, runs.values(), strict=True):
+        result = found[store]
+        assert "error" not in result, (store, result)
+        assert result["damaged"] == [], (store, result)
+        assert not rows.judge(sent, acked, process.unpacked(result["before"])), store
+        after = {("after", BATCHES)}
+        assert not rows.judge(sent | after, acked | after, process.unpacked(result["shown"])), store
+        assert disk.named_parts(store) == disk.part_files(store)
+        # Those that are written anew have the numbers behind the two of the seals.
+        recoded.add(tuple(sorted(int(name.split("-")[2].removesuffix(".mdb")) for name in disk.part_files(store))))
+    unfinished = sum(bool(files) for files in left.values())
+    print(f"{len(runs)} kills, {unfinished} left files of parts that nothing names")  # noqa: T201
+    assert recoded == {(0, 1), (1, 2), (2, 3)}, "before, between and after the two parts"
     assert unfinished >= len(runs) // 4, "many kills must fall between the first write of a part and its publication"
 
 

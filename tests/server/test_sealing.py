@@ -107,7 +107,9 @@ async def test_the_status_says_what_is_sealed_and_what_waits(client: Client) -> 
     assert (stream.rows, stream.sealed_rows, stream.parts) == (sealed.rows, sealed.rows, sealed.parts)
     assert stream.sealed_bytes == sealed.bytes > 0
     await ask(client, windows())
-    assert (await status(client)).sealing.footer_bytes > 0
+    found = await status(client)
+    assert found.sealing.footer_bytes > 0
+    assert (found.maps.parts, found.maps.part_bytes) == (sealed.parts, sealed.bytes)
     await send(client, some(0, 10))
     assert (await status(client)).sealing.lag_rows == 9
     (stream,) = (await status(client)).streams

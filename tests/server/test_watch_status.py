@@ -180,6 +180,8 @@ async def test_the_figures_follow_what_is_written(client: Client) -> None:
     assert 0 < found.tail_bytes <= found.tail_limit_bytes
     assert found.dictionary_bytes > before.dictionary_bytes
     assert found.queue_bytes == 0
+    assert 0 < found.maps.hot_bytes <= found.maps.hot_limit_bytes
+    assert (found.maps.parts, found.maps.part_bytes) == (0, 0)
     assert found.disk_bytes >= before.disk_bytes > 0
     assert found.disk_free_bytes > 0
     assert found.resident_bytes > 10_000_000

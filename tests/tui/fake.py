@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from marigram_client.admin import Ledger, SealingStatus, ServerStatus, StreamStatus
+from marigram_client.admin import Ledger, MapStatus, SealingStatus, ServerStatus, StreamStatus
 from marigram_tui.app import MarigramApp
 from marigram_tui.gateway import Kind, Trouble
 from marigram_tui.questions import Answer, Column, Line, Question, Schema
@@ -179,6 +179,7 @@ def status(second: int = 0, **changed: object) -> ServerStatus:
             9_000_000, 880_000_000, timedelta(seconds=94), 41, 90_449_012, 402_000_000, 44, 12_300_000, "", 0
         ),
         dictionary_bytes=8_400_000,
+        maps=MapStatus(68_719_476_736, 951_000_000, 41, 402_000_000),
     )
     return replace(usual, **changed)  # type: ignore[arg-type]
 

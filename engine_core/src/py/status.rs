@@ -59,6 +59,12 @@ pub(super) fn to_dict<'py>(
     dict.set_item("disk_free_bytes", status.free_bytes)?;
     dict.set_item("queries_running", running)?;
     dict.set_item("queries_waiting", waiting)?;
+    let (found, maps) = (&status.maps, PyDict::new(py));
+    maps.set_item("hot_limit_bytes", found.hot_limit_bytes)?;
+    maps.set_item("hot_bytes", found.hot_bytes)?;
+    maps.set_item("parts", found.parts)?;
+    maps.set_item("part_bytes", found.part_bytes)?;
+    dict.set_item("maps", maps)?;
     let (sealing, figures) = (&status.sealing, PyDict::new(py));
     figures.set_item("lag_rows", sealing.lag_rows)?;
     figures.set_item("lag_bytes", sealing.lag_bytes)?;

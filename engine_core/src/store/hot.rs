@@ -158,6 +158,11 @@ impl Hot {
         Stamp::decode(stamp.ok_or_else(|| missing("stamp"))?)
     }
 
+    /// Bytes of address space that are set aside for it.
+    pub(super) fn map_bytes(&self) -> u64 {
+        self.env.info().map_size as u64
+    }
+
     /// Bytes of the file.
     pub(super) fn disk_bytes(&self) -> u64 {
         self.env.real_disk_size().unwrap_or(0)

@@ -79,7 +79,7 @@ pub(super) fn merge(shared: &Arc<Shared>, stream: &Arc<Stream>, parts: &[Arc<Par
         Codecs::Hot
     };
     let origin = Origin { l0, commit, codecs };
-    let merged = publish::build(shared, stream, &sources, tiles, tile.1, origin)?;
+    let merged = publish::build(shared, stream, &sources, tiles, tile.1, origin, &|| false)?;
     let written = publish::write(shared, &merged)?;
     publish::publish(shared, stream, &written, parts, |_, _| Ok(()), 0)
 }

@@ -44,6 +44,7 @@ pub mod stream;
 mod sys;
 mod tables;
 pub mod tail;
+mod team;
 mod tiles;
 mod unclean;
 mod writers;
@@ -68,7 +69,7 @@ pub use rows::{ColumnRows, Rows, Texts};
 pub use scrub::{DamagedPart, ScrubStatus};
 pub use sealer::{QueryGuard, SealReport};
 pub use space::Usage;
-pub use status::{SealingStatus, StoreStatus, StreamRate};
+pub use status::{MapStatus, SealingStatus, StoreStatus, StreamRate};
 pub use storage::{CodecStorage, ColumnStorage, Storage};
 pub use stream::{CommitCounter, Entities, Ledger, NamespaceId, Stream, Symbols};
 pub use tables::FORMAT_VERSION;
@@ -329,6 +330,7 @@ impl Store {
             tail_bytes,
             tail_limit_bytes: shared.options.tail_limit_bytes,
             dictionary_bytes,
+            maps: self.map_status(),
             disk_bytes: disk.disk_bytes,
             free_bytes: disk.free_bytes,
             accepting: shared.state_now(),
@@ -339,6 +341,19 @@ impl Store {
             quarantine_overflow,
             streams,
             sealing,
+        }
+    }
+
+    fn map_status(&self) -> MapStatus {
+        let (parts, part_bytes) = self.shared.registry.cache.maps.mapped();
+        // None while it is being opened again.
+        let hot = self.shared.hot();
+        let (hot_limit_bytes, hot_bytes) = hot.as_ref().map_or((0, 0), |hot| (hot.map_bytes(), hot.used_bytes()));
+        MapStatus {
+            hot_limit_bytes,
+            hot_bytes,
+            parts,
+            part_bytes,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
+use std::thread;
 
 use super::sys;
 use crate::time::{Clock, SystemClock};
@@ -24,6 +25,8 @@ pub struct StoreOptions {
     pub min_free_bytes: u64,
     /// Seals rows in the background; else only when it is asked to.
     pub seals: bool,
+    /// Threads that work on a seal that is urgent, while no query runs: 1 or 2.
+    pub seal_threads: usize,
     /// Bytes of parts that are read a second in the background to find damage; 0: none are.
     pub scrub_bytes_per_second: u64,
     /// Bytes of memory for footers of parts and the like.
@@ -49,6 +52,7 @@ impl Default for StoreOptions {
             reserve_bytes: 16 << 20,
             min_free_bytes: 64 << 20,
             seals: true,
+            seal_threads: thread::available_parallelism().map_or(1, |cores| cores.get().min(2)),
             scrub_bytes_per_second: 8 << 20,
             footer_bytes: (sys::memory_bytes() / 16).min(256 << 20) as usize,
             max_writers: 10_000,

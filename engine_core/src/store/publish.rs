@@ -14,6 +14,7 @@ use super::seal::{self, Input, Sealed};
 use super::shared::Shared;
 use super::stream::{NamespaceId, Stream};
 use super::tables::Table;
+use super::team::Team;
 use super::tiles::Tiles;
 use crate::codec::Codecs;
 use crate::error::Result;
@@ -28,7 +29,7 @@ pub(super) struct Origin {
     pub(super) codecs: Codecs,
 }
 
-/// Builds parts from rows, one a tile.
+/// Builds parts from rows, one a tile. `helps`: whether a second thread may take part now.
 pub(super) fn build(
     shared: &Arc<Shared>,
     stream: &Arc<Stream>,
@@ -36,6 +37,7 @@ pub(super) fn build(
     tiles: Tiles,
     width: i64,
     origin: Origin,
+    helps: &(dyn Fn() -> bool + Sync),
 ) -> Result<Vec<Sealed>> {
     let (schema_version, made_ns) = (stream.schema().version, shared.options.clock.now());
     let mut describe = |tile, rows| Description {
@@ -66,7 +68,7 @@ pub(super) fn build(
         tiles,
         width,
         describe: &mut describe,
-        rest: &mut rest,
+        team: Team { helps, rest: &mut rest },
     })
 }
 

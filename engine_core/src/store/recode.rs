@@ -58,7 +58,7 @@ pub(super) fn recode(shared: &Arc<Shared>, stream: &Arc<Stream>, part: &Arc<Part
         commit: record.commit,
         codecs: Codecs::Cold,
     };
-    let built = publish::build(shared, stream, &sources, tiles, record.tile.1, origin)?;
+    let built = publish::build(shared, stream, &sources, tiles, record.tile.1, origin, &|| false)?;
     let written = publish::write(shared, &built)?;
     let bytes = written.iter().map(|(_, record)| record.bytes).sum();
     publish::publish(shared, stream, &written, &[Arc::clone(part)], |_, _| Ok(()), 0)?;
@@ -108,5 +108,92 @@ impl Store {
     /// [`Store::seal`].
     pub fn recode(&self, stream: &Arc<Stream>, before_ns: Option<i64>) -> Result<RecodeReport> {
         recode_all(&self.shared, stream, before_ns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::*;
+    use crate::column::packed::pack;
+    use crate::column::{PackedBatch, RejectCounts, RowBatch, StreamKind};
+    use crate::error::Kind;
+    use crate::store::{CommitItem, StoreOptions};
+
+    /// A store that seals, with a stream that has one part.
+    fn store_with_a_part(dir: &std::path::Path) -> (Arc<Store>, Arc<Stream>) {
+        let options = StoreOptions {
+            map_size: 1 << 26,
+            reserve_bytes: 0,
+            min_free_bytes: 0,
+            scrub_bytes_per_second: 0,
+            tail_limit_bytes: 1 << 20,
+            ..StoreOptions::default()
+        };
+        let store = Store::open(dir, options).unwrap();
+        let namespace = store.create_namespace("default").unwrap();
+        let stream = store.stream_or_new(namespace, "rows", StreamKind::Event).unwrap();
+        let entity = stream.intern_users(["anna"].into_iter())[0];
+        let batch = RowBatch {
+            time: (0..3_000).collect(),
+            entity: vec![entity; 3_000],
+            columns: Vec::new(),
+        };
+        let (sender, receiver) = mpsc::channel();
+        store.submit(CommitItem {
+            stream: Arc::clone(&stream),
+            batch: Some(PackedBatch::open(pack(&batch)).unwrap()),
+            received: 3_000,
+            rejected: RejectCounts::default(),
+            late: 0,
+            quarantine: Vec::new(),
+            writer: None,
+            message_bytes: 0,
+            done: Box::new(move |outcome| sender.send(outcome.map(|_| ())).unwrap()),
+        });
+        receiver.recv().unwrap().unwrap();
+        store.seal(&stream).unwrap();
+        assert_eq!(stream.parts().len(), 1);
+        (store, stream)
+    }
+
+    #[test]
+    fn a_recode_gives_way_while_tails_are_past_half_their_bound() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, stream) = store_with_a_part(dir.path());
+        let (shared, part) = (&store.shared, stream.parts()[0].clone());
+        // Rows that no seal takes out of the way.
+        let waiting = shared.options.tail_limit_bytes / 2 + 1;
+        shared.reserve(waiting).unwrap();
+        let error = recode(shared, &stream, &part).unwrap_err();
+        assert_eq!((error.kind(), error.reason()), (Kind::Overloaded, fault::GIVES_WAY));
+        assert!(error.retry_delay_ms().is_some());
+        assert_eq!(stream.parts()[0].codecs(), Codecs::Hot);
+        assert_eq!(std::fs::read_dir(dir.path().join("parts")).unwrap().count(), 1);
+        // One that was asked for waits until it may.
+        let report = thread::scope(|scope| {
+            let asked = scope.spawn(|| store.recode(&stream, None));
+            shared.settle(waiting, 0);
+            asked.join().unwrap().unwrap()
+        });
+        assert_eq!((report.parts, stream.parts()[0].codecs()), (1, Codecs::Cold));
+        store.close().unwrap();
+    }
+
+    #[test]
+    fn a_recode_that_was_asked_for_is_refused_where_it_would_give_way_for_too_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, stream) = store_with_a_part(dir.path());
+        store
+            .shared
+            .reserve(store.shared.options.tail_limit_bytes / 2 + 1)
+            .unwrap();
+        // Who is stopped waits no longer between one try and the next.
+        store.shared.sealer.stop();
+        assert_eq!(store.recode(&stream, None).unwrap_err().reason(), fault::GIVES_WAY);
+        assert_eq!(stream.parts()[0].codecs(), Codecs::Hot);
+        store.close().unwrap();
     }
 }

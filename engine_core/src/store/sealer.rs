@@ -1,4 +1,5 @@
-//! When rows are sealed, and how a seal is published. One thread, in the background; one seal at a time, whoever asks.
+//! When rows are sealed, and how a seal is published. One thread, in the background, which another helps if there is haste; one
+//! seal at a time, whoever asks.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -147,7 +148,7 @@ pub(super) fn run(shared: &Arc<Shared>) {
     while shared.sealer.wait(wait) {
         wait = LOOK;
         while let Some(stream) = due(shared) {
-            if let Err(error) = seal_once(shared, &stream, u64::MAX) {
+            if let Err(error) = seal_once(shared, &stream, u64::MAX, false) {
                 shared.note_seal_failure(&error);
                 wait = RETRY;
                 break;
@@ -319,8 +320,19 @@ fn prefix_of<'a>(batches: impl Iterator<Item = &'a Arc<TailBatch>>, through: u64
     prefix.filter(|prefix| prefix.rows > 0)
 }
 
-/// Seals the oldest rows of a stream, those of L0 values up to number `through`. None: there were none.
-pub(super) fn seal_once(shared: &Arc<Shared>, stream: &Arc<Stream>, through: u64) -> Result<Option<SealReport>> {
+/// Whether a second thread may help with a seal now: somebody waits for it, or tails are so full that writers will soon be held up;
+/// and no query wants the core.
+fn helps(shared: &Shared, is_awaited: bool) -> bool {
+    let is_urgent = || is_awaited || shared.held_bytes().0 > shared.options.tail_limit_bytes / 2;
+    shared.options.seal_threads > 1
+        && shared.sealer.queries.load(Ordering::Relaxed) == 0
+        && is_urgent()
+        && !shared.sealer.is_stopped()
+}
+
+/// Seals the oldest rows of a stream, those of L0 values up to number `through`; `is_awaited`: somebody waits for it. None: there
+/// were none.
+fn seal_once(shared: &Arc<Shared>, stream: &Arc<Stream>, through: u64, is_awaited: bool) -> Result<Option<SealReport>> {
     let _turn = shared.sealer.turn.lock().unwrap_or_else(PoisonError::into_inner);
     publish::remove_unnamed(shared)?;
     let snapshot = stream.snapshot();
@@ -346,7 +358,9 @@ pub(super) fn seal_once(shared: &Arc<Shared>, stream: &Arc<Stream>, through: u64
         commit: prefix.commit,
         codecs: Codecs::Hot,
     };
-    let parts = publish::build(shared, stream, &sources, tiles, width, origin)?;
+    let parts = publish::build(shared, stream, &sources, tiles, width, origin, &|| {
+        helps(shared, is_awaited)
+    })?;
     let written = publish::write(shared, &parts)?;
     let report = SealReport {
         rows: prefix.rows,
@@ -380,11 +394,45 @@ pub(super) fn seal_all(shared: &Arc<Shared>, stream: &Arc<Stream>) -> Result<Sea
     let through = stream.snapshot().batches().map(|batch| batch.l0.0).max();
     let mut all = SealReport::default();
     while let Some(through) = through
-        && let Some(report) = seal_once(shared, stream, through)?
+        && let Some(report) = seal_once(shared, stream, through, true)?
     {
         all.rows += report.rows;
         all.parts += report.parts;
         all.bytes += report.bytes;
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Store, StoreOptions};
+
+    #[test]
+    fn a_second_thread_helps_where_there_is_haste_and_no_query() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = StoreOptions {
+            map_size: 1 << 24,
+            reserve_bytes: 0,
+            min_free_bytes: 0,
+            seals: false,
+            scrub_bytes_per_second: 0,
+            seal_threads: 2,
+            ..StoreOptions::default()
+        };
+        let store = Store::open(dir.path(), options).unwrap();
+        let shared = &store.shared;
+        assert!(helps(shared, true) && !helps(shared, false));
+        let half = shared.options.tail_limit_bytes / 2;
+        shared.reserve(half).unwrap();
+        assert!(!helps(shared, false));
+        shared.reserve(1).unwrap();
+        assert!(helps(shared, false));
+        let queries = [store.query_guard(), store.query_guard()];
+        assert!(!helps(shared, true) && !helps(shared, false));
+        drop(queries);
+        assert!(helps(shared, true));
+        store.close().unwrap();
+        assert!(!helps(shared, true));
+    }
 }

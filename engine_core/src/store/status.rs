@@ -34,6 +34,8 @@ pub struct StoreStatus {
     pub tail_limit_bytes: u64,
     /// Bytes of memory that the dictionaries of all streams take.
     pub dictionary_bytes: u64,
+    /// Files that are mapped.
+    pub maps: MapStatus,
     /// Bytes of the files of the data directory, at most a second old.
     pub disk_bytes: u64,
     /// Bytes free for it: of the filesystem, and pages in the file that wait to be used again; at most a second old.
@@ -54,6 +56,19 @@ pub struct StoreStatus {
     pub streams: Vec<StreamRate>,
     /// What is sealed, and what waits to be.
     pub sealing: SealingStatus,
+}
+
+/// Files that are mapped: they take address space, and memory as the system sees fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MapStatus {
+    /// Bytes of address space set aside for the hot environment.
+    pub hot_limit_bytes: u64,
+    /// Bytes of its file up to its last page.
+    pub hot_bytes: u64,
+    /// Parts that are open.
+    pub parts: u64,
+    /// Bytes of their files.
+    pub part_bytes: u64,
 }
 
 /// What is sealed, and what waits to be.

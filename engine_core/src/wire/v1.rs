@@ -330,6 +330,19 @@ pub struct ServerStatus {
     pub sealing: ::core::option::Option<SealingStatus>,
     #[prost(uint64, tag = "21")]
     pub dictionary_bytes: u64,
+    #[prost(message, optional, tag = "22")]
+    pub maps: ::core::option::Option<MapStatus>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MapStatus {
+    #[prost(uint64, tag = "1")]
+    pub hot_limit_bytes: u64,
+    #[prost(uint64, tag = "2")]
+    pub hot_bytes: u64,
+    #[prost(uint64, tag = "3")]
+    pub parts: u64,
+    #[prost(uint64, tag = "4")]
+    pub part_bytes: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SealingStatus {

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         CodecStorage,
         ColumnStorage,
         Ledger,
+        MapStatus,
         Namespace,
         NewApiKey,
         NewBackup,
@@ -92,6 +93,7 @@ __all__ = [
     "InvalidArgument",
     "Ledger",
     "LimitExceeded",
+    "MapStatus",
     "MarigramError",
     "Measure",
     "Namespace",
@@ -141,8 +143,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "admin": "ApiKey Backup CodecStorage ColumnStorage Ledger Namespace NewApiKey NewBackup SealingStatus ServerStatus "
-    "StreamStatus StreamStorage Verified",
+    "admin": "ApiKey Backup CodecStorage ColumnStorage Ledger MapStatus Namespace NewApiKey NewBackup SealingStatus "
+    "ServerStatus StreamStatus StreamStorage Verified",
     "answers": "Provenance provenance",
     "blocking": "Client",
     "delivery": "Rejection Totals",

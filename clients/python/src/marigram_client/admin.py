@@ -61,6 +61,17 @@ class StreamStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class MapStatus:
+    """Files that are mapped into the server's memory: of the hot environment (log, dictionaries, records), which grows
+    to its limit at most, and of parts that are open. What of them lies in memory counts in ``resident_bytes``."""
+
+    hot_limit_bytes: int
+    hot_bytes: int
+    parts: int
+    part_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class SealingStatus:
     """What is sealed, of all namespaces, and what waits to be; ``lag`` since when the oldest of it is there.
     ``failure_reason`` is empty unless the last seal that was due failed."""
@@ -115,6 +126,7 @@ class ServerStatus:
     queries_waiting: int
     sealing: SealingStatus
     dictionary_bytes: int
+    maps: MapStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +286,12 @@ def read_status(message: pb.ServerStatus) -> ServerStatus:
         queries_waiting=message.queries_waiting,
         sealing=_sealing(message.sealing),
         dictionary_bytes=message.dictionary_bytes,
+        maps=MapStatus(
+            hot_limit_bytes=message.maps.hot_limit_bytes,
+            hot_bytes=message.maps.hot_bytes,
+            parts=message.maps.parts,
+            part_bytes=message.maps.part_bytes,
+        ),
     )
 
 

@@ -1,9 +1,11 @@
 //! Blocks of a part: up to 1,024 values of one column, nulls before them, encoded by the codec that takes least room
 //! among those that the part may have.
 
+use super::filters;
 use crate::aggregate::Aggregate;
 use crate::aggregate::sum::{HUGE, IntegerSum, Sum};
 use crate::codec::bitmap::{self, WORDS};
+use crate::codec::checksum::crc32c;
 use crate::codec::fields::{Fields, put_varint};
 use crate::codec::{BLOCK, Codecs, floats, integers, text};
 use crate::column::packed::Physical;
@@ -14,11 +16,43 @@ pub(in crate::store) type Valid = [u64; WORDS];
 /// Values of a block, one a row. At a null the value is arbitrary, but a code is 0.
 #[derive(Debug)]
 pub(in crate::store) enum Values<'a> {
-    F64(&'a mut [f64]),
-    I64(&'a mut [i64]),
-    Code(&'a [u32]),
+    F64(Vec<f64>),
+    I64(Vec<i64>),
+    Code(Vec<u32>),
     Bool(Valid, usize),
-    Text(&'a [&'a str]),
+    Text(Vec<&'a str>),
+}
+
+/// A block that is encoded but in no part yet, with the values it was made of.
+#[derive(Debug)]
+pub(in crate::store) struct Block<'a> {
+    pub(super) values: Values<'a>,
+    pub(super) valid: Option<Valid>,
+    pub(super) bytes: Vec<u8>,
+    pub(super) crc: u32,
+    pub(super) facts: Facts,
+    /// Of its texts; none of other values.
+    pub(super) hashes: Vec<u64>,
+}
+
+impl<'a> Block<'a> {
+    /// Encodes values, one a row. None: no row is null.
+    pub(in crate::store) fn of(mut values: Values<'a>, valid: Option<Valid>, codecs: Codecs) -> Self {
+        let mut bytes = Vec::new();
+        let facts = encode(&mut values, valid.as_ref(), codecs, &mut bytes);
+        let hashes = match &values {
+            Values::Text(texts) => filters::distinct_hashes(texts, valid.as_ref()),
+            _ => Vec::new(),
+        };
+        Self {
+            hashes,
+            crc: crc32c(&bytes),
+            values,
+            valid,
+            bytes,
+            facts,
+        }
+    }
 }
 
 /// What is known of a block.
@@ -45,8 +79,8 @@ fn ones(bits: &Valid) -> usize {
 }
 
 /// Appends a block. Values at nulls are changed to what compresses best.
-pub(super) fn encode(values: Values<'_>, valid: Option<&Valid>, codecs: Codecs, out: &mut Vec<u8>) -> Facts {
-    let rows = match &values {
+fn encode(values: &mut Values<'_>, valid: Option<&Valid>, codecs: Codecs, out: &mut Vec<u8>) -> Facts {
+    let rows = match &*values {
         Values::F64(values) => values.len(),
         Values::I64(values) => values.len(),
         Values::Code(values) => values.len(),
@@ -90,7 +124,7 @@ pub(super) fn encode(values: Values<'_>, valid: Option<&Valid>, codecs: Codecs, 
         }
         Values::Code(codes) => {
             let (mut least, mut greatest, mut nulls) = (u32::MAX, 0, 0);
-            for &code in codes {
+            for &code in &*codes {
                 least = least.min(code);
                 greatest = greatest.max(code);
                 nulls += u16::from(code == 0);

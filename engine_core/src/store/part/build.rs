@@ -2,14 +2,13 @@
 
 use super::aggregates::{Aggregator, Encoded};
 use super::array;
-use super::block::{self, Valid, Values};
+use super::block::{Block, Values};
 use super::filters::{self, Filterer};
 use super::footer::{Entry, Footer};
 use super::header::{self, HEADER_BYTES, Identity, Key, Kind};
 use super::root::{Root, RootColumn};
 use super::runs::Runs;
 use crate::codec::Codecs;
-use crate::codec::checksum::crc32c;
 use crate::codec::fields::put_varint;
 use crate::column::ColumnId;
 use crate::column::packed::Physical;
@@ -61,7 +60,6 @@ pub(in crate::store) struct Builder {
     filterer: Option<Filterer>,
     /// By column: those that have any.
     filters: Vec<(ColumnId, filters::Encoded)>,
-    scratch: Vec<u8>,
 }
 
 impl Builder {
@@ -76,7 +74,6 @@ impl Builder {
             aggregates: Vec::new(),
             filterer: None,
             filters: Vec::new(),
-            scratch: Vec::new(),
         }
     }
 
@@ -127,44 +124,41 @@ impl Builder {
     }
 
     /// Adds a block to the column that was begun last.
-    pub(in crate::store) fn block(&mut self, values: Values<'_>, valid: Option<&Valid>) {
-        self.scratch.clear();
-        match &values {
+    pub(in crate::store) fn append(&mut self, block: &Block<'_>) {
+        match &block.values {
             Values::I64(times) if self.footers.len() == 1 => self.aggregator.times(times),
-            values => self.aggregator.block(values, valid),
+            values => self.aggregator.block(values, block.valid.as_ref()),
         }
-        if let (Values::Text(texts), Some(filterer)) = (&values, &mut self.filterer) {
-            filterer.block(texts, valid);
+        if let Some(filterer) = &mut self.filterer {
+            filterer.block(&block.hashes);
         }
-        let facts = block::encode(values, valid, self.about.codecs, &mut self.scratch);
         let open = self.open_blob().len();
-        if open + self.scratch.len() > HEADER_BYTES + BLOB_BYTES && open > HEADER_BYTES {
+        if open + block.bytes.len() > HEADER_BYTES + BLOB_BYTES && open > HEADER_BYTES {
             self.blobs.push(header::begin());
         }
         let number = self.blobs.len() as u32 - 1;
-        let scratch = std::mem::take(&mut self.scratch);
         let blob = self.open_blob();
+        let facts = &block.facts;
         let entry = Entry {
             blob: number,
             offset: (blob.len() - HEADER_BYTES) as u32,
-            length: scratch.len() as u32,
-            crc: crc32c(&scratch),
+            length: block.bytes.len() as u32,
+            crc: block.crc,
             nulls: facts.nulls,
             nans: facts.nans,
             least: facts.least,
             greatest: facts.greatest,
             sum: facts.sum.unwrap_or(0),
         };
-        blob.extend_from_slice(&scratch);
-        self.scratch = scratch;
+        blob.extend_from_slice(&block.bytes);
         let footer = self.footers.last_mut().expect("a column was begun");
         footer.has_sums &= facts.sum.is_some();
         footer.blocks.push(entry);
     }
 
-    /// Takes the entities of all rows, ascending, and the rows' least and greatest time. Comes before the columns.
-    pub(in crate::store) fn runs(&mut self, entities: impl Iterator<Item = u32>, times: (i64, i64)) {
-        self.runs = Runs::of(entities);
+    /// Takes the rows of each entity, and the least and greatest time of all. Comes before the columns.
+    pub(in crate::store) fn runs(&mut self, runs: Runs, times: (i64, i64)) {
+        self.runs = runs;
         self.aggregator = Aggregator::new(&self.runs, times);
     }
 

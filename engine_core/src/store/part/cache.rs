@@ -1,10 +1,12 @@
 //! What queries need of parts besides blocks, decoded and kept while a budget of memory lasts: the least recently used goes first.
+//! Beside it stands what is mapped of parts.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::aggregates::{Ends, Level, Nodes, TimeEnds};
 use super::footer::Footer;
+use super::maps::Maps;
 use super::runs::Runs;
 use crate::column::ColumnId;
 use crate::error::Result;
@@ -65,6 +67,8 @@ struct Slots {
 pub(in crate::store) struct Cache {
     budget: usize,
     slots: Mutex<Slots>,
+    /// Files that are mapped meanwhile.
+    pub(in crate::store) maps: Arc<Maps>,
 }
 
 impl Cache {
@@ -73,6 +77,7 @@ impl Cache {
         Self {
             budget,
             slots: Mutex::default(),
+            maps: Arc::default(),
         }
     }
 

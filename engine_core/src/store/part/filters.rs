@@ -66,6 +66,15 @@ pub(super) struct Encoded {
     pub(super) values: Vec<Vec<u8>>,
 }
 
+/// Hashes of the distinct texts of a block, ascending.
+pub(super) fn distinct_hashes(texts: &[&str], valid: Option<&Valid>) -> Vec<u64> {
+    let rows = texts.iter().enumerate().filter(|(row, _)| is_valid(valid, *row));
+    let mut hashes: Vec<u64> = rows.map(|(_, text)| text_hash(text)).collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes
+}
+
 /// Takes the texts of a column block by block.
 #[derive(Debug, Default)]
 pub(super) struct Filterer {
@@ -78,13 +87,9 @@ pub(super) struct Filterer {
 }
 
 impl Filterer {
-    /// Takes a block.
-    pub(super) fn block(&mut self, texts: &[&str], valid: Option<&Valid>) {
-        let rows = texts.iter().enumerate().filter(|(row, _)| is_valid(valid, *row));
-        let mut hashes: Vec<u64> = rows.map(|(_, text)| text_hash(text)).collect();
-        hashes.sort_unstable();
-        hashes.dedup();
-        for &hash in &hashes {
+    /// Takes the hashes of a block's distinct texts.
+    pub(super) fn block(&mut self, hashes: &[u64]) {
+        for &hash in hashes {
             if self.sample.len() >= SAMPLE && self.sample.last_key_value().is_some_and(|(&most, _)| hash > most) {
                 break;
             }
@@ -94,7 +99,7 @@ impl Filterer {
                 self.sample.pop_last();
             }
         }
-        self.hashes.extend_from_slice(&hashes);
+        self.hashes.extend_from_slice(hashes);
         self.ends.push(self.hashes.len());
     }
 
@@ -160,7 +165,8 @@ mod tests {
     fn filters_of<T: AsRef<str>>(blocks: &[Vec<T>], bytes: u64) -> Option<Encoded> {
         let mut filterer = Filterer::default();
         for block in blocks {
-            filterer.block(&block.iter().map(AsRef::as_ref).collect::<Vec<_>>(), None);
+            let texts: Vec<&str> = block.iter().map(AsRef::as_ref).collect();
+            filterer.block(&distinct_hashes(&texts, None));
         }
         filterer.finish(bytes)
     }
@@ -233,7 +239,8 @@ mod tests {
             some[..4].copy_from_slice(&valid);
             let mut filterer = Filterer::default();
             for texts in &blocks {
-                filterer.block(&texts.iter().map(String::as_str).collect::<Vec<_>>(), Some(&some));
+                let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+                filterer.block(&distinct_hashes(&texts, Some(&some)));
             }
             if let Some(encoded) = filterer.finish(bytes) {
                 for (block, texts) in blocks.iter().enumerate() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::block::{Valid, Values, first};
+use super::block::{Block, Valid, Values, first};
 use super::bloom::text_hash;
 use super::build::{Builder, Built, Description};
 use super::cache::Cache;
@@ -60,73 +60,54 @@ fn build_as(codecs: Codecs) -> Built {
         made_ns: 5,
         codecs,
     });
-    builder.runs(
-        (0..ROWS).map(|row| (row * ENTITIES / ROWS) as u32),
-        (0, ROWS as i64 * 10),
-    );
+    let runs = Runs::of((0..ROWS).map(|row| (row * ENTITIES / ROWS) as u32));
+    builder.runs(runs, (0, ROWS as i64 * 10));
     for (column, physical) in COLUMNS {
         builder.column(column, physical);
         if column == 5 {
             builder.local_codes(vec![0, 3, 70_000, 70_001]);
         }
         for start in (0..ROWS).step_by(BLOCK_ROWS) {
-            put_block(&mut builder, column, start, BLOCK_ROWS.min(ROWS - start));
+            put_block(&mut builder, column, start, BLOCK_ROWS.min(ROWS - start), codecs);
         }
     }
     builder.finish()
 }
 
-fn put_block(builder: &mut Builder, column: ColumnId, start: usize, rows: usize) {
+fn put_block(builder: &mut Builder, column: ColumnId, start: usize, rows: usize, codecs: Codecs) {
     let numbers = start..start + rows;
     let mut some: Valid = first(rows);
     some.iter_mut().for_each(|word| *word &= 0xFFFF_F0FF_FFFF_0FF3);
-    match column {
-        TIME => builder.block(
-            Values::I64(&mut numbers.map(|n| n as i64 * 10).collect::<Vec<_>>()),
-            None,
-        ),
-        ENTITY => builder.block(
-            Values::Code(&numbers.map(|n| (n * ENTITIES / ROWS) as u32).collect::<Vec<_>>()),
-            None,
-        ),
-        2 => builder.block(
-            Values::F64(&mut numbers.map(|n| n as f64 / 8.0).collect::<Vec<_>>()),
-            Some(&some),
-        ),
-        3 => builder.block(
-            Values::I64(&mut numbers.map(|n| (n as i64).pow(3)).collect::<Vec<_>>()),
-            Some(&some),
-        ),
-        4 => builder.block(Values::Bool(some, rows), Some(&some)),
-        5 => builder.block(Values::Code(&numbers.map(|n| (n % 4) as u32).collect::<Vec<_>>()), None),
-        // Mostly small numbers, which cold parts hold in fewer bits than others.
-        9 => builder.block(
-            Values::I64(
-                &mut numbers
-                    .map(|n| i64::from((n * 7_919 % 1_021).trailing_zeros()))
-                    .collect::<Vec<_>>(),
+    let texts: Vec<String> = numbers
+        .clone()
+        .map(|n| match column {
+            6 => format!("a text {}", n % 9),
+            FILTERED => format!(
+                "{:032x}",
+                (n as u128 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)
             ),
+            _ => format!("{:x}", n * 7_919),
+        })
+        .collect();
+    let (values, valid) = match column {
+        TIME => (Values::I64(numbers.map(|n| n as i64 * 10).collect()), None),
+        ENTITY => (
+            Values::Code(numbers.map(|n| (n * ENTITIES / ROWS) as u32).collect()),
             None,
         ),
-        7 => builder.block(
-            Values::F64(&mut numbers.map(|n| (n as f64).sqrt().sin()).collect::<Vec<_>>()),
-            None,
-        ),
-        _ => {
-            let texts: Vec<String> = numbers
-                .map(|n| match column {
-                    6 => format!("a text {}", n % 9),
-                    FILTERED => format!(
-                        "{:032x}",
-                        (n as u128 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)
-                    ),
-                    _ => format!("{:x}", n * 7_919),
-                })
-                .collect();
-            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            builder.block(Values::Text(&texts), Some(&some));
+        2 => (Values::F64(numbers.map(|n| n as f64 / 8.0).collect()), Some(some)),
+        3 => (Values::I64(numbers.map(|n| (n as i64).pow(3)).collect()), Some(some)),
+        4 => (Values::Bool(some, rows), Some(some)),
+        5 => (Values::Code(numbers.map(|n| (n % 4) as u32).collect()), None),
+        // Mostly small numbers, which cold parts hold in fewer bits than others.
+        9 => {
+            let zeros = numbers.map(|n| i64::from((n * 7_919 % 1_021).trailing_zeros()));
+            (Values::I64(zeros.collect()), None)
         }
-    }
+        7 => (Values::F64(numbers.map(|n| (n as f64).sqrt().sin()).collect()), None),
+        _ => (Values::Text(texts.iter().map(String::as_str).collect()), Some(some)),
+    };
+    builder.append(&Block::of(values, valid, codecs));
 }
 
 /// What is done to a value's payload.

@@ -14,6 +14,7 @@ mod footer;
 #[cfg(test)]
 mod fuzz;
 mod header;
+pub(in crate::store) mod maps;
 mod open;
 mod root;
 mod runs;

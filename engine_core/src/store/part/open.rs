@@ -10,6 +10,7 @@ use super::cache::{Cache, Kept, What};
 use super::damaged;
 use super::footer::{Entry, Footer};
 use super::header::{self, Identity, Kind};
+use super::maps::Counted;
 use super::root::{Root, RootColumn};
 use super::runs::Runs;
 use super::sieve::Checked;
@@ -36,6 +37,7 @@ pub struct Part {
     pub(super) root: Root,
     path: PathBuf,
     mapped: Mapped,
+    _counted: Counted,
     pub(super) cache: Arc<Cache>,
 }
 
@@ -77,6 +79,7 @@ impl Part {
             root,
             path: path.to_owned(),
             mapped,
+            _counted: cache.maps.count(bytes),
             cache,
         };
         // Blobs come first in the order of keys: a blob is found by its number from here on.

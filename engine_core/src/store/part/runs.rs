@@ -16,7 +16,7 @@ pub struct Runs {
 
 impl Runs {
     /// Of a column of codes, ascending.
-    pub(super) fn of(codes: impl Iterator<Item = u32>) -> Self {
+    pub(in crate::store) fn of(codes: impl Iterator<Item = u32>) -> Self {
         let (mut runs, mut rows) = (Self::default(), 0u32);
         for code in codes {
             if runs.codes.last() != Some(&code) {
@@ -27,6 +27,29 @@ impl Runs {
         }
         runs.starts.push(rows);
         runs
+    }
+
+    /// Of codes, ascending, and how many rows each has; one that has none is left out.
+    pub(in crate::store) fn counted(counts: impl Iterator<Item = (u32, u32)>) -> Self {
+        let (mut runs, mut rows) = (Self::default(), 0u32);
+        for (code, count) in counts.filter(|(_, count)| *count > 0) {
+            runs.codes.push(code);
+            runs.starts.push(rows);
+            rows += count;
+        }
+        runs.starts.push(rows);
+        runs
+    }
+
+    /// Number of entities.
+    pub(in crate::store) fn len(&self) -> usize {
+        self.codes.len()
+    }
+
+    /// Least and greatest code; 0 without one.
+    pub(in crate::store) fn bounds(&self) -> (u32, u32) {
+        let code = |code: Option<&u32>| code.copied().unwrap_or(0);
+        (code(self.codes.first()), code(self.codes.last()))
     }
 
     /// Rows of the entity at a place.

@@ -6,7 +6,7 @@ from datetime import timedelta
 from marigram.cli import figures, output
 from marigram.cli.options import Shape
 from marigram.cli.plain import plain
-from marigram_client.admin import SealingStatus, ServerStatus
+from marigram_client.admin import MapStatus, SealingStatus, ServerStatus
 from marigram_client.aio import Client
 from marigram_client.errors import FailedPrecondition
 
@@ -98,12 +98,19 @@ def _figures(status: ServerStatus) -> list[tuple[str, str]]:
         ("sealed", f"{sealed.sealed_rows:,} rows in {parts}, {figures.size(sealed.sealed_bytes)}"),
         ("queries", f"{status.queries_running} running, {status.queries_waiting} waiting"),
         ("memory", f"{figures.size(status.resident_bytes)}, dictionaries {figures.size(status.dictionary_bytes)}"),
+        ("mapped", _maps(status.maps)),
         ("disk", f"{figures.size(status.disk_bytes)}, {figures.size(status.disk_free_bytes)} free"),
         ("rows received", f"{ledger.received:,}"),
         ("rows stored", f"{ledger.stored:,}, {ledger.late:,} of them late"),
         ("rows rejected", f"{sum(ledger.rejected.values()):,}{rejected}"),
         ("rows duplicate", f"{ledger.duplicate:,}"),
     ]
+
+
+def _maps(maps: MapStatus) -> str:
+    """Files in the server's address space."""
+    hot = f"{figures.size(maps.hot_bytes)} of {figures.size(maps.hot_limit_bytes)}"
+    return f"hot environment {hot}, {figures.counted(maps.parts, 'part')} {figures.size(maps.part_bytes)}"
 
 
 def _lag(sealing: SealingStatus) -> str:

@@ -116,8 +116,8 @@ class Engine:
         commits, commit_p50_ns, commit_p99_ns, rows_per_second, bytes_per_second, disk_bytes, disk_free_bytes,
         queries_running, queries_waiting, ledger {received, stored, rejected [(reason, rows)], duplicate, late} of the
         namespace, sealing {lag_rows, lag_bytes, lag_ns, parts, sealed_rows, sealed_bytes, seals, footer_bytes,
-        failure_reason, damaged_parts}, streams [{name, rows, entities, watermark_ns | None, rows_per_second,
-        sealed_rows, parts, sealed_bytes}] (the first 1,000 by name)."""
+        failure_reason, damaged_parts}, maps {hot_limit_bytes, hot_bytes, parts, part_bytes}, streams [{name, rows,
+        entities, watermark_ns | None, rows_per_second, sealed_rows, parts, sealed_bytes}] (the first 1,000 by name)."""
 
     def storage(self, namespace: int, name: str) -> dict[str, Any]:
         """What a stream takes on the disk: name, parts, sealed_rows, sealed_bytes, lag_rows, lag_bytes, lag_ns, columns

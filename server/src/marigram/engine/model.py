@@ -154,6 +154,17 @@ class Sealing:
 
 
 @dataclass(frozen=True, slots=True)
+class Maps:
+    """Files that are mapped into the process's memory: the hot environment's, which grows to its limit at most, and
+    those of open parts."""
+
+    hot_limit_bytes: int
+    hot_bytes: int
+    parts: int
+    part_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sealed:
     """What sealing came to."""
 
@@ -290,13 +301,20 @@ class Status:
     queries_waiting: int
     ledger: Ledger
     sealing: Sealing
+    maps: Maps
     streams: tuple[StreamFigures, ...]
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> "Status":
         """From the core's dict."""
-        plain = {name: found[name] for name in cls.__slots__ if name not in ("ledger", "sealing", "streams")}
+        plain = {name: found[name] for name in cls.__slots__ if name not in ("ledger", "sealing", "maps", "streams")}
         streams = tuple(
             StreamFigures(**{name: stream[name] for name in StreamFigures.__slots__}) for stream in found["streams"]
         )
-        return cls(**plain, ledger=Ledger.of(found["ledger"]), sealing=Sealing(**found["sealing"]), streams=streams)
+        return cls(
+            **plain,
+            ledger=Ledger.of(found["ledger"]),
+            sealing=Sealing(**found["sealing"]),
+            maps=Maps(**found["maps"]),
+            streams=streams,
+        )

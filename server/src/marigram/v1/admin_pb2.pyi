@@ -606,6 +606,7 @@ class ServerStatus(_message.Message):
     QUERIES_WAITING_FIELD_NUMBER: _builtins.int
     SEALING_FIELD_NUMBER: _builtins.int
     DICTIONARY_BYTES_FIELD_NUMBER: _builtins.int
+    MAPS_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of the server, such as `0.1.0`."""
     accepting_writes: _builtins.bool
@@ -664,6 +665,10 @@ class ServerStatus(_message.Message):
     def sealing(self) -> Global___SealingStatus:
         """What is sealed, and what waits to be."""
 
+    @_builtins.property
+    def maps(self) -> Global___MapStatus:
+        """Files that are mapped into the process's memory."""
+
     def __init__(
         self,
         *,
@@ -688,14 +693,51 @@ class ServerStatus(_message.Message):
         queries_waiting: _builtins.int = ...,
         sealing: Global___SealingStatus | None = ...,
         dictionary_bytes: _builtins.int = ...,
+        maps: Global___MapStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["commit_latency", b"commit_latency", "ledger", b"ledger", "now", b"now", "rate", b"rate", "sealing", b"sealing", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["commit_latency", b"commit_latency", "ledger", b"ledger", "maps", b"maps", "now", b"now", "rate", b"rate", "sealing", b"sealing", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepting_writes", b"accepting_writes", "commit_latency", b"commit_latency", "commits", b"commits", "dictionary_bytes", b"dictionary_bytes", "disk_bytes", b"disk_bytes", "disk_free_bytes", b"disk_free_bytes", "ledger", b"ledger", "now", b"now", "queries_running", b"queries_running", "queries_waiting", b"queries_waiting", "queue_bytes", b"queue_bytes", "rate", b"rate", "refusal_reason", b"refusal_reason", "resident_bytes", b"resident_bytes", "sealing", b"sealing", "start_time", b"start_time", "streams", b"streams", "tail_bytes", b"tail_bytes", "tail_limit_bytes", b"tail_limit_bytes", "tail_rows", b"tail_rows", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepting_writes", b"accepting_writes", "commit_latency", b"commit_latency", "commits", b"commits", "dictionary_bytes", b"dictionary_bytes", "disk_bytes", b"disk_bytes", "disk_free_bytes", b"disk_free_bytes", "ledger", b"ledger", "maps", b"maps", "now", b"now", "queries_running", b"queries_running", "queries_waiting", b"queries_waiting", "queue_bytes", b"queue_bytes", "rate", b"rate", "refusal_reason", b"refusal_reason", "resident_bytes", b"resident_bytes", "sealing", b"sealing", "start_time", b"start_time", "streams", b"streams", "tail_bytes", b"tail_bytes", "tail_limit_bytes", b"tail_limit_bytes", "tail_rows", b"tail_rows", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ServerStatus: _TypeAlias = ServerStatus  # noqa: Y015
+
+@_typing.final
+class MapStatus(_message.Message):
+    """Files that are mapped into the process's memory, of all namespaces. They take address space; what of them lies in memory is for the
+    system to decide, and counts in `resident_bytes`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOT_LIMIT_BYTES_FIELD_NUMBER: _builtins.int
+    HOT_BYTES_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    PART_BYTES_FIELD_NUMBER: _builtins.int
+    hot_limit_bytes: _builtins.int
+    """Bytes of address space set aside for the hot environment, which holds the log, dictionaries and records: its file grows no further."""
+    hot_bytes: _builtins.int
+    """Bytes of its file up to its last page, at most `hot_limit_bytes`."""
+    parts: _builtins.int
+    """Parts that are open: the last 512 that were read, and those that are being read."""
+    part_bytes: _builtins.int
+    """Bytes of their files, mapped whole."""
+    def __init__(
+        self,
+        *,
+        hot_limit_bytes: _builtins.int = ...,
+        hot_bytes: _builtins.int = ...,
+        parts: _builtins.int = ...,
+        part_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hot_bytes", b"hot_bytes", "hot_limit_bytes", b"hot_limit_bytes", "part_bytes", b"part_bytes", "parts", b"parts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MapStatus: _TypeAlias = MapStatus  # noqa: Y015
 
 @_typing.final
 class SealingStatus(_message.Message):

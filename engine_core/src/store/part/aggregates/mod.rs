@@ -2,7 +2,9 @@
 //! in a window of a fixed width, what states take. Windows of several widths nest (BTrDB, Andersen & Culler, FAST 2016), so that any
 //! longer stretch of an entity's rows is whole nodes but for its two edges.
 
+mod grid;
 mod making;
+mod state;
 
 use std::ops::Range;
 

@@ -69,6 +69,12 @@ class Figures:
             queries_running=found.queries_running,
             queries_waiting=found.queries_waiting,
             sealing=sealing(found.sealing),
+            maps=admin_pb2.MapStatus(
+                hot_limit_bytes=found.maps.hot_limit_bytes,
+                hot_bytes=found.maps.hot_bytes,
+                parts=found.maps.parts,
+                part_bytes=found.maps.part_bytes,
+            ),
         )
 
 
