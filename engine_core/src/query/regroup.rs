@@ -12,6 +12,7 @@ use crate::aggregate::Aggregate;
 use crate::column::BLOCK_ROWS;
 use crate::error::{Error, Result};
 use crate::group::{Grouper, Shape};
+use crate::scan::control::Control;
 use crate::window::cut::Cut;
 
 /// Where the windows of an answer begin.
@@ -36,7 +37,7 @@ impl Starts {
 }
 
 /// Groups and states of the windows asked for.
-pub(super) fn regroup(plan: &Plan, mut merged: Merged, most: u64) -> Result<(Merged, Starts)> {
+pub(super) fn regroup(plan: &Plan, mut merged: Merged, control: &Control, most: u64) -> Result<(Merged, Starts)> {
     let groups = if plan.shape == Shape::Single {
         // A query without windows and keys has one row, also over no rows.
         1
@@ -49,7 +50,7 @@ pub(super) fn regroup(plan: &Plan, mut merged: Merged, most: u64) -> Result<(Mer
         states.link(&layout);
     }
     match (plan.after, &plan.windows) {
-        (After::Hop(hopping), Some(windows)) => hop(plan, &merged, windows, hopping, most),
+        (After::Hop(hopping), Some(windows)) => hop(plan, &merged, windows, hopping, control, most),
         (
             After::Sessions {
                 gap_ns,
@@ -128,7 +129,14 @@ impl<'a> Making<'a> {
     }
 }
 
-fn hop(plan: &Plan, merged: &Merged, panes: &Windows, hopping: Hopping, most: u64) -> Result<(Merged, Starts)> {
+fn hop(
+    plan: &Plan,
+    merged: &Merged,
+    panes: &Windows,
+    hopping: Hopping,
+    control: &Control,
+    most: u64,
+) -> Result<(Merged, Starts)> {
     let (width, step) = (i128::from(hopping.width_panes), i128::from(hopping.step_panes));
     let first_pane = i128::from(panes.first);
     let last_pane = first_pane + i128::from(panes.count) - 1;
@@ -138,13 +146,19 @@ fn hop(plan: &Plan, merged: &Merged, panes: &Windows, hopping: Hopping, most: u6
     let mut radices = plan.radices();
     radices[0] = Some(count);
     let mut making = Making::new(plan, merged, Shape::of(&radices, merged.groups.len() as u64))?;
+    // By which of the panes of a step they lie in.
+    let mut by_place: Vec<Vec<(u32, i128)>> = vec![Vec::new(); hopping.step_panes as usize];
+    for group in 0..merged.groups.len() as u32 {
+        let pane = first_pane + i128::from(merged.groups.part(group as usize, 0));
+        by_place[pane.rem_euclid(step) as usize].push((group, pane));
+    }
     // The first panes of all windows, then their second ones: of each window in order.
     for place in 0..width {
-        let of_place = |group: u32| {
-            let begins = first_pane + i128::from(merged.groups.part(group as usize, 0)) - place;
-            (begins.rem_euclid(step) == 0).then(|| (group, (begins.div_euclid(step) - first) as u64))
-        };
-        let taken: Vec<(u32, u64)> = (0..merged.groups.len() as u32).filter_map(of_place).collect();
+        control.check()?;
+        let taken = by_place[place.rem_euclid(step) as usize]
+            .iter()
+            .map(|&(group, pane)| (group, ((pane - place).div_euclid(step) - first) as u64));
+        let taken: Vec<(u32, u64)> = taken.collect();
         making.take_windows(&taken, most)?;
     }
     let first = first.clamp(i64::MIN.into(), i64::MAX.into()) as i64;

@@ -179,7 +179,7 @@ impl View<'_> {
         let most = self.limits.max_groups;
         let work = Arc::new(Work::new(plan, control, most)?);
         let merged = work.finish(self.context.pool.as_deref())?;
-        let (merged, starts) = regroup(&work.plan, merged, most)?;
+        let (merged, starts) = regroup(&work.plan, merged, &work.control, most)?;
         let merged = top::keep(&work.plan, merged, &starts, most)?;
         Ok(Seen { work, merged, starts })
     }

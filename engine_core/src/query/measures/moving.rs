@@ -31,6 +31,57 @@ const MOST_WINDOWS: u32 = 10_000;
 #[derive(Debug)]
 struct Moving(u32);
 
+/// States in a queue, merged: a state is merged twice however long the queue is. Those at the front are kept merged with all behind
+/// them up to the middle, those behind the middle as they are and merged.
+struct Queue<S> {
+    front: Vec<(u64, Mean<S>)>,
+    back: Vec<(u64, Mean<S>)>,
+    merged_back: Mean<S>,
+}
+
+impl<S: Clone + Default> Queue<S>
+where
+    Mean<S>: Aggregate<Output = Option<f64>>,
+{
+    fn new() -> Self {
+        Self {
+            front: Vec::new(),
+            back: Vec::new(),
+            merged_back: Mean::default(),
+        }
+    }
+
+    fn push(&mut self, window: u64, state: &Mean<S>) {
+        self.merged_back.merge(state);
+        self.back.push((window, state.clone()));
+    }
+
+    /// Drops what lies before a window.
+    fn drop_before(&mut self, window: u64) {
+        loop {
+            if self.front.is_empty() {
+                let mut later = Mean::default();
+                for (window, mut state) in self.back.drain(..).rev() {
+                    state.merge(&later);
+                    later = state.clone();
+                    self.front.push((window, state));
+                }
+                self.merged_back = Mean::default();
+            }
+            match self.front.last() {
+                Some((first, _)) if *first < window => drop(self.front.pop()),
+                _ => return,
+            }
+        }
+    }
+
+    fn mean(&self) -> Option<f64> {
+        let mut all = self.front.last().map_or_else(Mean::default, |(_, state)| state.clone());
+        all.merge(&self.merged_back);
+        all.finish()
+    }
+}
+
 impl Moving {
     fn means<S: Clone + Default>(&self, states: &[Mean<S>], found: &Found<'_>) -> Output
     where
@@ -38,17 +89,12 @@ impl Moving {
     {
         let mut means = vec![None; states.len()];
         for chain in found.layout.chains() {
-            let mut first = 0;
-            for (at, &group) in chain.iter().enumerate() {
+            let mut queue = Queue::new();
+            for &group in chain {
                 let window = found.layout.window(group);
-                while window - found.layout.window(chain[first]) >= u64::from(self.0) {
-                    first += 1;
-                }
-                let mut all = Mean::<S>::default();
-                chain[first..=at]
-                    .iter()
-                    .for_each(|&group| all.merge(&states[group as usize]));
-                means[group as usize] = all.finish();
+                queue.push(window, &states[group as usize]);
+                queue.drop_before((window + 1).saturating_sub(self.0.into()));
+                means[group as usize] = queue.mean();
             }
         }
         Output::f64s(found.name, means.into_iter())
