@@ -3,14 +3,19 @@
 use std::cmp::Ordering;
 
 use super::output::{Output, OutputValues};
+use super::spec::filters::{ColumnTest, Test};
 use super::spec::{FilterSpec, Literal};
 use crate::error::{Error, Result};
+use crate::scan::pattern::Pattern;
 use crate::wire::v1::ComparisonOperator as Operator;
 
 /// A condition whose columns are known by place.
 pub(super) enum Having<'a> {
     Compare(usize, Operator, &'a Literal),
     In(usize, &'a [Literal]),
+    Null(usize, bool),
+    /// By rank of the text, each of which is asked once.
+    Like(usize, Vec<bool>),
     All(Vec<Self>),
     Any(Vec<Self>),
     Not(Box<Self>),
@@ -22,35 +27,57 @@ impl<'a> Having<'a> {
         let all = |parts: &'a [FilterSpec]| -> Result<Vec<Self>> {
             parts.iter().map(|part| Self::new(part, outputs)).collect()
         };
-        let place = |field: &str, name: &str| {
-            outputs.iter().position(|output| output.name == name).ok_or_else(|| {
-                let shown: String = name.chars().take(64).collect();
-                let message = format!("an answer is filtered by its own columns, {shown:?} is none of them");
-                Error::invalid("UNKNOWN_COLUMN", format!("{field}.column"), message)
-            })
-        };
         Ok(match filter {
-            FilterSpec::Compare {
-                field,
-                column,
-                operator,
-                value,
-            } => {
-                let place = place(field, column)?;
-                check(&outputs[place], value, &format!("{field}.value"))?;
-                Self::Compare(place, *operator, value)
-            }
-            FilterSpec::In { field, column, values } => {
-                let place = place(field, column)?;
-                for (at, value) in values.iter().enumerate() {
-                    check(&outputs[place], value, &format!("{field}.values[{at}]"))?;
-                }
-                Self::In(place, values)
-            }
+            FilterSpec::Column(test) => Self::test(test, outputs)?,
             FilterSpec::All(parts) => Self::All(all(parts)?),
             FilterSpec::Any(parts) => Self::Any(all(parts)?),
             FilterSpec::Not(part) => Self::Not(Box::new(Self::new(part, outputs)?)),
         })
+    }
+
+    fn test(test: &'a ColumnTest, outputs: &[Output]) -> Result<Self> {
+        let ColumnTest { spot, column, test } = test;
+        let place = outputs
+            .iter()
+            .position(|output| output.name == *column)
+            .ok_or_else(|| {
+                let shown: String = column.chars().take(64).collect();
+                let message = format!("an answer is filtered by its own columns, {shown:?} is none of them");
+                Error::invalid("UNKNOWN_COLUMN", spot.part("column"), message)
+            })?;
+        let output = &outputs[place];
+        match test {
+            Test::Compare(operator, value) => {
+                check(output, value, &spot.part("value"))?;
+                Ok(Self::Compare(place, *operator, value))
+            }
+            Test::In(values) => {
+                for (at, value) in values.iter().enumerate() {
+                    check(output, value, &spot.part(&format!("values[{at}]")))?;
+                }
+                Ok(Self::In(place, values))
+            }
+            Test::Null(is_null) => Ok(Self::Null(place, *is_null)),
+            Test::Like(pattern) => Self::like(place, output, pattern, &spot.part("column")),
+            Test::Has(pattern, _) if matches!(output.values, OutputValues::Text(..)) => {
+                Self::like(place, output, pattern, &spot.part("column"))
+            }
+            Test::Has(_, value) => {
+                check(output, value, &spot.part("value"))?;
+                Ok(Self::Compare(place, Operator::Equal, value))
+            }
+        }
+    }
+
+    fn like(place: usize, output: &Output, pattern: &Pattern, field: &str) -> Result<Self> {
+        let OutputValues::Text(_, texts) = &output.values else {
+            let message = format!("texts are matched with a pattern, column {:?} has none", output.name);
+            return Err(Error::invalid("TYPE_MISMATCH", field, message));
+        };
+        Ok(Self::Like(
+            place,
+            texts.iter().map(|text| pattern.matches(text)).collect(),
+        ))
     }
 
     /// Whether it holds for a row; none: it neither holds nor fails, because of a null or a NaN.
@@ -74,6 +101,11 @@ impl<'a> Having<'a> {
                 let is_equal = |value| compare(&outputs[*place], row, value) == Some(Ordering::Equal);
                 Some(values.iter().any(is_equal))
             }
+            Self::Null(place, is_null) => Some(outputs[*place].is_valid(row) != *is_null),
+            Self::Like(place, answers) => match &outputs[*place].values {
+                OutputValues::Text(ranks, _) if outputs[*place].is_valid(row) => Some(answers[ranks[row] as usize]),
+                _ => None,
+            },
             Self::All(parts) => {
                 let mut all = Some(true);
                 for part in parts {
@@ -165,21 +197,30 @@ fn order(integer: i64, double: f64) -> Option<Ordering> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::spec::filters::Spot;
 
     fn outputs() -> Vec<Output> {
         vec![
             Output::f64s("f", [Some(1.5), None, Some(f64::NAN)].into_iter()),
             Output::i64s("i", [Some(3), Some(-1), None].into_iter()),
+            Output::new(
+                "t",
+                OutputValues::Text(vec![0, 0, 1], vec!["a".to_owned(), "b".to_owned()]),
+                vec![true, false, true],
+            ),
         ]
     }
 
     fn compare(column: &str, operator: Operator, value: Literal) -> FilterSpec {
-        FilterSpec::Compare {
-            field: "spec.having.compare".to_owned(),
+        test("compare", column, Test::Compare(operator, value))
+    }
+
+    fn test(name: &str, column: &str, test: Test) -> FilterSpec {
+        FilterSpec::Column(ColumnTest {
+            spot: Spot::Field(format!("spec.having.{name}")),
             column: column.to_owned(),
-            operator,
-            value,
-        }
+            test,
+        })
     }
 
     fn holds(filter: &FilterSpec) -> Vec<Option<bool>> {
@@ -203,12 +244,21 @@ mod tests {
             [Some(true), Some(true), None]
         );
         assert_eq!(holds(&FilterSpec::All(vec![above, below])), [Some(false), None, None]);
-        let set = FilterSpec::In {
-            field: String::new(),
-            column: "i".to_owned(),
-            values: vec![Literal::F64(3.0), Literal::I64(7)],
-        };
+        let set = test("in", "i", Test::In(vec![Literal::F64(3.0), Literal::I64(7)]));
         assert_eq!(holds(&set), [Some(true), Some(false), None]);
+        let like = test("match", "t", Test::Like(Pattern::prefix("a").unwrap()));
+        assert_eq!(holds(&like), [Some(true), None, Some(false)]);
+        assert_eq!(holds(&FilterSpec::Not(Box::new(like))), [Some(false), None, Some(true)]);
+    }
+
+    #[test]
+    fn a_test_for_null_holds_or_fails() {
+        for (column, null_row) in [("f", 1), ("i", 2), ("t", 1)] {
+            let wanted: Vec<Option<bool>> = (0..3).map(|row| Some(row == null_row)).collect();
+            assert_eq!(holds(&test("null", column, Test::Null(true))), wanted);
+            let not = FilterSpec::Not(Box::new(test("null", column, Test::Null(false))));
+            assert_eq!(holds(&not), wanted);
+        }
     }
 
     #[test]
@@ -227,6 +277,8 @@ mod tests {
             refusal(&text),
             ("TYPE_MISMATCH", "spec.having.compare.value".to_owned())
         );
+        let like = test("match", "i", Test::Like(Pattern::prefix("a").unwrap()));
+        assert_eq!(refusal(&like), ("TYPE_MISMATCH", "spec.having.match.column".to_owned()));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::column::Schema;
 use crate::column::schema::ENTITY;
 use crate::error::{Error, Result};
 use crate::group::{MAX_DENSE, Shape};
+use crate::scan::control::Control;
 use crate::scan::filter::Condition;
 use crate::scan::strings::Strings;
 use crate::scan::{Column, LANE_ROWS, Run, Scan, Type};
@@ -164,8 +165,9 @@ impl Plan {
         spec: &Spec,
         scan: Scan,
         entities: Option<Left>,
+        control: &Control,
     ) -> Result<Self> {
-        let mut columns = Columns::new(stream, schema, &scan);
+        let mut columns = Columns::new(stream, schema, &scan, control);
         let condition = spec
             .filter
             .as_ref()

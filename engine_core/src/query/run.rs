@@ -158,24 +158,24 @@ struct View<'a> {
 impl View<'_> {
     /// Groups and states of one range.
     fn look(&self, spec: &Spec) -> Result<Seen> {
-        let entities = spec
-            .filter
-            .as_ref()
-            .and_then(|filter| entities(self.stream, self.schema, filter));
-        let codes = entities.as_ref().map(|entities| &entities.codes[..]);
-        let scan = Scan::new(self.snapshot, spec.range, codes)?;
-        let control = Control::new(
+        let mut control = Control::new(
             Arc::clone(&self.context.clock),
             self.context.deadline_ns,
             Arc::clone(&self.context.cancelled),
             self.limits.max_rows,
-            scan.rows,
         );
+        let entities = match &spec.filter {
+            Some(filter) => entities(self.stream, self.schema, filter, &control)?,
+            None => None,
+        };
+        let codes = entities.as_ref().map(|entities| &entities.codes[..]);
+        let scan = Scan::new(self.snapshot, spec.range, codes)?;
+        control.set_rows(scan.rows);
         control.check()?;
         if scan.rows_inside > self.limits.max_rows && spec.filter.is_none() {
             return Err(control.too_many(scan.rows_inside));
         }
-        let plan = Plan::new(self.stream, self.schema, spec, scan, entities)?;
+        let plan = Plan::new(self.stream, self.schema, spec, scan, entities, &control)?;
         let most = self.limits.max_groups;
         let work = Arc::new(Work::new(plan, control, most)?);
         let merged = work.finish(self.context.pool.as_deref())?;

@@ -26,14 +26,8 @@ impl std::fmt::Debug for Control {
 }
 
 impl Control {
-    /// For a scan of `rows` rows. `deadline_ns` is on the clock's monotonic scale.
-    pub fn new(
-        clock: Arc<dyn Clock>,
-        deadline_ns: Option<i64>,
-        cancelled: Arc<AtomicBool>,
-        max_rows: u64,
-        rows: u64,
-    ) -> Self {
+    /// For a scan whose rows are not known yet. `deadline_ns` is on the clock's monotonic scale.
+    pub fn new(clock: Arc<dyn Clock>, deadline_ns: Option<i64>, cancelled: Arc<AtomicBool>, max_rows: u64) -> Self {
         Self {
             clock,
             deadline_ns,
@@ -41,8 +35,13 @@ impl Control {
             stopped: AtomicBool::new(false),
             max_rows,
             scanned: AtomicU64::new(0),
-            rows,
+            rows: 0,
         }
+    }
+
+    /// Notes the rows of the scan.
+    pub fn set_rows(&mut self, rows: u64) {
+        self.rows = rows;
     }
 
     /// Whether to go on.

@@ -1,33 +1,13 @@
 //! Conditions on rows in three-valued logic: a comparison with a null, or of a NaN, is neither true nor false, and stays so
-//! under `not`. Rows are taken only where the condition is true.
+//! under `not`; a test for nulls is always one of both. Rows are taken only where the condition is true.
 
 use super::block::{Reader, Sought, Values};
 use super::mask::Mask;
+use super::outlook::{Nulls, nulls};
+use super::pattern::TextTest;
 use crate::column::NULL_CODE;
 use crate::column::packed::{Physical, Validity};
 use crate::error::{Error, Result};
-
-/// A test of strings.
-#[derive(Clone, Debug, PartialEq)]
-pub enum TextTest {
-    /// One of these, ascending.
-    In(Vec<String>),
-    /// Below this, and equal to it if so said.
-    Below(String, bool),
-    /// Above this, and equal to it if so said.
-    Above(String, bool),
-}
-
-impl TextTest {
-    /// Whether a text passes. Texts compare by their UTF-8 bytes.
-    pub fn passes(&self, text: &str) -> bool {
-        match self {
-            Self::In(texts) => texts.binary_search_by(|probe| probe.as_str().cmp(text)).is_ok(),
-            Self::Below(bound, equal) => text < bound.as_str() || (*equal && text == bound),
-            Self::Above(bound, equal) => text > bound.as_str() || (*equal && text == bound),
-        }
-    }
-}
 
 /// A condition on the columns of a query, by their places.
 #[derive(Clone, Debug)]
@@ -43,6 +23,8 @@ pub enum Condition {
     /// A string that passes; the answers for the codes of its dictionary come with it, as do the least and greatest that pass, and
     /// what filters of texts are asked.
     Text(usize, TextTest, CodeTest, Option<Sought>),
+    /// A null or, if so said, anything else; NaN is not null.
+    Null(usize, bool),
     /// All hold; true of none.
     All(Vec<Self>),
     /// One holds; false of none.
@@ -55,54 +37,52 @@ pub enum Condition {
 #[derive(Clone, Debug)]
 pub struct CodeTest {
     answers: Vec<bool>,
-    bounds: Option<(u32, u32)>,
+    /// By code, how many below it pass; one more than there are answers.
+    passing_below: Vec<u32>,
+    /// The only code that passes.
+    single: Option<u32>,
     /// Whether codes are those of rows, so that statistics of blocks speak of them.
-    stored: bool,
+    pub(super) stored: bool,
 }
 
 impl CodeTest {
     /// From the answer for each code from 0 on.
     pub fn new(answers: Vec<bool>, stored: bool) -> Self {
-        let code = |at: usize| at as u32;
-        let bounds = answers
-            .iter()
-            .position(|&answer| answer)
-            .zip(answers.iter().rposition(|&answer| answer))
-            .map(|(low, high)| (code(low), code(high)));
+        let mut passing_below = Vec::with_capacity(answers.len() + 1);
+        let mut passing = 0;
+        passing_below.push(passing);
+        for &answer in &answers {
+            passing += u32::from(answer);
+            passing_below.push(passing);
+        }
+        let single = if passing == 1 {
+            answers.iter().position(|&answer| answer).map(|code| code as u32)
+        } else {
+            None
+        };
         Self {
             answers,
-            bounds,
+            passing_below,
+            single,
             stored,
         }
     }
-}
 
-/// What a condition can be over the rows of a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outlook {
-    /// For some row it may hold.
-    pub may_hold: bool,
-    /// For some row it may fail.
-    pub may_fail: bool,
-    /// For some row it may do neither.
-    pub may_be_unknown: bool,
-}
+    /// Whether any code from the least to the greatest passes, and whether any fails.
+    pub(super) fn between(&self, least: u64, greatest: u64) -> (bool, bool) {
+        let known = self.answers.len();
+        let below = |code: u64| self.passing_below[usize::try_from(code).unwrap_or(known).min(known)];
+        let passing = below(greatest.saturating_add(1)).saturating_sub(below(least));
+        let codes = greatest.saturating_sub(least).saturating_add(1);
+        (passing > 0, u64::from(passing) < codes)
+    }
 
-impl Outlook {
-    const ANYTHING: Self = Self {
-        may_hold: true,
-        may_fail: true,
-        may_be_unknown: true,
-    };
-    const UNKNOWN: Self = Self {
-        may_hold: false,
-        may_fail: false,
-        may_be_unknown: true,
-    };
+    fn passes(&self, code: u32) -> bool {
+        self.answers.get(code as usize).copied().unwrap_or(false)
+    }
 
-    /// Whether it holds for every row.
-    pub fn always_holds(self) -> bool {
-        self.may_hold && !self.may_fail && !self.may_be_unknown
+    fn is_empty(&self) -> bool {
+        self.passing_below.last() == Some(&0)
     }
 }
 
@@ -117,84 +97,6 @@ impl Condition {
             Self::All(parts) | Self::Any(parts) => parts.iter().try_for_each(|part| part.sift(reader)),
             Self::Not(part) => part.sift(reader),
             _ => Ok(()),
-        }
-    }
-
-    /// What statistics of the block say, without decoding anything.
-    pub fn outlook(&self, reader: &Reader<'_>) -> Outlook {
-        match self {
-            Self::F64Within(column, low, high) => numbers(reader, *column, |min, max| {
-                let (min, max) = (f64::from_bits(min), f64::from_bits(max));
-                (max >= *low && min <= *high, min < *low || max > *high)
-            }),
-            Self::I64Within(column, low, high) => numbers(reader, *column, |min, max| {
-                let (min, max) = (min as i64, max as i64);
-                (max >= *low && min <= *high, min < *low || max > *high)
-            }),
-            Self::F64In(column, set) => numbers(reader, *column, |min, max| {
-                let (min, max) = (f64::from_bits(min), f64::from_bits(max));
-                (set.iter().any(|&value| value >= min && value <= max), true)
-            }),
-            Self::I64In(column, set) => numbers(reader, *column, |min, max| {
-                let (min, max) = (min as i64, max as i64);
-                (set.iter().any(|&value| value >= min && value <= max), true)
-            }),
-            Self::Text(column, _, codes, sought) => {
-                let Some((found, block)) = reader.place(*column) else {
-                    return Outlook::UNKNOWN;
-                };
-                if found.physical() == Physical::Text {
-                    let nulls = found.stats(block).nulls as usize;
-                    let has_texts = nulls < reader.rows();
-                    return Outlook {
-                        may_hold: has_texts && sought.as_ref().is_none_or(|sought| reader.may_have(sought)),
-                        may_fail: has_texts,
-                        may_be_unknown: nulls > 0,
-                    };
-                }
-                if found.physical() != Physical::Code || !codes.stored {
-                    return Outlook::ANYTHING;
-                }
-                let stats = found.stats(block);
-                Outlook {
-                    may_hold: codes
-                        .bounds
-                        .is_some_and(|(low, high)| u64::from(low) <= stats.max && u64::from(high) >= stats.min),
-                    ..Outlook::ANYTHING
-                }
-            }
-            Self::All(parts) => parts.iter().map(|part| part.outlook(reader)).fold(
-                Outlook {
-                    may_hold: true,
-                    may_fail: false,
-                    may_be_unknown: false,
-                },
-                |all, part| Outlook {
-                    may_hold: all.may_hold && part.may_hold,
-                    may_fail: all.may_fail || part.may_fail,
-                    may_be_unknown: all.may_be_unknown || part.may_be_unknown,
-                },
-            ),
-            Self::Any(parts) => parts.iter().map(|part| part.outlook(reader)).fold(
-                Outlook {
-                    may_hold: false,
-                    may_fail: true,
-                    may_be_unknown: false,
-                },
-                |any, part| Outlook {
-                    may_hold: any.may_hold || part.may_hold,
-                    may_fail: any.may_fail && part.may_fail,
-                    may_be_unknown: any.may_be_unknown || part.may_be_unknown,
-                },
-            ),
-            Self::Not(part) => {
-                let part = part.outlook(reader);
-                Outlook {
-                    may_hold: part.may_fail,
-                    may_fail: part.may_hold,
-                    ..part
-                }
-            }
         }
     }
 
@@ -213,6 +115,11 @@ impl Condition {
                 Some(masks) => Ok(masks),
                 None => texts(reader, *column, n, test, codes),
             },
+            Self::Null(column, is_null) => {
+                let known = not_null(reader, *column, n)?;
+                let null = Mask::first(n).and_not(&known);
+                Ok(if *is_null { (null, known) } else { (known, null) })
+            }
             Self::All(parts) => {
                 let (mut holds, mut fails) = (Mask::first(n), Mask::EMPTY);
                 for part in parts {
@@ -231,23 +138,6 @@ impl Condition {
             }
             Self::Not(part) => part.evaluate(reader).map(|(holds, fails)| (fails, holds)),
         }
-    }
-}
-
-/// Outlook of a test on numbers from the least and the greatest of them.
-fn numbers(reader: &Reader<'_>, column: usize, test: impl Fn(u64, u64) -> (bool, bool)) -> Outlook {
-    let Some((found, block)) = reader.place(column) else {
-        return Outlook::UNKNOWN;
-    };
-    let stats = found.stats(block);
-    if (stats.nulls + stats.nans) as usize >= reader.rows() {
-        return Outlook::UNKNOWN;
-    }
-    let (may_hold, may_fail) = test(stats.min, stats.max);
-    Outlook {
-        may_hold,
-        may_fail,
-        may_be_unknown: stats.nulls + stats.nans > 0,
     }
 }
 
@@ -284,6 +174,18 @@ fn without(reader: &Reader<'_>, column: usize, n: usize, sought: Option<&Sought>
     Ok(Some((Mask::EMPTY, mask_of(found.text_validity(block)?, n))))
 }
 
+/// Rows of the block that are not null; values are decoded only where some are null and some are not.
+fn not_null(reader: &mut Reader<'_>, column: usize, n: usize) -> Result<Mask> {
+    match (nulls(reader, column), reader.place(column)) {
+        (Nulls::None, _) => Ok(Mask::first(n)),
+        (Nulls::All, _) => Ok(Mask::EMPTY),
+        (Nulls::Some, Some((found, block))) if found.physical() == Physical::Text => {
+            Ok(mask_of(found.text_validity(block)?, n))
+        }
+        (Nulls::Some, _) => Ok(reader.load(column)?.valid),
+    }
+}
+
 /// Rows that are not null, of so many.
 fn mask_of(validity: Validity, n: usize) -> Mask {
     match validity {
@@ -307,15 +209,33 @@ fn texts(reader: &mut Reader<'_>, column: usize, n: usize, test: &TextTest, code
     let Values::Code(values) = &block.values else {
         return Err(Error::internal("a test of strings on another column"));
     };
-    let holds = match codes.bounds {
-        None => Mask::EMPTY,
-        Some((low, high)) if low == high => Mask::of(&values[..n], |code| code == low),
-        Some(_) => Mask::of(&values[..n], |code| {
-            codes.answers.get(code as usize).copied().unwrap_or(false)
-        }),
+    let holds = match codes.single {
+        _ if codes.is_empty() => Mask::EMPTY,
+        Some(single) => Mask::of(&values[..n], |code| code == single),
+        None => Mask::of(&values[..n], |code| codes.passes(code)),
     };
     debug_assert!(!codes.answers.first().copied().unwrap_or(false), "null passes no test");
     let known = block.valid.and_not(&Mask::of(&values[..n], |code| code == NULL_CODE));
     let holds = holds.and(&known);
     Ok((holds, known.and_not(&holds)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statistics_are_held_against_the_codes_that_pass() {
+        let test = CodeTest::new(vec![false, true, false, true, true], true);
+        assert_eq!(test.between(1, 1), (true, false));
+        assert_eq!(test.between(2, 2), (false, true));
+        assert_eq!(test.between(1, 3), (true, true));
+        assert_eq!(test.between(3, 4), (true, false));
+        // Codes past the answers pass no test.
+        assert_eq!(test.between(4, 5), (true, true));
+        assert_eq!(test.between(5, u64::MAX), (false, true));
+        assert_eq!(CodeTest::new(Vec::new(), true).between(0, 9), (false, true));
+        // What damage would have to say.
+        assert_eq!(test.between(3, 1), (false, true));
+    }
 }

@@ -4,6 +4,8 @@ pub mod block;
 pub mod control;
 pub mod filter;
 pub mod mask;
+pub mod outlook;
+pub mod pattern;
 pub mod pool;
 pub mod strings;
 

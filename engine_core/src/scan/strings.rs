@@ -2,11 +2,15 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::control::Control;
 use super::mask::Mask;
 use crate::column::packed::Validity;
 use crate::column::{BLOCK_ROWS, ColumnId, Dictionary, NULL_CODE};
 use crate::error::{Error, Result};
 use crate::store::{Stream, Symbols, Texts as BlockTexts};
+
+/// Texts of a dictionary that a test is asked under one hold of its lock.
+const STRETCH: u32 = 1 << 12;
 
 /// Where the texts of a column are.
 #[derive(Clone, Debug)]
@@ -121,6 +125,27 @@ impl Strings {
             ))),
             Texts::Rows => look(view(None)),
         }
+    }
+
+    /// What a test says of each code of the dictionary, each text asked once; null passes none. The locks are held for short.
+    ///
+    /// # Errors
+    /// What the control says between stretches: a large dictionary and a slow test take their time.
+    pub fn answers(&self, passes: impl Fn(&str) -> bool, control: &Control) -> Result<Vec<bool>> {
+        let mut answers = Vec::with_capacity(self.known as usize);
+        answers.push(false);
+        while answers.len() < self.known as usize {
+            control.check()?;
+            let start = answers.len() as u32;
+            let end = self.known.min(start + STRETCH);
+            self.read(|view| answers.extend((start..end).map(|code| passes(view.text(code)))));
+        }
+        Ok(answers)
+    }
+
+    /// Codes of the strings by series, for a label.
+    pub fn by_series(&self) -> &[u32] {
+        &self.by_series
     }
 
     /// Turns codes as stored into codes of this space.

@@ -1,8 +1,10 @@
 //! Conditions on rows, checked but for their columns.
 
+use super::patterns::Patterns;
 use super::{at_most, unknown_number};
 use crate::column::schema::MAX_TEXT_BYTES;
 use crate::error::{Error, Result};
+use crate::scan::pattern::Pattern;
 use crate::wire::v1;
 
 /// Most conditions of one `all` or `any`.
@@ -10,35 +12,73 @@ pub const MAX_LIST: usize = 256;
 /// Most values of one set.
 pub const MAX_SET: usize = 10_000;
 
-/// A condition with the path of its field.
+/// A condition.
 #[derive(Clone, Debug)]
 pub enum FilterSpec {
-    /// A column against a value.
-    Compare {
-        /// Path of the comparator.
-        field: String,
-        /// Column.
-        column: String,
-        /// How.
-        operator: v1::ComparisonOperator,
-        /// With what.
-        value: Literal,
-    },
-    /// A column against a set.
-    In {
-        /// Path of the set.
-        field: String,
-        /// Column.
-        column: String,
-        /// The values.
-        values: Vec<Literal>,
-    },
+    /// A test of a column.
+    Column(ColumnTest),
     /// All hold.
     All(Vec<Self>),
     /// One holds.
     Any(Vec<Self>),
     /// The opposite.
     Not(Box<Self>),
+}
+
+/// A test of a column.
+#[derive(Clone, Debug)]
+pub struct ColumnTest {
+    /// Where the request says it.
+    pub spot: Spot,
+    /// Column.
+    pub column: String,
+    /// What is asked of its values.
+    pub test: Test,
+}
+
+/// What is asked of a value.
+#[derive(Clone, Debug)]
+pub enum Test {
+    /// How it compares with this.
+    Compare(v1::ComparisonOperator, Literal),
+    /// Whether it is one of these.
+    In(Vec<Literal>),
+    /// Whether it is null or, if so said, is not.
+    Null(bool),
+    /// Whether it matches.
+    Like(Pattern),
+    /// Whether it has this: of texts somewhere in them, of others as all they are.
+    Has(Pattern, Literal),
+}
+
+/// Where a request says something.
+#[derive(Clone, Debug)]
+pub enum Spot {
+    /// At this path.
+    Field(String),
+    /// In the text at this path, at this character from 1.
+    Text(String, usize),
+}
+
+impl Spot {
+    /// Path of a part of it; a text has none.
+    pub fn part(&self, name: &str) -> String {
+        match self {
+            Self::Field(path) => format!("{path}.{name}"),
+            Self::Text(path, _) => path.clone(),
+        }
+    }
+
+    /// The same error, which says the character of a text.
+    pub fn explain(&self, error: Error) -> Error {
+        match self {
+            Self::Field(_) => error,
+            Self::Text(_, character) => {
+                let message = format!("character {character}: {}", error.message());
+                Error::new(error.kind(), error.reason(), message).at(error.field())
+            }
+        }
+    }
 }
 
 /// A value that is not null.
@@ -54,6 +94,10 @@ pub enum Literal {
     Text(String),
     /// Unix nanoseconds.
     Timestamp(i64),
+    /// As a text says it, in quotes: a string, or a timestamp of RFC 3339.
+    Quoted(String),
+    /// As a text says it, without quotes: a number, a boolean or a string.
+    Word(String),
 }
 
 impl Literal {
@@ -65,19 +109,28 @@ impl Literal {
             Self::Bool(_) => "boolean",
             Self::Text(_) => "text",
             Self::Timestamp(_) => "timestamp_ns",
+            Self::Quoted(_) => "a quoted text",
+            Self::Word(_) => "a word",
         }
     }
 }
 
 /// Checks a condition; `field` is its path.
-pub(super) fn of(filter: v1::Filter, field: &str) -> Result<FilterSpec> {
+pub(super) fn of(filter: v1::Filter, field: &str, patterns: &mut Patterns) -> Result<FilterSpec> {
     use v1::filter::Condition;
-    let list = |list: v1::FilterList, name: &str| -> Result<Vec<FilterSpec>> {
+    let column = |name: &str, column, test| {
+        FilterSpec::Column(ColumnTest {
+            spot: Spot::Field(format!("{field}.{name}")),
+            column,
+            test,
+        })
+    };
+    let mut list = |list: v1::FilterList, name: &str| -> Result<Vec<FilterSpec>> {
         let field = format!("{field}.{name}.filters");
         at_most(&field, "conditions", list.filters.len(), MAX_LIST)?;
         let filters = list.filters.into_iter().enumerate();
         filters
-            .map(|(at, filter)| of(filter, &format!("{field}[{at}]")))
+            .map(|(at, filter)| of(filter, &format!("{field}[{at}]"), patterns))
             .collect()
     };
     Ok(match filter.condition {
@@ -88,48 +141,66 @@ pub(super) fn of(filter: v1::Filter, field: &str) -> Result<FilterSpec> {
                 "a filter has exactly one condition, got none",
             ));
         }
-        Some(Condition::Compare(v1::Comparator {
-            column,
-            operator,
-            value,
-        })) => {
-            let field = format!("{field}.compare");
-            let operator = match v1::ComparisonOperator::try_from(operator) {
-                Err(_) => return Err(unknown_number(&format!("{field}.operator"), operator)),
-                Ok(v1::ComparisonOperator::Unspecified) => {
-                    let field = format!("{field}.operator");
-                    return Err(Error::invalid(
-                        "OPERATOR_MISSING",
-                        field,
-                        "a comparison says how to compare",
-                    ));
-                }
-                Ok(operator) => operator,
-            };
-            FilterSpec::Compare {
-                value: literal_of(value, &format!("{field}.value"))?,
-                field,
-                column,
-                operator,
-            }
+        Some(Condition::Compare(compare)) => {
+            let operator = operator_of(compare.operator, &format!("{field}.compare.operator"))?;
+            let value = literal_of(compare.value, &format!("{field}.compare.value"))?;
+            column("compare", compare.column, Test::Compare(operator, value))
         }
-        Some(Condition::In(v1::InSet { column, values })) => {
-            let field = format!("{field}.in");
-            at_most(&format!("{field}.values"), "values", values.len(), MAX_SET)?;
-            let values = values.into_iter().enumerate();
-            let values = values.map(|(at, value)| literal_of(Some(value), &format!("{field}.values[{at}]")));
-            FilterSpec::In {
-                values: values.collect::<Result<_>>()?,
-                field,
-                column,
-            }
+        Some(Condition::In(set)) => {
+            let field = format!("{field}.in.values");
+            at_most(&field, "values", set.values.len(), MAX_SET)?;
+            let values = set.values.into_iter().enumerate();
+            let values = values.map(|(at, value)| literal_of(Some(value), &format!("{field}[{at}]")));
+            column("in", set.column, Test::In(values.collect::<Result<_>>()?))
         }
         Some(Condition::All(filters)) => FilterSpec::All(list(filters, "all")?),
         Some(Condition::Any(filters)) => FilterSpec::Any(list(filters, "any")?),
-        Some(Condition::Not(filter)) => FilterSpec::Not(Box::new(of(*filter, &format!("{field}.not"))?)),
-        Some(Condition::Null(_)) => return Err(Error::unsupported(format!("{field}.null"))),
-        Some(Condition::Match(_)) => return Err(Error::unsupported(format!("{field}.match"))),
+        Some(Condition::Not(filter)) => FilterSpec::Not(Box::new(of(*filter, &format!("{field}.not"), patterns)?)),
+        Some(Condition::Null(null)) => column("null", null.column, Test::Null(null.is_null)),
+        Some(Condition::Match(text_match)) => {
+            let pattern = pattern_of(&text_match, &format!("{field}.match"), patterns)?;
+            column("match", text_match.column, Test::Like(pattern))
+        }
     })
+}
+
+fn operator_of(number: i32, field: &str) -> Result<v1::ComparisonOperator> {
+    match v1::ComparisonOperator::try_from(number) {
+        Err(_) => Err(unknown_number(field, number)),
+        Ok(v1::ComparisonOperator::Unspecified) => Err(Error::invalid(
+            "OPERATOR_MISSING",
+            field,
+            "a comparison says how to compare",
+        )),
+        Ok(operator) => Ok(operator),
+    }
+}
+
+fn pattern_of(text_match: &v1::TextMatch, field: &str, patterns: &mut Patterns) -> Result<Pattern> {
+    use v1::TextMatchKind as Kind;
+    let (kind, pattern) = (text_match.kind, &text_match.pattern);
+    let made = match Kind::try_from(kind) {
+        Err(_) => return Err(unknown_number(&format!("{field}.kind"), kind)),
+        Ok(Kind::Unspecified) => {
+            let message = "a match says how the pattern matches";
+            return Err(Error::invalid("MATCH_KIND_MISSING", format!("{field}.kind"), message));
+        }
+        Ok(Kind::Prefix) => Pattern::prefix(pattern),
+        Ok(Kind::Contains) => Pattern::contains(pattern),
+        Ok(Kind::Regex) => patterns.regex(pattern, field)?,
+    };
+    made.map_err(|bad| {
+        let message = match bad.offset {
+            Some(offset) => format!("character {}: {}", characters(pattern, offset) + 1, bad.message),
+            None => bad.message,
+        };
+        Error::invalid("BAD_PATTERN", format!("{field}.pattern"), message)
+    })
+}
+
+/// Characters of a text before a byte.
+fn characters(text: &str, offset: usize) -> usize {
+    text.char_indices().take_while(|(at, _)| *at < offset).count()
 }
 
 fn literal_of(value: Option<v1::Value>, field: &str) -> Result<Literal> {

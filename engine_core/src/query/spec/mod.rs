@@ -3,6 +3,8 @@
 
 pub mod filters;
 mod measures;
+mod patterns;
+mod text;
 mod windows;
 
 pub use measures::MeasureSpec;
@@ -14,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::time::TimeRange;
 use crate::wire::v1;
 pub use filters::{FilterSpec, Literal};
+use patterns::Patterns;
 
 /// Most keys to group by.
 pub const MAX_GROUP_KEYS: usize = 16;
@@ -80,11 +83,7 @@ impl Spec {
             budget,
             hints,
         } = message;
-        let unserved = [
-            ("spec.filter_text", !filter_text.is_empty()),
-            ("spec.as_of", as_of != 0),
-            ("spec.sample", sample != 0.0),
-        ];
+        let unserved = [("spec.as_of", as_of != 0), ("spec.sample", sample != 0.0)];
         if let Some((field, _)) = unserved.iter().find(|(_, set)| *set) {
             return Err(Error::unsupported(*field));
         }
@@ -111,15 +110,18 @@ impl Spec {
         let compare = compare
             .map(|compare| period_of(compare, window.as_ref(), top))
             .transpose()?;
+        let mut patterns = Patterns::default();
         Ok(Self {
             stream,
             range: range_of(range)?,
-            filter: filter.map(|filter| filters::of(filter, "spec.filter")).transpose()?,
+            filter: filter_of(filter, &filter_text, &mut patterns)?,
             window,
             group_by,
             measures,
             order_by,
-            having: having.map(|having| filters::of(having, "spec.having")).transpose()?,
+            having: having
+                .map(|having| filters::of(having, "spec.having", &mut patterns))
+                .transpose()?,
             fill,
             top,
             compare,
@@ -250,6 +252,17 @@ fn unknown_number(field: &str, number: i32) -> Error {
     )
 }
 
+/// What both the tree and the text take.
+fn filter_of(tree: Option<v1::Filter>, text: &str, patterns: &mut Patterns) -> Result<Option<FilterSpec>> {
+    let tree = tree.map(|filter| filters::of(filter, "spec.filter", patterns));
+    let tree = tree.transpose()?;
+    let text = text::parse(text, "spec.filter_text", patterns)?;
+    Ok(match (tree, text) {
+        (Some(tree), Some(text)) => Some(FilterSpec::All(vec![tree, text])),
+        (tree, text) => tree.or(text),
+    })
+}
+
 fn range_of(range: Option<v1::TimeRange>) -> Result<TimeRange> {
     let v1::TimeRange { start_ns, end_ns } = range.unwrap_or_default();
     let range = TimeRange {
@@ -343,7 +356,6 @@ mod tests {
 
     #[test]
     fn what_is_not_served_is_named() {
-        unserved("spec.filter_text", |spec| spec.filter_text = "a = 1".to_owned());
         unserved("spec.as_of", |spec| spec.as_of = 1);
         unserved("spec.sample", |spec| spec.sample = f64::NAN);
         use v1::window::Kind::{Session, Sliding};
@@ -358,20 +370,6 @@ mod tests {
         ] {
             unserved(field, |spec| spec.window = Some(v1::Window { kind: Some(kind) }));
         }
-        use v1::filter::Condition::{Match, Null};
-        unserved("spec.filter.null", |spec| {
-            spec.filter = Some(v1::Filter {
-                condition: Some(Null(v1::NullTest::default())),
-            });
-        });
-        unserved("spec.filter.not.match", |spec| {
-            let inner = v1::Filter {
-                condition: Some(Match(v1::TextMatch::default())),
-            };
-            spec.filter = Some(v1::Filter {
-                condition: Some(v1::filter::Condition::Not(Box::new(inner))),
-            });
-        });
         for kind in [v1::MeasureKind::Histogram, v1::MeasureKind::Box, v1::MeasureKind::TopK] {
             unserved("spec.measures[0].kind", |spec| spec.measures[0].kind = kind as i32);
         }
@@ -475,6 +473,73 @@ mod tests {
         invalid("CONDITION_MISSING", "spec.filter", |spec| {
             spec.filter = Some(v1::Filter::default());
         });
+    }
+
+    #[test]
+    fn filters_keep_their_rules() {
+        use v1::filter::Condition;
+        let filtered = |reason: &str, part: &str, condition: Condition| {
+            let filter = v1::Filter {
+                condition: Some(condition),
+            };
+            invalid(reason, &format!("spec.filter.not.{part}"), |spec| {
+                let not = Condition::Not(Box::new(filter));
+                spec.filter = Some(v1::Filter { condition: Some(not) });
+            });
+        };
+        let like = |kind, pattern: &str| {
+            Condition::Match(v1::TextMatch {
+                column: "a".to_owned(),
+                kind,
+                pattern: pattern.to_owned(),
+            })
+        };
+        filtered("MATCH_KIND_MISSING", "match.kind", like(0, "a"));
+        filtered("UNKNOWN_ENUM", "match.kind", like(9, "a"));
+        filtered("BAD_PATTERN", "match.pattern", like(1, &"a".repeat(4_097)));
+        filtered("BAD_PATTERN", "match.pattern", like(2, &"a".repeat(4_097)));
+        filtered("BAD_PATTERN", "match.pattern", like(3, "é("));
+        let compare = |operator| {
+            Condition::Compare(v1::Comparator {
+                operator,
+                ..Default::default()
+            })
+        };
+        filtered("OPERATOR_MISSING", "compare.operator", compare(0));
+        filtered("UNKNOWN_ENUM", "compare.operator", compare(7));
+        filtered("NULL_IN_FILTER", "compare.value", compare(1));
+        let mut spec = good();
+        spec.filter = Some(v1::Filter {
+            condition: Some(like(3, "é(")),
+        });
+        assert_eq!(Spec::new(spec).unwrap_err().message(), "character 2: unclosed group");
+        let filters = vec![
+            v1::Filter {
+                condition: Some(like(3, "a"))
+            };
+            33
+        ];
+        filtered(
+            "TOO_MANY",
+            "any.filters[32].match",
+            Condition::Any(v1::FilterList { filters }),
+        );
+    }
+
+    #[test]
+    fn regular_expressions_of_the_tree_and_of_the_text_are_counted_together() {
+        let like = v1::filter::Condition::Match(v1::TextMatch {
+            column: "a".to_owned(),
+            kind: v1::TextMatchKind::Regex as i32,
+            pattern: "b".to_owned(),
+        });
+        let mut spec = good();
+        spec.filter = Some(v1::Filter { condition: Some(like) });
+        spec.filter_text = "matches(a, 'b') ".repeat(31);
+        assert!(Spec::new(spec.clone()).is_ok());
+        spec.filter_text = "matches(a, 'b') ".repeat(32);
+        let error = Spec::new(spec).unwrap_err();
+        assert_eq!((error.reason(), error.field()), ("TOO_MANY", "spec.filter_text"));
     }
 
     #[test]

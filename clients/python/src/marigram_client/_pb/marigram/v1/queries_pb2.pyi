@@ -98,7 +98,9 @@ class _TextMatchKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TextMat
     TEXT_MATCH_KIND_CONTAINS: _TextMatchKind.ValueType  # 2
     """Has it somewhere."""
     TEXT_MATCH_KIND_REGEX: _TextMatchKind.ValueType  # 3
-    """Matches it as a regular expression, whole."""
+    """Is this regular expression, whole, in the syntax of Rust's `regex` with Unicode: no look-around and no references back, so that
+    time is linear in the string. A query has at most 32, each of at most 2 MiB compiled.
+    """
 
 class TextMatchKind(_TextMatchKind, metaclass=_TextMatchKindEnumTypeWrapper):
     """How a pattern matches."""
@@ -110,7 +112,9 @@ TEXT_MATCH_KIND_PREFIX: TextMatchKind.ValueType  # 1
 TEXT_MATCH_KIND_CONTAINS: TextMatchKind.ValueType  # 2
 """Has it somewhere."""
 TEXT_MATCH_KIND_REGEX: TextMatchKind.ValueType  # 3
-"""Matches it as a regular expression, whole."""
+"""Is this regular expression, whole, in the syntax of Rust's `regex` with Unicode: no look-around and no references back, so that
+time is linear in the string. A query has at most 32, each of at most 2 MiB compiled.
+"""
 Global___TextMatchKind: _TypeAlias = TextMatchKind  # noqa: Y015
 
 class _CalendarUnit:
@@ -437,7 +441,9 @@ class QuerySpec(_message.Message):
     stream: _builtins.str
     """Stream id."""
     filter_text: _builtins.str
-    """The same as text in the syntax of AIP-160. Not served yet."""
+    """The same as text in the syntax of AIP-160, at most 65,536 bytes; both hold where both are set. The guide to queries has the
+    grammar: `room = hall AND (celsius < 15 OR celsius > 25)`.
+    """
     limit: _builtins.int
     """Most rows to return after ordering; 0: all, within the budget."""
     fill: Global___Fill.ValueType
@@ -579,11 +585,11 @@ class Filter(_message.Message):
 
     @_builtins.property
     def null(self) -> Global___NullTest:
-        """Whether a column is null. Not served yet."""
+        """Whether a column is null."""
 
     @_builtins.property
     def match(self) -> Global___TextMatch:
-        """A string against a pattern. Not served yet."""
+        """A string against a pattern."""
 
     def __init__(
         self,
@@ -690,14 +696,14 @@ Global___InSet: _TypeAlias = InSet  # noqa: Y015
 
 @_typing.final
 class NullTest(_message.Message):
-    """Whether a column is null."""
+    """Whether a column is null. It always holds or fails, also under `not`; NaN is not null, nor is the empty string."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     COLUMN_FIELD_NUMBER: _builtins.int
     IS_NULL_FIELD_NUMBER: _builtins.int
     column: _builtins.str
-    """Column or label."""
+    """Column, label, `time` or `entity`."""
     is_null: _builtins.bool
     """True: the nulls; false: the others."""
     def __init__(
@@ -716,7 +722,7 @@ Global___NullTest: _TypeAlias = NullTest  # noqa: Y015
 
 @_typing.final
 class TextMatch(_message.Message):
-    """A string against a pattern."""
+    """A string against a pattern. A null neither matches nor does not."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
