@@ -16,7 +16,7 @@ use marigram_core::time::{Clock, ManualClock, SECOND_NS};
 use marigram_core::wire::v1;
 use prost::Message;
 use query_support::{
-    Cell, ask, by, compare, context, filter, measure, push, push_batch, spec, stream, table, tumbling,
+    Cell, ask, by, compare, context, filter, is_null, like, measure, push, push_batch, spec, stream, table, tumbling,
 };
 use v1::ComparisonOperator::{Equal, Greater, NotEqual};
 use v1::MeasureKind::{Count, Distinct, First, Last, Max, Mean, Min, Quantile, Sum};
@@ -327,6 +327,86 @@ fn refusals_name_the_field() {
     check("NAN_IN_FILTER", "spec.filter.compare.value", &|query| {
         query.filter = Some(compare("value", Greater, &Cell::F64(f64::NAN)));
     });
+    check("UNKNOWN_COLUMN", "spec.filter.null.column", &|query| {
+        query.filter = Some(is_null("nope", true));
+    });
+    check("TYPE_MISMATCH", "spec.filter.match.column", &|query| {
+        query.filter = Some(like("value", v1::TextMatchKind::Prefix, "1"));
+    });
+}
+
+#[test]
+fn refusals_of_a_text_name_the_character() {
+    let stream = stream(&[
+        ("value", ColumnType::F64),
+        ("city", ColumnType::Symbol),
+        ("ok", ColumnType::Bool),
+    ]);
+    for (reason, text, message) in [
+        (
+            "UNKNOWN_COLUMN",
+            "ok = true AND ctiy = x",
+            "character 15: the stream has no column \"ctiy\"; did you mean \"city\"?",
+        ),
+        (
+            "TYPE_MISMATCH",
+            "value = \"1\"",
+            "character 1: column \"value\" is compared with a number without quotes, got \"1\"",
+        ),
+        (
+            "TYPE_MISMATCH",
+            "value = high",
+            "character 1: column \"value\" is compared with a number, got high",
+        ),
+        (
+            "TYPE_MISMATCH",
+            "(ok = 1)",
+            "character 2: column \"ok\" is compared with true or false, without quotes, got 1",
+        ),
+        (
+            "TYPE_MISMATCH",
+            "time >= 2026",
+            "character 1: column \"time\" is compared with a timestamp of RFC 3339 in quotes, got 2026",
+        ),
+        (
+            "TYPE_MISMATCH",
+            "in(value, 1, x)",
+            "character 1: column \"value\" is compared with a number, got x",
+        ),
+        (
+            "TYPE_MISMATCH",
+            "value = 1*",
+            "character 1: texts are matched with a pattern, column \"value\" has none",
+        ),
+        (
+            "BAD_FILTER_TEXT",
+            "city = ",
+            "character 8: expected a value, got the end",
+        ),
+    ] {
+        let mut query = spec(vec![measure(Count, "")]);
+        query.filter_text = text.to_owned();
+        let error = refused(ask(&stream, query));
+        assert_eq!(
+            (error.kind(), error.reason(), error.field(), error.message()),
+            (Kind::InvalidArgument, reason, "spec.filter_text", message)
+        );
+    }
+}
+
+#[test]
+fn a_tree_and_a_text_both_hold() {
+    let stream = values(&[(0, "ann", 1.0), (1, "ann", 2.0), (2, "bob", 2.0)]);
+    let mut query = spec(vec![measure(Count, "")]);
+    query.filter = Some(compare("entity", Equal, &Cell::text("ann")));
+    let count = |query: &v1::QuerySpec| table(&ask(&stream, query.clone()).unwrap().batch).1[0][0].clone();
+    assert_eq!(count(&query), Cell::I64(2));
+    query.filter_text = "value:2".to_owned();
+    assert_eq!(count(&query), Cell::I64(1));
+    query.filter = None;
+    assert_eq!(count(&query), Cell::I64(2));
+    query.filter_text = "entity:nn OR time >= \"1970-01-01T00:00:00.000000002Z\"".to_owned();
+    assert_eq!(count(&query), Cell::I64(3));
 }
 
 #[test]

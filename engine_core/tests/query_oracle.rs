@@ -11,8 +11,12 @@ use marigram_core::scan::pool::Pool;
 use marigram_core::time::ManualClock;
 use marigram_core::wire::v1;
 use proptest::prelude::*;
-use query_support::{Cell, Row, by, filter, hopping, measure, push, spec, stream, table, tumbling, value};
+use query_support::filter_text::printed;
+use query_support::{
+    Cell, Row, by, filter, hopping, is_null, like, measure, push, spec, stream, table, tumbling, value,
+};
 use v1::ComparisonOperator as Operator;
+use v1::TextMatchKind as Kind;
 use v1::filter::Condition;
 
 const COLUMNS: [(&str, ColumnType); 6] = [
@@ -64,6 +68,22 @@ fn literal(column: usize) -> BoxedStrategy<Cell> {
     }
 }
 
+/// A regular expression, and the texts that are it.
+type Regex = (&'static str, fn(&str) -> bool);
+
+const REGEXES: [Regex; 8] = [
+    ("", str::is_empty),
+    (".", |text| text.chars().count() == 1),
+    ("a|ab", |text| text == "a" || text == "ab"),
+    ("[a-d]+", |text| {
+        !text.is_empty() && text.bytes().all(|byte| (b'a'..=b'd').contains(&byte))
+    }),
+    ("(?i)É", |text| text == "é"),
+    (r"\w*n|\*", |text| text == "ann"),
+    ("b.*", |text| text.starts_with('b')),
+    ("(.)(?:.)", |text| text.chars().count() == 2),
+];
+
 const NAMES: [&str; 8] = ["f", "i", "b", "t", "s", "x", "entity", "time"];
 
 fn condition() -> impl Strategy<Value = v1::Filter> {
@@ -81,7 +101,16 @@ fn condition() -> impl Strategy<Value = v1::Filter> {
                 values: values.iter().map(|cell| value(cell).unwrap()).collect(),
             }))
         });
-        prop_oneof![compare, set]
+        let null = any::<bool>().prop_map(move |null| is_null(NAMES[column], null));
+        let pattern = prop_oneof![
+            prop::sample::select(vec!["", "a", "b", "nn", "é", "*"]).prop_map(|text| (Kind::Prefix, text)),
+            prop::sample::select(vec!["", "a", "b", "nn", "é", "*"]).prop_map(|text| (Kind::Contains, text)),
+            prop::sample::select(REGEXES.to_vec()).prop_map(|(pattern, _)| (Kind::Regex, pattern)),
+        ];
+        // Of texts alone.
+        let column = if (4..7).contains(&column) { column } else { 5 };
+        let pattern = pattern.prop_map(move |(kind, pattern)| like(NAMES[column], kind, pattern));
+        prop_oneof![compare, set, null, pattern]
     });
     leaf.prop_recursive(3, 12, 3, |inner| {
         let list = |filters| v1::FilterList { filters };
@@ -170,7 +199,20 @@ fn truth(filter: &v1::Filter, row: &Row) -> Option<bool> {
             }
         }
         Condition::Not(inner) => truth(inner, row).map(|truth| !truth),
-        _ => unreachable!(),
+        Condition::Null(null) => Some((cell_of(row, &null.column) == Cell::Null) == null.is_null),
+        Condition::Match(like) => {
+            let Cell::Text(text) = cell_of(row, &like.column) else {
+                return None;
+            };
+            Some(match like.kind() {
+                Kind::Prefix => text.starts_with(&like.pattern),
+                Kind::Contains => text.contains(&like.pattern),
+                Kind::Regex | Kind::Unspecified => {
+                    let (_, is) = REGEXES.iter().find(|(pattern, _)| *pattern == like.pattern).unwrap();
+                    is(&text)
+                }
+            })
+        }
     }
 }
 
@@ -665,12 +707,15 @@ proptest! {
         query.range = Some(v1::TimeRange { start_ns: range.0, end_ns: range.0.map_or(range.1, |start| range.1.map(|length| start + length)) });
         query.limit = limit;
         let expected = interpret(&query, &rows, &entities, cut);
-        for pool in [None, Some(Arc::new(Pool::new(2)))] {
+        let mut as_text = query.clone();
+        as_text.filter_text = query.filter.as_ref().map_or(String::new(), printed);
+        as_text.filter = None;
+        for (query, pool) in [(&query, None), (&query, Some(Arc::new(Pool::new(2)))), (&as_text, None)] {
             let mut context = Context::new(Arc::new(ManualClock::at(0)));
             context.pool = pool;
             let answer = run(&stream, &Spec::new(query.clone()).unwrap(), &context).unwrap();
             let (_, got) = table(&answer.batch);
-            prop_assert!(same(&got, &expected, &query.measures), "got {:#?}\nwanted {:#?}", got, expected);
+            prop_assert!(same(&got, &expected, &query.measures), "{}\ngot {:#?}\nwanted {:#?}", as_text.filter_text, got, expected);
         }
     }
 }

@@ -86,7 +86,6 @@ UNSERVED_MEASURES = [
 ]
 UNSERVED = [
     *UNSERVED_MEASURES,
-    (spec(filter_text="a = 1"), "spec.filter_text"),
     (spec(having={"all": {}}), "spec.having"),
     *((spec(fill=fill), "spec.fill") for fill in (2, 3, 4, 5)),
     (spec(compare={"period": 1}), "spec.compare"),
@@ -98,9 +97,6 @@ UNSERVED = [
     (spec(window={"sliding": SECOND}), "spec.window.sliding"),
     (spec(window={"session": {"gap": {"seconds": 1}}}), "spec.window.session"),
     (spec(window={"calendar": {"unit": 1}}), "spec.window.calendar"),
-    (spec(filter={"null": {"column": "value"}}), "spec.filter.null"),
-    (spec(filter={"match": {"column": "host"}}), "spec.filter.match"),
-    (spec(filter={"all": {"filters": [{"null": {"column": "value"}}]}}), "spec.filter.all.filters[0].null"),
     (spec(measures=[{"kind": 1, "second_column": "a"}]), "spec.measures[0].second_column"),
     (spec(measures=[{"kind": 1, "threshold": 1}]), "spec.measures[0].threshold"),
     (spec(measures=[{"kind": 1, "count": 1}]), "spec.measures[0].count"),
@@ -165,6 +161,13 @@ BROKEN: list[tuple[queries_pb2.QuerySpec | None, grpc.StatusCode, str, str]] = [
     (spec(filter=compared("host", f64=1)), INVALID, "TYPE_MISMATCH", "spec.filter.compare.value"),
     (spec(filter=compared("value")), INVALID, "NULL_IN_FILTER", "spec.filter.compare.value"),
     (spec(filter=compared("host", text="x" * 65_537)), INVALID, "TEXT_TOO_LONG", "spec.filter.compare.value"),
+    (spec(filter={"null": {"column": "nope"}}), INVALID, "UNKNOWN_COLUMN", "spec.filter.null.column"),
+    (spec(filter={"match": {"column": "host"}}), INVALID, "MATCH_KIND_MISSING", "spec.filter.match.kind"),
+    (spec(filter={"match": {"column": "value", "kind": 1}}), INVALID, "TYPE_MISMATCH", "spec.filter.match.column"),
+    (spec(filter={"match": {"kind": 3, "pattern": "("}}), INVALID, "BAD_PATTERN", "spec.filter.match.pattern"),
+    (spec(filter_text="value = "), INVALID, "BAD_FILTER_TEXT", "spec.filter_text"),
+    (spec(filter_text="matches(host, '(')"), INVALID, "BAD_PATTERN", "spec.filter_text"),
+    (spec(filter_text="nope = 1"), INVALID, "UNKNOWN_COLUMN", "spec.filter_text"),
     (spec(fill=99), INVALID, "UNKNOWN_ENUM", "spec.fill"),
 ]
 

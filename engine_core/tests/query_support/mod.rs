@@ -1,6 +1,8 @@
 //! Streams in memory and specifications in short, for the tests of queries.
 #![allow(dead_code, reason = "each test file uses its share")]
 
+pub(crate) mod filter_text;
+
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -228,6 +230,23 @@ pub(crate) fn compare(column: &str, operator: v1::ComparisonOperator, with: &Cel
         column: column.to_owned(),
         operator: operator as i32,
         value: value(with),
+    }))
+}
+
+/// Whether a column is null, or is not.
+pub(crate) fn is_null(column: &str, is_null: bool) -> v1::Filter {
+    filter(v1::filter::Condition::Null(v1::NullTest {
+        column: column.to_owned(),
+        is_null,
+    }))
+}
+
+/// A string against a pattern.
+pub(crate) fn like(column: &str, kind: v1::TextMatchKind, pattern: &str) -> v1::Filter {
+    filter(v1::filter::Condition::Match(v1::TextMatch {
+        column: column.to_owned(),
+        kind: kind as i32,
+        pattern: pattern.to_owned(),
     }))
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::expected::Question;
 use super::rows::{HOUR, Random, Row, SERIES, labels, text_of};
-use crate::query_support::{Cell, by, compare, filter, measure, spec, tumbling, value};
+use crate::query_support::{Cell, by, compare, filter, is_null, like, measure, spec, tumbling, value};
 use crate::store_support::NOW;
 use marigram_core::time::SECOND_NS;
 use marigram_core::wire::v1;
@@ -64,6 +64,35 @@ pub(crate) fn tests() -> Vec<Test> {
         (
             not(equals("host", "h0")),
             Arc::new(|row: &Row| row.series != 0 && row.series + 1 < SERIES),
+        ),
+        (
+            Some(is_null("zone", true)),
+            Arc::new(|row: &Row| labels(row.series).1.is_none()),
+        ),
+        (
+            all(&[is_null("zone", false), is_null("f", false)]),
+            Arc::new(|row: &Row| labels(row.series).1.is_some() && row.f.is_some()),
+        ),
+        (not(is_null("i", false)), Arc::new(|row: &Row| row.i.is_none())),
+        (
+            Some(is_null("host", true)),
+            Arc::new(|row: &Row| row.series + 1 == SERIES),
+        ),
+        (
+            Some(like("host", v1::TextMatchKind::Regex, "h[0-9]")),
+            Arc::new(|row: &Row| row.series < 10),
+        ),
+        (
+            Some(like("entity", v1::TextMatchKind::Contains, "zone=\"z1\"")),
+            Arc::new(in_zone),
+        ),
+        (
+            not(like("host", v1::TextMatchKind::Prefix, "h1")),
+            Arc::new(|row: &Row| labels(row.series).0.is_some_and(|host| !host.starts_with("h1"))),
+        ),
+        (
+            any(&[like("zone", v1::TextMatchKind::Prefix, "z1"), is_null("host", true)]),
+            Arc::new(move |row: &Row| in_zone(row) || row.series + 1 == SERIES),
         ),
         (
             Some(compare("time", v1::ComparisonOperator::Greater, &Cell::Time(i64::MIN))),
