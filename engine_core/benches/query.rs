@@ -28,6 +28,7 @@ const POINTS: usize = 10_000;
 const HOSTS: usize = 4000;
 const TICKS: usize = 1080;
 const REQUESTS: usize = 4_000_000;
+const ADDRESSES: u64 = 100_000;
 
 static STORES: Mutex<Vec<(Arc<Store>, tempfile::TempDir)>> = Mutex::new(Vec::new());
 
@@ -47,6 +48,17 @@ fn sealed(
     columns: &[(&str, ColumnType)],
     entities: usize,
     batches: usize,
+    rows: impl FnMut(usize) -> (Vec<i64>, Vec<u32>, Vec<ColumnData>),
+) -> Arc<Stream> {
+    sealed_with(columns, entities, batches, &[], rows)
+}
+
+/// The same, with these symbols in each column of symbols.
+fn sealed_with(
+    columns: &[(&str, ColumnType)],
+    entities: usize,
+    batches: usize,
+    symbols: &[String],
     mut rows: impl FnMut(usize) -> (Vec<i64>, Vec<u32>, Vec<ColumnData>),
 ) -> Arc<Stream> {
     let folder = tempfile::tempdir().expect("a folder");
@@ -67,6 +79,11 @@ fn sealed(
         stream
             .change_schema(|schema| schema.add_column("", name, *kind, "", "").map(|id| ids.push(id)))
             .expect("a column");
+    }
+    for ((_, kind), &id) in columns.iter().zip(&ids) {
+        if *kind == ColumnType::Symbol {
+            stream.symbols(id).intern(symbols.iter().map(String::as_str));
+        }
     }
     let names: Vec<String> = (0..entities).map(|entity| format!("host-{entity}")).collect();
     stream.intern_users(names.iter().map(String::as_str));
@@ -161,6 +178,50 @@ fn requests() -> Arc<Stream> {
         (time.collect(), entity, vec![ColumnData::Text(ids)])
     };
     Arc::clone(STREAM.get_or_init(|| sealed(&[("request", ColumnType::Text)], SERIES, REQUESTS / 100 / SERIES, make)))
+}
+
+/// 1,000 users in turn, each row with one of 100,000 addresses as a symbol and another as a text.
+fn visits() -> Arc<Stream> {
+    static STREAM: OnceLock<Arc<Stream>> = OnceLock::new();
+    let mut random = random();
+    let address = |number: u64| {
+        format!(
+            "https://example.com/shop/item-{}/page-{number}",
+            number.wrapping_mul(7_919) % 10_007
+        )
+    };
+    let make = |batch: usize| {
+        let rows = batch * 100 * SERIES..(batch + 1) * 100 * SERIES;
+        let time = rows
+            .clone()
+            .map(|row| (row as i64 - REQUESTS as i64) * SECOND_NS / 1000);
+        let codes = rows.clone().map(|_| 1 + (random() % ADDRESSES) as u32).collect();
+        let mut texts = TextData::default();
+        rows.clone().for_each(|_| texts.push(&address(random() % ADDRESSES)));
+        let entity = rows.clone().map(|row| (row % SERIES) as u32 + 1).collect();
+        (
+            time.collect(),
+            entity,
+            vec![ColumnData::Code(codes), ColumnData::Text(texts)],
+        )
+    };
+    let columns = [("address", ColumnType::Symbol), ("text", ColumnType::Text)];
+    let stream = STREAM.get_or_init(|| {
+        let addresses: Vec<String> = (0..ADDRESSES).map(address).collect();
+        sealed_with(&columns, SERIES, REQUESTS / 100 / SERIES, &addresses, make)
+    });
+    Arc::clone(stream)
+}
+
+/// Rows of which a column matches.
+fn like(spec: &mut v1::QuerySpec, column: &str, kind: v1::TextMatchKind, pattern: &str) {
+    spec.filter = Some(v1::Filter {
+        condition: Some(v1::filter::Condition::Match(v1::TextMatch {
+            column: column.to_owned(),
+            kind: kind as i32,
+            pattern: pattern.to_owned(),
+        })),
+    });
 }
 
 fn uuid(high: u64, low: u64) -> String {
@@ -400,6 +461,20 @@ mod sealed_rows {
                 v1::ComparisonOperator::NotEqual,
                 "00000000-0000-0000-0000-000000000000",
             );
+        });
+    }
+
+    #[divan::bench(args = ["address", "text"])]
+    fn count_of_a_part(bencher: Bencher<'_, '_>, column: &str) {
+        query_of(bencher, &visits(), &[(Count, "")], |spec| {
+            like(spec, column, v1::TextMatchKind::Contains, "item-77");
+        });
+    }
+
+    #[divan::bench(args = ["address", "text"])]
+    fn count_of_a_regular_expression(bencher: Bencher<'_, '_>, column: &str) {
+        query_of(bencher, &visits(), &[(Count, "")], |spec| {
+            like(spec, column, v1::TextMatchKind::Regex, r".*/item-\d+7/page-[0-4]\w*");
         });
     }
 
