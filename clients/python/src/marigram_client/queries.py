@@ -1,18 +1,30 @@
 """Queries, as callers say them and as the contract has them."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import reduce
+from operator import and_
+from typing import TYPE_CHECKING, Any
 
 from marigram_client import times
 from marigram_client._pb.marigram.v1 import common_pb2
 from marigram_client._pb.marigram.v1 import queries_pb2 as pb
+from marigram_client.errors import InvalidArgument
 from marigram_client.filters import Condition
-from marigram_client.measures import Measure, Order, Window
+from marigram_client.measures import Measure
+from marigram_client.orders import Order
+from marigram_client.windows import Window
 
 if TYPE_CHECKING:
     Range = tuple[times.Time | None, times.Time | None]
     """Half-open ``[start, end)``; None is open."""
+
+_STEP = re.compile(r"Failed to parse (\S+) field: ")
+_PLACE = re.compile(r' at "?QuerySpec(?P<path>[\w.\[\]]*?)[".]*(?=\s|$)')
+
+Where = Condition | str
+"""Rows to take: a condition, or text that the server reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,32 +37,63 @@ class Budget:
 
 
 def specification(
-    stream: str,
-    measures: Sequence[Measure],
+    stream: str | Mapping[str, Any],
+    measures: Sequence[Measure] = (),
     *,
     range: "Range | None" = None,  # noqa: A002
-    where: Condition | None = None,
+    where: Where | Sequence[Where] | None = None,
     window: Window | None = None,
     group_by: str | Sequence[str] = (),
     order_by: Order | Sequence[Order] = (),
     limit: int = 0,
     budget: Budget | None = None,
 ) -> pb.QuerySpec:
-    """The query as the contract has it."""
+    """The query as the contract has it.
+
+    Raises:
+        InvalidArgument: a query that comes as a dictionary is none, or not all of it does.
+    """
+    if not isinstance(stream, Mapping):
+        spec = pb.QuerySpec(stream=stream)
+    elif measures or group_by or order_by or limit or any(part is not None for part in (range, where, window, budget)):
+        rule = "a query that comes as a dictionary is whole in it, got more of it by keyword"
+        raise InvalidArgument(rule, reason="QUERY_IN_TWO", field="spec")
+    else:
+        spec = _of_dictionary(stream)
+    return extended(
+        spec, measures=measures, range=range, where=where, window=window, group_by=group_by, order_by=order_by,
+        limit=limit, budget=budget,
+    )  # fmt: skip
+
+
+def extended(
+    beginning: pb.QuerySpec,
+    *,
+    measures: Sequence[Measure] = (),
+    range: "Range | None" = None,  # noqa: A002
+    where: Where | Sequence[Where] | None = None,
+    window: Window | None = None,
+    group_by: str | Sequence[str] = (),
+    order_by: Order | Sequence[Order] = (),
+    limit: int | None = None,
+    budget: Budget | None = None,
+) -> pb.QuerySpec:
+    """The query with more to it: measures, groups and orders are added to those it has, rows that it takes must meet
+    these conditions too, and what there is one of replaces what was there."""
+    spec = pb.QuerySpec()
+    spec.CopyFrom(beginning)
     keys = (group_by,) if isinstance(group_by, str) else group_by
     orders = (order_by,) if isinstance(order_by, Order) else order_by
-    spec = pb.QuerySpec(
-        stream=stream,
-        measures=[measure.message() for measure in measures],
-        group_by=[pb.GroupKey(column=key) for key in keys],
-        order_by=[order.message() for order in orders],
-        limit=limit,
-    )
+    wheres = (where,) if isinstance(where, Condition | str) else where or ()
+    spec.measures.extend(measure.message() for measure in measures)
+    spec.group_by.extend(pb.GroupKey(column=key) for key in keys)
+    spec.order_by.extend(order.message() for order in orders)
+    if limit is not None:
+        spec.limit = limit
     if range is not None:
         start, end = (None if bound is None else times.nanoseconds(bound) for bound in range)
         spec.range.CopyFrom(common_pb2.TimeRange(start_ns=start, end_ns=end))
-    if where is not None:
-        spec.filter.CopyFrom(where.message)
+    _narrow(spec, wheres)
     if window is not None:
         spec.window.CopyFrom(window.message)
     if budget is not None:
@@ -58,3 +101,34 @@ def specification(
             pb.Budget(max_rows=budget.max_rows, max_groups=budget.max_groups, max_bytes=budget.max_bytes)
         )
     return spec
+
+
+def _narrow(spec: pb.QuerySpec, wheres: Sequence[Where]) -> None:
+    conditions = [where for where in wheres if isinstance(where, Condition)]
+    texts = [where for where in wheres if isinstance(where, str)]
+    if conditions:
+        known = [Condition(spec.filter)] if spec.HasField("filter") else []
+        spec.filter.CopyFrom(reduce(and_, [*known, *conditions]).message)
+    if spec.filter_text and texts:
+        texts.insert(0, spec.filter_text)
+    if texts:
+        spec.filter_text = texts[0] if len(texts) == 1 else " AND ".join(f"({text})" for text in texts)
+
+
+def _of_dictionary(query: Mapping[str, Any]) -> pb.QuerySpec:
+    """From the JSON form of the contract, as a dictionary."""
+    from google.protobuf import json_format
+
+    try:
+        return json_format.ParseDict(dict(query), pb.QuerySpec())
+    except json_format.ParseError as error:
+        raise _unreadable(str(error)) from None
+
+
+def _unreadable(why: str) -> InvalidArgument:
+    """What ``json_format`` says: the fields on the way down, the cause, and often where, with places in lists."""
+    place = _PLACE.search(why)
+    path = place["path"] if place else "".join(f".{name}" for name in _STEP.findall(why))
+    cause = _STEP.sub("", _PLACE.sub("", why)).partition("\n")[0].strip(" .")
+    message = f"a query as a dictionary must be the contract's JSON: {cause}"
+    return InvalidArgument(message, reason="QUERY_UNREADABLE", field=f"spec{path}")
