@@ -135,3 +135,9 @@ def test_a_window_that_is_none_is_refused_with_the_option_and_its_rule(text: str
     with pytest.raises(InvalidArgument, match=rule) as raised:
         question.window(text)
     assert raised.value.field.startswith("window")
+
+
+def test_windows_without_rows_are_filled_with_a_word_or_a_number() -> None:
+    assert [question.fill(text) for text in ("previous", "zero", "-1.5")] == ["previous", "zero", -1.5]
+    with pytest.raises(InvalidArgument, match="fill must be null, previous, linear, zero or a number, got 'mean'"):
+        question.fill("mean")

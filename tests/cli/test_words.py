@@ -35,6 +35,14 @@ def test_a_condition_without_an_operator_is_refused(text: str) -> None:
         words.condition(text)
 
 
+def test_conditions_on_the_answer_have_its_time_and_their_own_option() -> None:
+    read = words.condition("start >= 2013-01-02", "having", "start")
+    assert read.message == (column("start") >= datetime(2013, 1, 2, tzinfo=UTC)).message
+    assert words.condition("start == 2013-01-02").message.compare.value.text == "2013-01-02"
+    with pytest.raises(InvalidArgument, match="having must be COLUMN OP VALUE"):
+        words.condition("count", "having", "start")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

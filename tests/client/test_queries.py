@@ -245,6 +245,30 @@ def test_a_dictionary_that_is_no_query_is_refused_by_field(query: dict[str, Any]
     assert "Failed to parse" not in raised.value.message
 
 
+def test_a_dictionary_may_have_what_keywords_have_a_default_for() -> None:
+    read = specification({"stream": "cpu", "limit": "5", "topGroups": 3, "other": True, "fill": "FILL_ZERO"})
+    assert (read.limit, read.top_groups, read.other, read.fill) == (5, 3, True, pb.FILL_ZERO)
+
+
+def test_windows_without_rows_are_filled_by_a_word_or_a_number() -> None:
+    assert specification("cpu", [count()], fill="linear").fill == pb.FILL_LINEAR
+    constant = specification("cpu", [count()], fill=-1.5)
+    assert (constant.fill, constant.fill_value) == (pb.FILL_CONSTANT, -1.5)
+    assert specification("cpu", [count()], fill=0).fill == pb.FILL_CONSTANT
+    assert specification("cpu", [count()]).fill == pb.FILL_UNSPECIFIED
+    with pytest.raises(InvalidArgument, match="a number or one of null, previous, linear, zero, got mean"):
+        specification("cpu", [count()], fill="mean")
+
+
+def test_rows_of_the_answer_are_kept_by_conditions_and_groups_by_their_rank() -> None:
+    a, b = column("count") > 1, column("count") < 9
+    spec = specification("cpu", [count()], having=[a, b], top_groups=3, other=True)
+    assert spec.having == (a & b).message
+    assert (spec.top_groups, spec.other) == (3, True)
+    assert specification("cpu", [count()], having=a).having == a.message
+    assert not specification("cpu", [count()]).HasField("having")
+
+
 def test_a_dictionary_is_the_whole_query() -> None:
     more: Any
     for more in ({"measures": [count()]}, {"limit": 1}, {"where": "a"}, {"window": whole()}, {"group_by": "host"}):
@@ -269,6 +293,12 @@ async def test_a_query_is_made_call_by_call(client: Client, server: FakeServer) 
         .by("core", "entity")
         .order_by(descending("mean_value"))
         .order_by(ascending("host"))
+        .fill("zero")
+        .fill(1.5)
+        .having(column("count") > 1)
+        .having(column("count") < 9)
+        .top(3, other=True)
+        .top(2)
         .limit(9)
         .limit(5)
         .budget(Budget(max_rows=100))
@@ -280,7 +310,10 @@ async def test_a_query_is_made_call_by_call(client: Client, server: FakeServer) 
         where=[column("host") == "a", column("value") > 3, "n = 1", "m = 2"],
         window=tumbling(minutes=1),
         group_by=["host", "core", "entity"],
+        fill=1.5,
+        having=[column("count") > 1, column("count") < 9],
         order_by=[descending("mean_value"), ascending("host")],
+        top_groups=2,
         limit=5,
         budget=Budget(max_rows=100),
     )

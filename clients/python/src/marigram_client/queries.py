@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from marigram_client import times
 from marigram_client._pb.marigram.v1 import common_pb2
@@ -26,6 +26,10 @@ _PLACE = re.compile(r' at "?QuerySpec(?P<path>[\w.\[\]]*?)[".]*(?=\s|$)')
 Where = Condition | str
 """Rows to take: a condition, or text that the server reads."""
 
+Fill = Literal["null", "previous", "linear", "zero"] | float
+"""What stands in windows without rows; a number is that number."""
+_FILLS = {"null": pb.FILL_NULL, "previous": pb.FILL_PREVIOUS, "linear": pb.FILL_LINEAR, "zero": pb.FILL_ZERO}
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -36,34 +40,19 @@ class Budget:
     max_bytes: int = 0
 
 
-def specification(
-    stream: str | Mapping[str, Any],
-    measures: Sequence[Measure] = (),
-    *,
-    range: "Range | None" = None,  # noqa: A002
-    where: Where | Sequence[Where] | None = None,
-    window: Window | None = None,
-    group_by: str | Sequence[str] = (),
-    order_by: Order | Sequence[Order] = (),
-    limit: int = 0,
-    budget: Budget | None = None,
-) -> pb.QuerySpec:
-    """The query as the contract has it.
+def specification(stream: str | Mapping[str, Any], measures: Sequence[Measure] = (), **parts: Any) -> pb.QuerySpec:
+    """The query as the contract has it, of the parts that ``extended`` names.
 
     Raises:
         InvalidArgument: a query that comes as a dictionary is none, or not all of it does.
     """
     if not isinstance(stream, Mapping):
-        spec = pb.QuerySpec(stream=stream)
-    elif measures or group_by or order_by or limit or any(part is not None for part in (range, where, window, budget)):
+        return extended(pb.QuerySpec(stream=stream), measures=measures, **parts)
+    spec = _of_dictionary(stream)
+    if extended(spec, measures=measures, **parts) != spec:
         rule = "a query that comes as a dictionary is whole in it, got more of it by keyword"
         raise InvalidArgument(rule, reason="QUERY_IN_TWO", field="spec")
-    else:
-        spec = _of_dictionary(stream)
-    return extended(
-        spec, measures=measures, range=range, where=where, window=window, group_by=group_by, order_by=order_by,
-        limit=limit, budget=budget,
-    )  # fmt: skip
+    return spec
 
 
 def extended(
@@ -74,7 +63,11 @@ def extended(
     where: Where | Sequence[Where] | None = None,
     window: Window | None = None,
     group_by: str | Sequence[str] = (),
+    fill: Fill | None = None,
+    having: Condition | Sequence[Condition] = (),
     order_by: Order | Sequence[Order] = (),
+    top_groups: int | None = None,
+    other: bool = False,
     limit: int | None = None,
     budget: Budget | None = None,
 ) -> pb.QuerySpec:
@@ -88,12 +81,17 @@ def extended(
     spec.measures.extend(measure.message() for measure in measures)
     spec.group_by.extend(pb.GroupKey(column=key) for key in keys)
     spec.order_by.extend(order.message() for order in orders)
+    if top_groups is not None or other:
+        spec.top_groups, spec.other = top_groups or 0, other
     if limit is not None:
         spec.limit = limit
     if range is not None:
         start, end = (None if bound is None else times.nanoseconds(bound) for bound in range)
         spec.range.CopyFrom(common_pb2.TimeRange(start_ns=start, end_ns=end))
     _narrow(spec, wheres)
+    _keep(spec, (having,) if isinstance(having, Condition) else having)
+    if fill is not None:
+        _put(spec, fill)
     if window is not None:
         spec.window.CopyFrom(window.message)
     if budget is not None:
@@ -113,6 +111,20 @@ def _narrow(spec: pb.QuerySpec, wheres: Sequence[Where]) -> None:
         texts.insert(0, spec.filter_text)
     if texts:
         spec.filter_text = texts[0] if len(texts) == 1 else " AND ".join(f"({text})" for text in texts)
+
+
+def _keep(spec: pb.QuerySpec, conditions: Sequence[Condition]) -> None:
+    if conditions:
+        known = [Condition(spec.having)] if spec.HasField("having") else []
+        spec.having.CopyFrom(reduce(and_, [*known, *conditions]).message)
+
+
+def _put(spec: pb.QuerySpec, fill: Fill) -> None:
+    if isinstance(fill, str) and fill not in _FILLS:
+        rule = f"windows without rows are filled with a number or one of {', '.join(_FILLS)}, got {fill}"
+        raise InvalidArgument(rule, reason="BAD_FILL", field="spec.fill")
+    spec.fill = _FILLS[fill] if isinstance(fill, str) else pb.FILL_CONSTANT
+    spec.fill_value = 0.0 if isinstance(fill, str) else fill
 
 
 def _of_dictionary(query: Mapping[str, Any]) -> pb.QuerySpec:

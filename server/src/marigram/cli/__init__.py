@@ -182,6 +182,14 @@ def query(
         str | None, typer.Option("--from", metavar="TIME", help="First instant, as 2013-01-01 or 2013-01-01T12:00Z.")
     ] = None,
     until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="First instant after the range.")] = None,
+    fill: Annotated[
+        str | None,
+        typer.Option(metavar="WITH", help="Put null, previous, linear, zero or a number into windows without rows."),
+    ] = None,
+    having: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CONDITION", help="As --where, of columns of the answer: 'count > 10'; may be repeated."),
+    ] = None,
     order_by: Annotated[
         list[str] | None,
         typer.Option(
@@ -189,6 +197,10 @@ def query(
             help="Column of the answer, -COLUMN for greatest first (--order-by=-count); may be repeated.",
         ),
     ] = None,
+    top: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Most groups a window, by the first --order-by; 0 is all.")
+    ] = 0,
+    other: Annotated[bool, typer.Option("--other", help="Put the groups that --top drops into one more.")] = False,
     limit: Annotated[int, typer.Option(min=0, help="Most rows to print; 0 is all.")] = 0,
     output: Annotated[
         Format | None,
@@ -225,7 +237,11 @@ def query(
             window=None if window is None else question.window(window),
             where=[*map(words.condition, where or ()), *([] if filter_text is None else [filter_text])],
             range=(words.maybe_instant(since, "from"), words.maybe_instant(until, "to")),
+            fill=None if fill is None else question.fill(fill),
+            having=[words.condition(text, "having", "start") for text in having or ()],
             order_by=[words.order(text) for text in order_by or ()],
+            top_groups=top,
+            other=other,
             limit=limit,
             form=output,
             file=output_file,

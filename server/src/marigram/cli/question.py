@@ -11,6 +11,7 @@ from typing import cast, get_args
 import marigram_client as mc
 from marigram.cli.words import duration, wrong
 from marigram_client.measures import Measure
+from marigram_client.queries import Fill
 from marigram_client.windows import Unit, Window
 
 _OF_ONE: dict[str, Callable[[str, str], Measure]] = {
@@ -45,6 +46,7 @@ _KINDS = ", ".join(
         "moving(WINDOWS)",
     ]
 )
+_FILLS = ("null", "previous", "linear", "zero")
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
 _MEASURE = re.compile(
     r"(?P<kind>[\w.]+)(?:\((?P<parameter>[^()]*)\))?(?::(?P<column>[^=]+))?(?:=(?P<name>.*))?", re.DOTALL
@@ -109,6 +111,16 @@ def window(text: str) -> Window:
     if slash:
         return mc.hopping(duration(width, "window"), duration(step, "window"))
     return mc.tumbling(duration(width, "window"))
+
+
+def fill(text: str) -> Fill:
+    """What windows without rows are filled with: a word, or a number."""
+    if text in _FILLS:
+        return cast("Fill", text)
+    try:
+        return float(text)
+    except ValueError:
+        raise wrong("fill", f"must be {', '.join(_FILLS)} or a number, got {text!r}") from None
 
 
 def _calendar(unit: Unit, first: str | None, zone: str) -> Window:

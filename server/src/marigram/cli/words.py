@@ -43,16 +43,20 @@ def expiry(text: str | None) -> datetime | None:
     return time(text, "expires")
 
 
-def condition(text: str) -> Condition:
-    """A condition from ``'value > 3'``, ``'host == a'`` or ``'carrier in UA,AA'``. Quotes make a text of a number."""
+def condition(text: str, option: str = "where", time: str = "time") -> Condition:
+    """A condition from ``'value > 3'``, ``'host == a'`` or ``'carrier in UA,AA'``. Quotes make a text of a number.
+
+    The column that ``time`` names is compared with instants.
+    """
     match = _CONDITION.fullmatch(text)
     if match is None:
-        raise wrong("where", f"must be COLUMN OP VALUE with OP one of == != < <= > >= in, got {text!r}")
+        raise wrong(option, f"must be COLUMN OP VALUE with OP one of == != < <= > >= in, got {text!r}")
     left = mc.column(match["column"])
+    is_time = left.name == time
     operator = match["operator"].strip()
     if operator == "in":
-        return left.is_in(_value(left.name, part.strip()) for part in match["value"].split(","))
-    right = _value(left.name, match["value"])
+        return left.is_in(_value(part.strip(), is_time) for part in match["value"].split(","))
+    right = _value(match["value"], is_time)
     compare = {
         "==": left.__eq__,
         "=": left.__eq__,
@@ -119,10 +123,10 @@ def stream_of(file: str) -> str:
     return name if re.match(r"[A-Za-z_]", name) else f"_{name}"
 
 
-def _value(column: str, text: str) -> object:
+def _value(text: str, is_time: bool) -> object:
     if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
         return text[1:-1]
-    if column == "time":
+    if is_time:
         import numpy as np
 
         return np.datetime64(instant(text), "ns")

@@ -10,9 +10,10 @@ from marigram_client import answers
 from marigram_client._pb.marigram.v1 import queries_pb2 as pb
 from marigram_client.blocking.calls import Calls
 from marigram_client.errors import LimitExceeded
+from marigram_client.filters import Condition
 from marigram_client.measures import Measure
 from marigram_client.orders import Order
-from marigram_client.queries import Budget, Where, extended, specification
+from marigram_client.queries import Budget, Fill, Where, extended, specification
 from marigram_client.windows import Window
 
 if TYPE_CHECKING:
@@ -38,8 +39,12 @@ class Queries:
         where: Where | Sequence[Where] | None = None,
         window: Window | None = None,
         group_by: str | Sequence[str] = (),
+        fill: Fill | None = None,
+        having: Condition | Sequence[Condition] = (),
         order_by: Order | Sequence[Order] = (),
-        limit: int = 0,
+        top_groups: int | None = None,
+        other: bool = False,
+        limit: int | None = None,
         budget: Budget | None = None,
         stream_answer: Framing = "auto",
         timeout: timedelta | None = None,
@@ -67,8 +72,14 @@ class Queries:
                 in the syntax of AIP-160; of several, all must hold.
             window: ``tumbling(minutes=1)``, ``hopping``, ``session``, ``calendar``; without it, the whole range is one.
             group_by: columns, labels or ``entity``. Nulls are a group of their own.
+            fill: what stands in windows without rows: ``"null"``, ``"previous"``, ``"linear"``, ``"zero"`` or a number;
+                without it, they are left out.
+            having: rows of the answer to keep, by its columns: ``column("count") > 10``; of several, all must hold.
             order_by: ``descending("mean_value")``; without it ascending by window start, then by group keys.
-            limit: most rows to return after ordering; 0 is all.
+            top_groups: keep only so many groups a window, by the first key of ``order_by``; None and 0 are all.
+            other: put those that ``top_groups`` drops into one more, exact: keys that are texts say ``other``, others
+                are null.
+            limit: most rows to return after ordering; None and 0 are all.
             budget: what the query may cost.
             stream_answer: True asks for an answer in frames, False for one message (at most 3 MiB), ``"auto"`` for one
                 message and, if it is too large, for frames.
@@ -83,8 +94,8 @@ class Queries:
                 streamed.
         """
         spec = specification(
-            stream, measures, range=range, where=where, window=window, group_by=group_by, order_by=order_by,
-            limit=limit, budget=budget,
+            stream, measures, range=range, where=where, window=window, group_by=group_by, fill=fill, having=having,
+            order_by=order_by, top_groups=top_groups, other=other, limit=limit, budget=budget,
         )  # fmt: skip
         return self._answered(spec, stream_answer, timeout)
 
@@ -117,7 +128,7 @@ class Query:
     """A query of one client. Each call gives a new one and leaves the old as it was, so that several can begin alike.
 
     What there can be several of is added to what was said before, and all conditions must hold; ``range``, ``window``,
-    ``limit`` and ``budget`` replace what was said before. Arguments are those of ``Client.query``.
+    ``fill``, ``top``, ``limit`` and ``budget`` replace what was said before. Arguments are those of ``Client.query``.
 
     >>> hosts = client.query_of("cpu").by("host").order_by(descending("host"))
     >>> (hosts.measure(max_("value")).limit(1).run()).to_pylist()
@@ -149,6 +160,18 @@ class Query:
     def by(self, *columns: str) -> Self:
         """Group by these too."""
         return self._with(group_by=columns)
+
+    def fill(self, fill: Fill) -> Self:
+        """Put this into windows without rows."""
+        return self._with(fill=fill)
+
+    def having(self, *conditions: Condition) -> Self:
+        """Keep only rows of the answer for which these hold too."""
+        return self._with(having=conditions)
+
+    def top(self, groups: int, *, other: bool = False) -> Self:
+        """Keep only so many groups a window, by the first key of the order; ``other``: and what they leave as one."""
+        return self._with(top_groups=groups, other=other)
 
     def order_by(self, *orders: Order) -> Self:
         """Among rows that are equal so far, order by these."""
