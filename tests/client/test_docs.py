@@ -91,7 +91,7 @@ def readme() -> list[str]:
 @pytest.mark.parametrize(
     "script",
     [*readme(), (FOLDER / "examples/first_steps.py").read_text()],
-    ids=["readme", "readme with asyncio", "example"],
+    ids=["readme", "readme with asyncio", "readme call by call", "example"],
 )
 async def test_the_first_example_runs_beside_a_server(script: str) -> None:
     async with server.running() as (address, key):
