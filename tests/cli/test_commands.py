@@ -60,6 +60,37 @@ async def test_a_query_is_asked_as_the_options_say(server: FakeServer) -> None:
     assert spec.order_by[0].descending
 
 
+async def test_formulas_come_behind_measures_and_text_is_passed_on_beside_conditions(server: FakeServer) -> None:
+    answering(server, TABLE)
+    options = [
+        "--formula=twice = mean_value * 2",
+        "--where=value > 3",
+        "--where=host == a",
+        "--filter=host = b OR n > 1",
+    ]
+    result = await marigram(*ask(server, *options, "-m", "ratio:a:b", "-w", "week@Europe/Berlin"))
+    assert result.exit_code == 0, result.output
+    spec = server.sent("Query")[0].spec
+    assert [measure.kind for measure in spec.measures][1:] == [
+        queries_pb2.MEASURE_KIND_RATIO,
+        queries_pb2.MEASURE_KIND_FORMULA,
+    ]
+    assert (spec.measures[2].name, spec.measures[2].formula) == ("twice", "mean_value * 2")
+    assert [part.compare.column for part in spec.filter.all.filters] == ["value", "host"]
+    assert spec.filter_text == "host = b OR n > 1"
+    assert spec.window.calendar.time_zone == "Europe/Berlin"
+
+
+async def test_the_answer_is_filled_kept_and_cut_as_the_options_say(server: FakeServer) -> None:
+    answering(server, TABLE)
+    options = ["--fill=-1.5", "--having=mean_value > 3", "--having=start < 2013-01-01", "--top=3", "--other"]
+    result = await marigram(*ask(server, *options))
+    assert result.exit_code == 0, result.output
+    spec = server.sent("Query")[0].spec
+    assert (spec.fill, spec.fill_value, spec.top_groups, spec.other) == (queries_pb2.FILL_CONSTANT, -1.5, 3, True)
+    assert [part.compare.column for part in spec.having.all.filters] == ["mean_value", "start"]
+
+
 async def test_an_answer_is_a_table_on_standard_output_and_its_making_on_standard_error(server: FakeServer) -> None:
     answering(server, TABLE)
     result = await marigram(*ask(server))
@@ -123,7 +154,7 @@ async def test_an_error_that_a_command_heals_names_the_command(server: FakeServe
 async def test_words_that_are_wrong_never_reach_the_server(server: FakeServer) -> None:
     result = await marigram(*ask(server, "--window=soon"))
     assert result.exit_code == 2
-    assert result.stderr.startswith("marigram: window must be a number and one of")
+    assert result.stderr.startswith("marigram: window must be LENGTH, WIDTH/STEP, session:GAP")
     assert server.calls == []
 
 

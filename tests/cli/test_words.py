@@ -5,48 +5,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from marigram.cli import words
-from marigram_client import InvalidArgument, column, count, mean, quantile
+from marigram_client import InvalidArgument, column
 from marigram_client._pb.marigram.v1 import queries_pb2 as pb
-from marigram_client.measures import Measure
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("count", count()),
-        ("count:delay", count("delay")),
-        ("mean:value", mean("value")),
-        ("mean:value=average", mean("value", name="average")),
-        ("p99:delay", quantile("delay", 0.99)),
-        ("p99.9:delay=slow", quantile("delay", 0.999, name="slow")),
-        ("p100:delay", quantile("delay", 1.0)),
-        ("mean:a:b", mean("a:b")),
-    ],
-)
-def test_a_measure_is_its_kind_and_its_column(text: str, expected: Measure) -> None:
-    read = words.measure(text)
-    assert (read.kind, read.column, read.name) == (expected.kind, expected.column, expected.name)
-    assert read.q == pytest.approx(expected.q)
-
-
-@pytest.mark.parametrize("text", ["", "mean", "median:value", "p101:value", "p99", "=x"])
-def test_a_measure_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(InvalidArgument, match="measure must be KIND:COLUMN"):
-        words.measure(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "width"),
-    [("250ms", 0.25), ("30s", 30), ("1m", 60), ("1.5h", 5_400), ("7d", 604_800), ("1w", 604_800)],
-)
-def test_a_window_is_a_number_and_a_unit(text: str, width: float) -> None:
-    assert words.window(text).message.tumbling.width.ToTimedelta() == timedelta(seconds=width)
-
-
-@pytest.mark.parametrize("text", ["", "1", "m", "1y", "-1m", "0s"])
-def test_a_window_without_a_positive_width_is_refused(text: str) -> None:
-    with pytest.raises(InvalidArgument):
-        words.window(text)
 
 
 @pytest.mark.parametrize(
@@ -75,11 +35,12 @@ def test_a_condition_without_an_operator_is_refused(text: str) -> None:
         words.condition(text)
 
 
-def test_several_conditions_must_all_hold() -> None:
-    both = words.conditions(["a > 1", "b < 2"])
-    assert both is not None
-    assert len(both.message.all.filters) == 2
-    assert words.conditions([]) is None
+def test_conditions_on_the_answer_have_its_time_and_their_own_option() -> None:
+    read = words.condition("start >= 2013-01-02", "having", "start")
+    assert read.message == (column("start") >= datetime(2013, 1, 2, tzinfo=UTC)).message
+    assert words.condition("start == 2013-01-02").message.compare.value.text == "2013-01-02"
+    with pytest.raises(InvalidArgument, match="having must be COLUMN OP VALUE"):
+        words.condition("count", "having", "start")
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ class Awaited:
             return lambda *given, **named: _each(found(*given, **named))
         if name == "writer":
             return lambda *given, **named: Awaited(found(*given, **named))
+        if name == "query_of":
+            return lambda *given, **named: _Query(found(*given, **named))
 
         async def call(*given: Any, **named: Any) -> Any:
             result = await asyncio.to_thread(found, *given, **named)
@@ -43,6 +45,21 @@ class Awaited:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await asyncio.to_thread(self.plain.__exit__, kind, error, trace)
+
+
+class _Query:
+    """A query of a blocking client: only its last step asks."""
+
+    def __init__(self, plain: Any) -> None:
+        self.plain = plain
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.plain, name)
+        if not inspect.ismethod(found):
+            return found
+        if name == "run":
+            return lambda *given, **named: asyncio.to_thread(found, *given, **named)
+        return lambda *given, **named: _Query(found(*given, **named))
 
 
 async def _each(plain: Iterator[Any]) -> AsyncIterator[Any]:

@@ -34,6 +34,7 @@ from marigram_client import (
     tumbling,
 )
 from marigram_client.aio import Client
+from marigram_client.queries import Fill
 from tests.client.sides import Connect
 
 SECOND_NS = 10**9
@@ -80,6 +81,24 @@ async def test_what_is_written_is_answered_by_window_group_and_condition(client:
     assert (await client.query("cpu", measures=[count()], where=where))["count"].to_pylist() == [2]
     within = (np.datetime64(1, "s"), timedelta(seconds=3) + datetime(1970, 1, 1, tzinfo=UTC))
     assert (await client.query("cpu", measures=[count()], range=within))["count"].to_pylist() == [2]
+
+
+async def test_an_answer_is_filled_kept_and_cut_to_the_greatest_groups(client: Client) -> None:
+    hosts = ["a", "a", "b", "c", "a"]
+    rows = {"time": np.array([0, 1, 1, 1, 4]) * SECOND_NS, "value": [1.0, 2.0, 30.0, 4.0, 5.0]}
+    await client.write("cpu", rows, labels={"host": hosts})
+    by_second = client.query_of("cpu").measure(sum_("value")).window(tumbling(seconds=1))
+    assert (await by_second.run())["sum_value"].to_pylist() == [1.0, 36.0, 5.0]
+    fills: list[tuple[Fill, float | None]] = [("null", None), ("previous", 36.0), ("zero", 0.0), (-1.5, -1.5)]
+    for fill, put in fills:
+        assert (await by_second.fill(fill).run())["sum_value"].to_pylist() == [1.0, 36.0, put, put, 5.0]
+    line = await by_second.fill("linear").run()
+    assert line["sum_value"].to_pylist() == pytest.approx([1.0, 36.0, 36 - 31 / 3, 36 - 62 / 3, 5.0])
+    assert (await by_second.having(column("sum_value") > 4).run())["sum_value"].to_pylist() == [36.0, 5.0]
+    greatest = client.query_of("cpu").measure(mean("value")).by("host").order_by(descending("mean_value"))
+    assert (await greatest.top(1).run()).to_pylist() == [{"host": "b", "mean_value": 30.0}]
+    both = (await greatest.top(1, other=True).run()).to_pylist()
+    assert both == [{"host": "b", "mean_value": 30.0}, {"host": "other", "mean_value": 3.0}]
 
 
 async def test_a_series_table_makes_the_same_series_as_labels(client: Client) -> None:

@@ -16,7 +16,9 @@ import pytest_asyncio
 import marigram_client
 from marigram.cli.demonstration import server
 from marigram_client import aio, blocking, filters, measures, times
+from marigram_client.aio.queries import Query
 from marigram_client.aio.writer import Writer
+from marigram_client.blocking.queries import Query as BlockingQuery
 from marigram_client.blocking.writer import Writer as BlockingWriter
 from tests.client import examples
 
@@ -24,6 +26,13 @@ FOLDER = Path(__file__).parents[2] / "clients/python"
 SIDES = {"aio": (aio.Client, Writer), "blocking": (blocking.Client, BlockingWriter)}
 SHOWN = {
     (side, name): text for side, kinds in SIDES.items() for kind in kinds for name, text in examples.documented(kind)
+}
+# What a query is made of has its examples in the class.
+SHOWN |= {
+    (side, name): text
+    for side, kind in (("aio", Query), ("blocking", BlockingQuery))
+    for name, text in examples.documented(kind)
+    if ">>>" in text
 }
 NAMES = {
     **{name: getattr(marigram_client, name) for name in marigram_client.__all__},
@@ -82,7 +91,7 @@ def readme() -> list[str]:
 @pytest.mark.parametrize(
     "script",
     [*readme(), (FOLDER / "examples/first_steps.py").read_text()],
-    ids=["readme", "readme with asyncio", "example"],
+    ids=["readme", "readme with asyncio", "readme call by call", "example"],
 )
 async def test_the_first_example_runs_beside_a_server(script: str) -> None:
     async with server.running() as (address, key):

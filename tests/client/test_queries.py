@@ -13,16 +13,25 @@ from marigram_client import (
     InvalidArgument,
     LimitExceeded,
     ascending,
+    calendar,
     column,
     count,
     descending,
     distinct,
+    formula,
+    hopping,
     mean,
     min_,
+    moving,
     provenance,
     quantile,
+    rank,
+    ratio,
+    session,
+    share_below,
     sum_,
     tumbling,
+    weighted_mean,
     whole,
 )
 from marigram_client._pb.marigram.v1 import common_pb2
@@ -152,6 +161,173 @@ def test_windows_have_a_positive_width() -> None:
     assert whole().message.WhichOneof("kind") == "whole"
     with pytest.raises(InvalidArgument, match="width must be positive, got 0 s"):
         tumbling(seconds=0)
+
+
+def test_windows_that_overlap_have_a_positive_width_and_step() -> None:
+    window = hopping(timedelta(minutes=10), timedelta(minutes=1)).message.hopping
+    assert (window.width.seconds, window.step.seconds) == (600, 60)
+    for width, step, part in ((0, 1, "width"), (1, 0, "step")):
+        with pytest.raises(InvalidArgument, match=f"{part} must be positive, got 0 s") as raised:
+            hopping(timedelta(seconds=width), timedelta(seconds=step))
+        assert (raised.value.reason, raised.value.field) == ("NOT_POSITIVE", f"window.hopping.{part}")
+
+
+def test_sessions_have_a_positive_gap() -> None:
+    assert session(timedelta(minutes=20), minutes=10).message.session.gap.seconds == 1800
+    with pytest.raises(InvalidArgument, match="gap must be positive, got 0 s"):
+        session()
+
+
+def test_windows_of_a_calendar_have_a_unit_a_zone_and_beginnings() -> None:
+    fiscal = calendar("quarter", "Europe/London", year_start_month=4).message.calendar
+    assert (fiscal.unit, fiscal.time_zone) == (pb.CALENDAR_UNIT_QUARTER, "Europe/London")
+    assert (fiscal.week_start, fiscal.year_start_month) == (1, 4)
+    assert calendar("week", week_start=7).message.calendar.week_start == 7
+    assert calendar("day").message.calendar.time_zone == "UTC"
+    unknown: Any = "decade"
+    with pytest.raises(InvalidArgument, match="a unit is one of hour, day, week, month, quarter, year, got decade"):
+        calendar(unknown)
+
+
+def test_measures_carry_what_they_are_of() -> None:
+    assert weighted_mean("price", "volume").message().second_column == "volume"
+    assert ratio("errors", "requests", "e").message() == pb.Measure(
+        kind=pb.MEASURE_KIND_RATIO, column="errors", second_column="requests", name="e"
+    )
+    assert rank("delay", 100).message().threshold == share_below("delay", 100).message().threshold == 100
+    assert moving("value", 5).message().count == 5
+    assert formula("a / b", "c").message() == pb.Measure(kind=pb.MEASURE_KIND_FORMULA, formula="a / b", name="c")
+
+
+def test_conditions_and_texts_must_all_hold() -> None:
+    a, b = column("a") == 1, column("b") == 2
+    assert specification("cpu", [count()], where=[a, b]) == specification("cpu", [count()], where=a & b)
+    assert specification("cpu", [count()], where="x > 3").filter_text == "x > 3"
+    both = specification("cpu", [count()], where=["x > 3", a, "y = 1 OR z = 2"])
+    assert both.filter_text == "(x > 3) AND (y = 1 OR z = 2)"
+    assert both.filter == a.message
+    assert not specification("cpu", [count()], where=[]).HasField("filter")
+
+
+def test_a_dictionary_is_the_json_of_the_contract() -> None:
+    read = specification(
+        {
+            "stream": "cpu",
+            "range": {"startNs": "5"},
+            "window": {"tumbling": {"width": "60s"}},
+            "measures": [{"kind": "MEASURE_KIND_RANK", "column": "value", "threshold": 3}],
+            "group_by": [{"column": "host"}],
+            "filterText": "value > 3",
+        }
+    )
+    assert read == specification(
+        "cpu", [rank("value", 3)], range=(5, None), window=tumbling(minutes=1), group_by="host", where="value > 3"
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "rule"),
+    [
+        ({"colum": 1}, "spec", 'has no field named "colum"'),
+        ({"measures": [{"colum": 1}]}, "spec.measures[0]", 'has no field named "colum"'),
+        ({"measures": [{"kind": "MEAN"}]}, "spec.measures[0].kind", "Invalid enum value MEAN"),
+        ({"measures": {"kind": 1}}, "spec", "measures must be in"),
+        ({"window": {"tumbling": {"width": "1m"}}}, "spec.window.tumbling.width", 'must end with letter "s"'),
+        ({"window": 3}, "spec.window", "not iterable"),
+        ({"limit": -1}, "spec.limit", "out of range"),
+        ({"filter": {"compare": {"column": 3}}}, "spec.filter.column", "expected string"),
+    ],
+)
+def test_a_dictionary_that_is_no_query_is_refused_by_field(query: dict[str, Any], field: str, rule: str) -> None:
+    with pytest.raises(InvalidArgument, match=rule) as raised:
+        specification(query)
+    assert (raised.value.reason, raised.value.field) == ("QUERY_UNREADABLE", field)
+    assert "Failed to parse" not in raised.value.message
+
+
+def test_a_dictionary_may_have_what_keywords_have_a_default_for() -> None:
+    read = specification({"stream": "cpu", "limit": "5", "topGroups": 3, "other": True, "fill": "FILL_ZERO"})
+    assert (read.limit, read.top_groups, read.other, read.fill) == (5, 3, True, pb.FILL_ZERO)
+
+
+def test_windows_without_rows_are_filled_by_a_word_or_a_number() -> None:
+    assert specification("cpu", [count()], fill="linear").fill == pb.FILL_LINEAR
+    constant = specification("cpu", [count()], fill=-1.5)
+    assert (constant.fill, constant.fill_value) == (pb.FILL_CONSTANT, -1.5)
+    assert specification("cpu", [count()], fill=0).fill == pb.FILL_CONSTANT
+    assert specification("cpu", [count()]).fill == pb.FILL_UNSPECIFIED
+    with pytest.raises(InvalidArgument, match="a number or one of null, previous, linear, zero, got mean"):
+        specification("cpu", [count()], fill="mean")
+
+
+def test_rows_of_the_answer_are_kept_by_conditions_and_groups_by_their_rank() -> None:
+    a, b = column("count") > 1, column("count") < 9
+    spec = specification("cpu", [count()], having=[a, b], top_groups=3, other=True)
+    assert spec.having == (a & b).message
+    assert (spec.top_groups, spec.other) == (3, True)
+    assert specification("cpu", [count()], having=a).having == a.message
+    assert not specification("cpu", [count()]).HasField("having")
+
+
+def test_a_dictionary_is_the_whole_query() -> None:
+    more: Any
+    for more in ({"measures": [count()]}, {"limit": 1}, {"where": "a"}, {"window": whole()}, {"group_by": "host"}):
+        with pytest.raises(InvalidArgument, match="whole in it") as raised:
+            specification({"stream": "cpu"}, **more)
+        assert raised.value.reason == "QUERY_IN_TWO"
+
+
+async def test_a_query_is_made_call_by_call(client: Client, server: FakeServer) -> None:
+    server.will("Query", pb.QueryResponse(arrow=ipc(TABLE), provenance=made()))
+    built = (
+        client.query_of("cpu")
+        .measure(mean("value"))
+        .measure(count())
+        .range("2013-01-01")
+        .where(column("host") == "a")
+        .where(column("value") > 3, "n = 1")
+        .where("m = 2")
+        .window(tumbling(days=1))
+        .window(tumbling(minutes=1))
+        .by("host")
+        .by("core", "entity")
+        .order_by(descending("mean_value"))
+        .order_by(ascending("host"))
+        .fill("zero")
+        .fill(1.5)
+        .having(column("count") > 1)
+        .having(column("count") < 9)
+        .top(3, other=True)
+        .top(2)
+        .limit(9)
+        .limit(5)
+        .budget(Budget(max_rows=100))
+    )
+    assert built.spec == specification(
+        "cpu",
+        [mean("value"), count()],
+        range=("2013-01-01", None),
+        where=[column("host") == "a", column("value") > 3, "n = 1", "m = 2"],
+        window=tumbling(minutes=1),
+        group_by=["host", "core", "entity"],
+        fill=1.5,
+        having=[column("count") > 1, column("count") < 9],
+        order_by=[descending("mean_value"), ascending("host")],
+        top_groups=2,
+        limit=5,
+        budget=Budget(max_rows=100),
+    )
+    assert (await built.run()).equals(TABLE)
+    assert server.sent("Query")[0].spec == built.spec
+
+
+async def test_a_call_leaves_the_query_that_it_began_with_as_it_was(client: Client) -> None:
+    beginning = client.query_of("cpu").measure(count()).by("host")
+    one, other = beginning.limit(1), beginning.by("core")
+    assert beginning.spec == specification("cpu", [count()], group_by="host")
+    assert one.spec == specification("cpu", [count()], group_by="host", limit=1)
+    assert other.spec == specification("cpu", [count()], group_by=["host", "core"])
+    assert one.limit(0).spec == beginning.spec
 
 
 def test_measures_and_orders_can_be_named() -> None:

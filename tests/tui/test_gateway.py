@@ -77,6 +77,22 @@ async def test_a_measure_is_answered_by_window(gateway: LiveGateway, measure: Me
     assert line.values.tolist() == values
 
 
+@pytest.mark.parametrize(
+    ("measure", "starts", "values"),
+    [
+        ("standard deviation", [0, 2], [2**0.5, 2**0.5]),
+        ("increase", [0, 2, 4], [2.0, 2.0, 6.0]),
+        ("rate", [0, 2, 4], [2.0, 2.0, 1.5]),
+    ],
+)
+async def test_a_window_without_a_number_is_no_point_of_a_line(
+    gateway: LiveGateway, measure: Measure, starts: list[int], values: list[float]
+) -> None:
+    (line,) = (await gateway.ask(replace(QUESTION, measure=measure))).lines
+    assert line.starts_ns.tolist() == [start * SECOND_NS for start in starts]
+    assert line.values.tolist() == pytest.approx(values)
+
+
 async def test_rows_are_counted_without_a_column(gateway: LiveGateway) -> None:
     answer = await gateway.ask(replace(QUESTION, column=Column(ROWS, "rows"), measure="count"))
     assert answer.lines[0].values.tolist() == [2.0, 2.0, 2.0]

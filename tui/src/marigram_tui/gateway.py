@@ -196,6 +196,9 @@ def _measure(question: Question) -> "AskedMeasure":
         "mean": client.mean,
         "min": client.min_,
         "max": client.max_,
+        "standard deviation": client.standard_deviation,
+        "rate": client.rate,
+        "increase": client.increase,
     }
     return kinds[name](column, "value")
 
@@ -206,6 +209,7 @@ def _answer(table: "pa.Table", question: Question) -> Answer:
     from marigram_client import provenance
 
     made = provenance(table)
+    table = table.filter(table["value"].is_valid())  # what a window has no number for is no point of a line
     starts = table["start"].cast("int64").to_numpy()
     values = table["value"].cast("float64").to_numpy().astype(np.float64)
     if question.group is None:

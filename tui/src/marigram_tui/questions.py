@@ -8,9 +8,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Measure = Literal["count", "distinct", "mean", "min", "max", "p50", "p95", "p99"]
+Measure = Literal[
+    "count", "distinct", "mean", "min", "max", "p50", "p95", "p99", "standard deviation", "rate", "increase"
+]
 
-OF_NUMBERS: tuple[Measure, ...] = ("mean", "min", "max", "p50", "p95", "p99", "count")
+OF_NUMBERS: tuple[Measure, ...] = (
+    "mean", "min", "max", "p50", "p95", "p99", "standard deviation", "rate", "increase", "count",
+)  # fmt: skip
 OF_TEXTS: tuple[Measure, ...] = ("count", "distinct")
 OF_ROWS: tuple[Measure, ...] = ("count",)
 ENTITY = "entity"

@@ -51,25 +51,38 @@ if TYPE_CHECKING:
     from marigram_client.ingest import Event
     from marigram_client.measures import (
         Measure,
-        Order,
-        Window,
-        ascending,
         count,
-        descending,
+        cumulative,
+        delta,
+        derivative,
         distinct,
         first,
+        formula,
+        increase,
         last,
         max_,
         mean,
         min_,
+        mode,
+        moving,
         quantile,
+        range_,
+        rank,
+        rate,
+        ratio,
+        share_below,
+        share_of_total,
+        standard_deviation,
         sum_,
-        tumbling,
-        whole,
+        time_weighted_mean,
+        variance,
+        weighted_mean,
     )
+    from marigram_client.orders import Order, ascending, descending
     from marigram_client.outcomes import EventResult, RowError, TrackResult, WriteResult
     from marigram_client.queries import Budget
     from marigram_client.streams import Column, DeletedStream, RecodedParts, Retention, SealedRows, Stream, StreamStats
+    from marigram_client.windows import Window, calendar, hopping, session, tumbling, whole
 
 __all__ = [
     "AlreadyExists",
@@ -126,19 +139,39 @@ __all__ = [
     "Window",
     "WriteResult",
     "ascending",
+    "calendar",
     "column",
     "count",
+    "cumulative",
+    "delta",
+    "derivative",
     "descending",
     "distinct",
     "first",
+    "formula",
+    "hopping",
+    "increase",
     "last",
     "max_",
     "mean",
     "min_",
+    "mode",
+    "moving",
     "provenance",
     "quantile",
+    "range_",
+    "rank",
+    "rate",
+    "ratio",
+    "session",
+    "share_below",
+    "share_of_total",
+    "standard_deviation",
     "sum_",
+    "time_weighted_mean",
     "tumbling",
+    "variance",
+    "weighted_mean",
     "whole",
 ]
 
@@ -156,12 +189,15 @@ _HOMES = {
     "filters": "Condition column",
     "ingest": "Event",
     "measures": (
-        "Measure Order Window ascending count descending distinct first last max_ mean min_ quantile sum_ "
-        "tumbling whole"
+        "Measure count cumulative delta derivative distinct first formula increase last max_ mean min_ mode "
+        "moving quantile range_ rank rate ratio share_below share_of_total standard_deviation sum_ "
+        "time_weighted_mean variance weighted_mean"
     ),
+    "orders": "Order ascending descending",
     "outcomes": "EventResult RowError TrackResult WriteResult",
     "queries": "Budget",
     "streams": "Column DeletedStream RecodedParts Retention SealedRows Stream StreamStats",
+    "windows": "Window calendar hopping session tumbling whole",
 }
 """Modules, and the names that come from them."""
 

@@ -1,11 +1,12 @@
-"""What a query computes and over which windows."""
+"""What a query computes.
+
+Nulls and NaN are skipped. A measure of no values is null, counts and ranks apart, which are 0; what else is null its
+function says. Where nothing is said of the unit, it is that of the column.
+"""
 
 from dataclasses import dataclass
-from datetime import timedelta
 
-from marigram_client import times
 from marigram_client._pb.marigram.v1 import queries_pb2 as pb
-from marigram_client.errors import InvalidArgument
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,56 +17,23 @@ class Measure:
     column: str = ""
     name: str = ""
     q: float = 0.0
+    second_column: str = ""
+    threshold: float = 0.0
+    windows: int = 0
+    formula: str = ""
 
     def message(self) -> pb.Measure:
         """The measure as the contract has it."""
-        return pb.Measure(kind=self.kind, column=self.column, name=self.name, quantile=self.q)
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """How event time is cut. Make one with ``tumbling`` or ``whole``."""
-
-    message: pb.Window
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """One key of an order. Nulls come last either way."""
-
-    column: str
-    descending: bool = False
-
-    def message(self) -> pb.OrderBy:
-        """The key as the contract has it."""
-        return pb.OrderBy(column=self.column, descending=self.descending)
-
-
-def tumbling(
-    width: timedelta | None = None,
-    *,
-    weeks: float = 0,
-    days: float = 0,
-    hours: float = 0,
-    minutes: float = 0,
-    seconds: float = 0,
-) -> Window:
-    """Equal windows side by side, aligned to the Unix epoch: ``tumbling(minutes=5)`` or
-    ``tumbling(timedelta(days=7))``.
-
-    Raises:
-        InvalidArgument: the width is not positive; microseconds are the least.
-    """
-    length = (width or timedelta()) + timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
-    if length <= timedelta():
-        message = f"width must be positive, got {length.total_seconds():g} s"
-        raise InvalidArgument(message, reason="NOT_POSITIVE", field="window.tumbling.width")
-    return Window(pb.Window(tumbling=pb.TumblingWindow(width=times.duration(length))))
-
-
-def whole() -> Window:
-    """One window over the whole range, which is also what a query without a window has."""
-    return Window(pb.Window(whole=pb.WholeWindow()))
+        return pb.Measure(
+            kind=self.kind,
+            column=self.column,
+            name=self.name,
+            quantile=self.q,
+            second_column=self.second_column,
+            threshold=self.threshold,
+            count=self.windows,
+            formula=self.formula,
+        )
 
 
 def count(column: str = "", name: str = "") -> Measure:
@@ -119,11 +87,96 @@ def distinct(column: str, name: str = "") -> Measure:
     return Measure(pb.MEASURE_KIND_DISTINCT, column, name)
 
 
-def ascending(column: str) -> Order:
-    """Least first."""
-    return Order(column)
+def mode(column: str, name: str = "") -> Measure:
+    """Most frequent value, exact; of equally frequent ones the least."""
+    return Measure(pb.MEASURE_KIND_MODE, column, name)
 
 
-def descending(column: str) -> Order:
-    """Greatest first."""
-    return Order(column, descending=True)
+def range_(column: str, name: str = "") -> Measure:
+    """Greatest value minus least; of an i64 column past 64 bits an error."""
+    return Measure(pb.MEASURE_KIND_RANGE, column, name)
+
+
+def variance(column: str, name: str = "") -> Measure:
+    """Variance of the sample, over n - 1, in the column's unit squared; null of fewer than two values."""
+    return Measure(pb.MEASURE_KIND_VARIANCE, column, name)
+
+
+def standard_deviation(column: str, name: str = "") -> Measure:
+    """Standard deviation of the sample, the root of ``variance``; null of fewer than two values."""
+    return Measure(pb.MEASURE_KIND_STANDARD_DEVIATION, column, name)
+
+
+def rate(column: str, name: str = "") -> Measure:
+    """How much counters rose a second: of each entity its ``increase`` over the time that it took, all entities of the
+    group together. Null where no entity has two times."""
+    return Measure(pb.MEASURE_KIND_RATE, column, name)
+
+
+def increase(column: str, name: str = "") -> Measure:
+    """How much counters rose: of each entity from its last value before the window, if the range has one, to its last
+    in it, all entities of the group together. A value below the one before is a reset to zero. Null where no entity has
+    two values."""
+    return Measure(pb.MEASURE_KIND_INCREASE, column, name)
+
+
+def delta(column: str, name: str = "") -> Measure:
+    """Last value minus first, of a gauge, which may fall; of an i64 column past 64 bits an error."""
+    return Measure(pb.MEASURE_KIND_DELTA, column, name)
+
+
+def derivative(column: str, name: str = "") -> Measure:
+    """Change a second: slope of the values over time by least squares; null of one instant."""
+    return Measure(pb.MEASURE_KIND_DERIVATIVE, column, name)
+
+
+def time_weighted_mean(column: str, name: str = "") -> Measure:
+    """Mean by how long each value stood: until the next of its entity in the window, the last not at all. Null where
+    none stood."""
+    return Measure(pb.MEASURE_KIND_TIME_WEIGHTED_MEAN, column, name)
+
+
+def weighted_mean(column: str, weight: str, name: str = "") -> Measure:
+    """Mean weighted by the column ``weight``, over rows that have both; null where weights come to nothing."""
+    return Measure(pb.MEASURE_KIND_WEIGHTED_MEAN, column, name, second_column=weight)
+
+
+def ratio(column: str, over: str, name: str = "") -> Measure:
+    """Sum of the column over the sum of ``over``, never a mean of ratios, in the unit of the one by that of the other;
+    null where the sum below is zero."""
+    return Measure(pb.MEASURE_KIND_RATIO, column, name, second_column=over)
+
+
+def rank(column: str, threshold: float, name: str = "") -> Measure:
+    """How many values are not above the threshold, exact."""
+    return Measure(pb.MEASURE_KIND_RANK, column, name, threshold=threshold)
+
+
+def share_below(column: str, threshold: float, name: str = "") -> Measure:
+    """Share of the values that are below the threshold, in [0, 1], exact."""
+    return Measure(pb.MEASURE_KIND_SHARE_BELOW, column, name, threshold=threshold)
+
+
+def share_of_total(column: str, name: str = "") -> Measure:
+    """The group's sum over that of all groups of its window, without a unit; null where that is zero."""
+    return Measure(pb.MEASURE_KIND_SHARE_OF_TOTAL, column, name)
+
+
+def cumulative(column: str, name: str = "") -> Measure:
+    """Running total: sum over the group's window and all before it in the range. Needs windows."""
+    return Measure(pb.MEASURE_KIND_CUMULATIVE, column, name)
+
+
+def moving(column: str, windows: int, name: str = "") -> Measure:
+    """Moving mean: of all values in the group's window and those before it, ``windows`` (1 to 10,000) in all, never a
+    mean of means. Needs windows."""
+    return Measure(pb.MEASURE_KIND_MOVING, column, name, windows=windows)
+
+
+def formula(text: str, name: str) -> Measure:
+    """Arithmetic on other measures of the query by their names: ``formula("sum_errors / count * 100", "percent")``.
+
+    It has ``+ - * /``, numbers, parentheses, and names in double quotes unless they are made of letters, digits and
+    underscores. Formulas that it is of come before it. Null where an operand is, or where it divides by zero.
+    """
+    return Measure(pb.MEASURE_KIND_FORMULA, name=name, formula=text)

@@ -1,18 +1,34 @@
 """Queries, as callers say them and as the contract has them."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import reduce
+from operator import and_
+from typing import TYPE_CHECKING, Any, Literal
 
 from marigram_client import times
 from marigram_client._pb.marigram.v1 import common_pb2
 from marigram_client._pb.marigram.v1 import queries_pb2 as pb
+from marigram_client.errors import InvalidArgument
 from marigram_client.filters import Condition
-from marigram_client.measures import Measure, Order, Window
+from marigram_client.measures import Measure
+from marigram_client.orders import Order
+from marigram_client.windows import Window
 
 if TYPE_CHECKING:
     Range = tuple[times.Time | None, times.Time | None]
     """Half-open ``[start, end)``; None is open."""
+
+_STEP = re.compile(r"Failed to parse (\S+) field: ")
+_PLACE = re.compile(r' at "?QuerySpec(?P<path>[\w.\[\]]*?)[".]*(?=\s|$)')
+
+Where = Condition | str
+"""Rows to take: a condition, or text that the server reads."""
+
+Fill = Literal["null", "previous", "linear", "zero"] | float
+"""What stands in windows without rows; a number is that number."""
+_FILLS = {"null": pb.FILL_NULL, "previous": pb.FILL_PREVIOUS, "linear": pb.FILL_LINEAR, "zero": pb.FILL_ZERO}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,33 +40,58 @@ class Budget:
     max_bytes: int = 0
 
 
-def specification(
-    stream: str,
-    measures: Sequence[Measure],
+def specification(stream: str | Mapping[str, Any], measures: Sequence[Measure] = (), **parts: Any) -> pb.QuerySpec:
+    """The query as the contract has it, of the parts that ``extended`` names.
+
+    Raises:
+        InvalidArgument: a query that comes as a dictionary is none, or not all of it does.
+    """
+    if not isinstance(stream, Mapping):
+        return extended(pb.QuerySpec(stream=stream), measures=measures, **parts)
+    spec = _of_dictionary(stream)
+    if extended(spec, measures=measures, **parts) != spec:
+        rule = "a query that comes as a dictionary is whole in it, got more of it by keyword"
+        raise InvalidArgument(rule, reason="QUERY_IN_TWO", field="spec")
+    return spec
+
+
+def extended(
+    beginning: pb.QuerySpec,
     *,
+    measures: Sequence[Measure] = (),
     range: "Range | None" = None,  # noqa: A002
-    where: Condition | None = None,
+    where: Where | Sequence[Where] | None = None,
     window: Window | None = None,
     group_by: str | Sequence[str] = (),
+    fill: Fill | None = None,
+    having: Condition | Sequence[Condition] = (),
     order_by: Order | Sequence[Order] = (),
-    limit: int = 0,
+    top_groups: int | None = None,
+    other: bool = False,
+    limit: int | None = None,
     budget: Budget | None = None,
 ) -> pb.QuerySpec:
-    """The query as the contract has it."""
+    """The query with more to it: measures, groups and orders are added to those it has, rows that it takes must meet
+    these conditions too, and what there is one of replaces what was there."""
+    spec = pb.QuerySpec()
+    spec.CopyFrom(beginning)
     keys = (group_by,) if isinstance(group_by, str) else group_by
     orders = (order_by,) if isinstance(order_by, Order) else order_by
-    spec = pb.QuerySpec(
-        stream=stream,
-        measures=[measure.message() for measure in measures],
-        group_by=[pb.GroupKey(column=key) for key in keys],
-        order_by=[order.message() for order in orders],
-        limit=limit,
-    )
+    wheres = (where,) if isinstance(where, Condition | str) else where or ()
+    spec.measures.extend(measure.message() for measure in measures)
+    spec.group_by.extend(pb.GroupKey(column=key) for key in keys)
+    spec.order_by.extend(order.message() for order in orders)
+    if top_groups is not None or other:
+        spec.top_groups, spec.other = top_groups or 0, other
+    if limit is not None:
+        spec.limit = limit
     if range is not None:
         start, end = (None if bound is None else times.nanoseconds(bound) for bound in range)
         spec.range.CopyFrom(common_pb2.TimeRange(start_ns=start, end_ns=end))
-    if where is not None:
-        spec.filter.CopyFrom(where.message)
+    _narrow(spec, wheres)
+    _keep(spec, (having,) if isinstance(having, Condition) else having)
+    if fill is not None:
+        _put(spec, fill)
     if window is not None:
         spec.window.CopyFrom(window.message)
     if budget is not None:
@@ -58,3 +99,48 @@ def specification(
             pb.Budget(max_rows=budget.max_rows, max_groups=budget.max_groups, max_bytes=budget.max_bytes)
         )
     return spec
+
+
+def _narrow(spec: pb.QuerySpec, wheres: Sequence[Where]) -> None:
+    conditions = [where for where in wheres if isinstance(where, Condition)]
+    texts = [where for where in wheres if isinstance(where, str)]
+    if conditions:
+        known = [Condition(spec.filter)] if spec.HasField("filter") else []
+        spec.filter.CopyFrom(reduce(and_, [*known, *conditions]).message)
+    if spec.filter_text and texts:
+        texts.insert(0, spec.filter_text)
+    if texts:
+        spec.filter_text = texts[0] if len(texts) == 1 else " AND ".join(f"({text})" for text in texts)
+
+
+def _keep(spec: pb.QuerySpec, conditions: Sequence[Condition]) -> None:
+    if conditions:
+        known = [Condition(spec.having)] if spec.HasField("having") else []
+        spec.having.CopyFrom(reduce(and_, [*known, *conditions]).message)
+
+
+def _put(spec: pb.QuerySpec, fill: Fill) -> None:
+    if isinstance(fill, str) and fill not in _FILLS:
+        rule = f"windows without rows are filled with a number or one of {', '.join(_FILLS)}, got {fill}"
+        raise InvalidArgument(rule, reason="BAD_FILL", field="spec.fill")
+    spec.fill = _FILLS[fill] if isinstance(fill, str) else pb.FILL_CONSTANT
+    spec.fill_value = 0.0 if isinstance(fill, str) else fill
+
+
+def _of_dictionary(query: Mapping[str, Any]) -> pb.QuerySpec:
+    """From the JSON form of the contract, as a dictionary."""
+    from google.protobuf import json_format
+
+    try:
+        return json_format.ParseDict(dict(query), pb.QuerySpec())
+    except json_format.ParseError as error:
+        raise _unreadable(str(error)) from None
+
+
+def _unreadable(why: str) -> InvalidArgument:
+    """What ``json_format`` says: the fields on the way down, the cause, and often where, with places in lists."""
+    place = _PLACE.search(why)
+    path = place["path"] if place else "".join(f".{name}" for name in _STEP.findall(why))
+    cause = _STEP.sub("", _PLACE.sub("", why)).partition("\n")[0].strip(" .")
+    message = f"a query as a dictionary must be the contract's JSON: {cause}"
+    return InvalidArgument(message, reason="QUERY_UNREADABLE", field=f"spec{path}")

@@ -138,8 +138,16 @@ def query(
             "--measure",
             "-m",
             metavar="MEASURE",
-            help="count, or KIND:COLUMN with KIND one of count, sum, mean, min, max, first, last, distinct, p0 to "
-            "p100; =NAME behind it names the answer's column; may be repeated; count if not given.",
+            help="count, KIND:COLUMN, KIND:COLUMN:SECOND or KIND(PARAMETER):COLUMN, such as mean:value, p99:value, "
+            "rate:requests, ratio:errors:requests, share_below(100):latency; =NAME behind it names the column of the "
+            "answer; may be repeated; count if not given.",
+        ),
+    ] = None,
+    formula: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=TEXT",
+            help="Arithmetic on measures before it: 'percent=ratio_errors * 100'; may be repeated.",
         ),
     ] = None,
     group_by: Annotated[
@@ -148,7 +156,13 @@ def query(
     ] = None,
     window: Annotated[
         str | None,
-        typer.Option("--window", "-w", metavar="LENGTH", help="Width of windows: 30s, 1m, 6h, 7d; without it, one."),
+        typer.Option(
+            "--window",
+            "-w",
+            metavar="WINDOW",
+            help="30s, 6h or 7d side by side; 10m/1m each minute ten; session:30m; hour, day, week, month, quarter or "
+            "year, @Europe/Berlin behind it for another zone than UTC; without it, one.",
+        ),
     ] = None,
     where: Annotated[
         list[str] | None,
@@ -158,10 +172,24 @@ def query(
             "make a text of a number: \"code == '404'\".",
         ),
     ] = None,
+    filter_text: Annotated[
+        str | None,
+        typer.Option(
+            "--filter", metavar="TEXT", help="Rows to take, as the server reads it (AIP-160); besides --where."
+        ),
+    ] = None,
     since: Annotated[
         str | None, typer.Option("--from", metavar="TIME", help="First instant, as 2013-01-01 or 2013-01-01T12:00Z.")
     ] = None,
     until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="First instant after the range.")] = None,
+    fill: Annotated[
+        str | None,
+        typer.Option(metavar="WITH", help="Put null, previous, linear, zero or a number into windows without rows."),
+    ] = None,
+    having: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CONDITION", help="As --where, of columns of the answer: 'count > 10'; may be repeated."),
+    ] = None,
     order_by: Annotated[
         list[str] | None,
         typer.Option(
@@ -169,6 +197,10 @@ def query(
             help="Column of the answer, -COLUMN for greatest first (--order-by=-count); may be repeated.",
         ),
     ] = None,
+    top: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Most groups a window, by the first --order-by; 0 is all.")
+    ] = 0,
+    other: Annotated[bool, typer.Option("--other", help="Put the groups that --top drops into one more.")] = False,
     limit: Annotated[int, typer.Option(min=0, help="Most rows to print; 0 is all.")] = 0,
     output: Annotated[
         Format | None,
@@ -191,18 +223,25 @@ def query(
         --where 'origin in JFK,LGA' --order-by=-slow --limit 10
       marigram query flights -m distinct:entity -w 7d -o csv > aircraft.csv
       marigram query cpu -m max:value -w 1h --output-file peaks.parquet
+      marigram query web -m rate:requests -m ratio:errors:requests -w 10m/1m \\
+        --formula 'percent=ratio_errors * 100'
+      marigram query visits -m count -w week@Europe/Berlin
     """
-    from marigram.cli import ask, words
+    from marigram.cli import ask, question, words
 
     asyncio.run(
         ask.run(
             stream,
-            measures=[words.measure(text) for text in measure or ("count",)],
+            measures=[*map(question.measure, measure or ("count",)), *map(question.formula, formula or ())],
             group_by=group_by or (),
-            window=None if window is None else words.window(window),
-            where=words.conditions(where or ()),
+            window=None if window is None else question.window(window),
+            where=[*map(words.condition, where or ()), *([] if filter_text is None else [filter_text])],
             range=(words.maybe_instant(since, "from"), words.maybe_instant(until, "to")),
+            fill=None if fill is None else question.fill(fill),
+            having=[words.condition(text, "having", "start") for text in having or ()],
             order_by=[words.order(text) for text in order_by or ()],
+            top_groups=top,
+            other=other,
             limit=limit,
             form=output,
             file=output_file,

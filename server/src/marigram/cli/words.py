@@ -3,8 +3,6 @@
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from functools import reduce
-from operator import and_
 from pathlib import PurePath
 from typing import cast, get_args
 
@@ -13,50 +11,22 @@ from marigram_client import times
 from marigram_client.errors import InvalidArgument
 from marigram_client.filters import Condition
 from marigram_client.kinds import ColumnType
-from marigram_client.measures import Measure, Order, Window
+from marigram_client.orders import Order
 
-_PLAIN = {
-    "count": mc.count,
-    "sum": mc.sum_,
-    "mean": mc.mean,
-    "min": mc.min_,
-    "max": mc.max_,
-    "first": mc.first,
-    "last": mc.last,
-    "distinct": mc.distinct,
-}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _CONDITION = re.compile(r"\s*(?P<column>\S+?)\s*(?P<operator>==|!=|<=|>=|=|<|>|\sin\s)\s*(?P<value>.*?)\s*", re.DOTALL)
-
-
-def measure(text: str) -> Measure:
-    """A measure from ``mean:value``, ``p99:delay``, ``count`` or ``mean:value=average``."""
-    what, _, name = text.partition("=")
-    kind, _, column = what.partition(":")
-    percentile = re.fullmatch(r"p(\d{1,2}(?:\.\d+)?|100)", kind)
-    if percentile and column:
-        return mc.quantile(column, float(percentile[1]) / 100, name)
-    if kind in _PLAIN and (column or kind == "count"):
-        return _PLAIN[kind](column, name)
-    kinds = ", ".join([*_PLAIN, "p0 to p100"])
-    raise _wrong("measure", f"must be KIND:COLUMN with KIND one of {kinds}, got {text!r}")
-
-
-def window(text: str) -> Window:
-    """Tumbling windows from a width such as ``30s`` or ``7d``."""
-    return mc.tumbling(duration(text, "window"))
 
 
 def duration(text: str, option: str) -> timedelta:
     """A length of time from ``30s``, ``250ms`` or ``7d``."""
     match = re.fullmatch(r"(\d{1,9}(?:\.\d+)?)(ms|s|m|h|d|w)", text)
     if match is None:
-        raise _wrong(option, f"must be a number and one of {', '.join(_UNITS)}, such as 30s, got {text!r}")
+        raise wrong(option, f"must be a number and one of {', '.join(_UNITS)}, such as 30s, got {text!r}")
     try:
         return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
     except OverflowError:
-        raise _wrong(option, f"must be shorter, got {text!r}") from None
+        raise wrong(option, f"must be shorter, got {text!r}") from None
 
 
 def maybe_duration(text: str | None, option: str) -> timedelta | None:
@@ -73,22 +43,20 @@ def expiry(text: str | None) -> datetime | None:
     return time(text, "expires")
 
 
-def conditions(texts: Iterable[str]) -> Condition | None:
-    """All of ``'column op value'``; None for none."""
-    parts = [condition(text) for text in texts]
-    return reduce(and_, parts) if parts else None
+def condition(text: str, option: str = "where", time: str = "time") -> Condition:
+    """A condition from ``'value > 3'``, ``'host == a'`` or ``'carrier in UA,AA'``. Quotes make a text of a number.
 
-
-def condition(text: str) -> Condition:
-    """A condition from ``'value > 3'``, ``'host == a'`` or ``'carrier in UA,AA'``. Quotes make a text of a number."""
+    The column that ``time`` names is compared with instants.
+    """
     match = _CONDITION.fullmatch(text)
     if match is None:
-        raise _wrong("where", f"must be COLUMN OP VALUE with OP one of == != < <= > >= in, got {text!r}")
+        raise wrong(option, f"must be COLUMN OP VALUE with OP one of == != < <= > >= in, got {text!r}")
     left = mc.column(match["column"])
+    is_time = left.name == time
     operator = match["operator"].strip()
     if operator == "in":
-        return left.is_in(_value(left.name, part.strip()) for part in match["value"].split(","))
-    right = _value(left.name, match["value"])
+        return left.is_in(_value(part.strip(), is_time) for part in match["value"].split(","))
+    right = _value(match["value"], is_time)
     compare = {
         "==": left.__eq__,
         "=": left.__eq__,
@@ -115,7 +83,7 @@ def instant(text: str, option: str = "time") -> int:
             rule = f"must be as 2013-01-01 or 2013-01-01T12:00:00Z, got {text!r}"
         else:
             rule = f"must lie between 1677 and 2262, got {text!r}"
-        raise _wrong(option, rule) from None
+        raise wrong(option, rule) from None
 
 
 def maybe_instant(text: str | None, option: str) -> int | None:
@@ -134,9 +102,7 @@ def types(texts: Iterable[str], option: str = "type") -> dict[str, ColumnType]:
     for text in texts:
         name, _, kind_of_column = text.rpartition("=")
         if not name or kind_of_column not in get_args(ColumnType):
-            raise _wrong(
-                option, f"must be COLUMN=TYPE with TYPE one of {', '.join(get_args(ColumnType))}, got {text!r}"
-            )
+            raise wrong(option, f"must be COLUMN=TYPE with TYPE one of {', '.join(get_args(ColumnType))}, got {text!r}")
         found[name] = cast("ColumnType", kind_of_column)
     return found
 
@@ -145,22 +111,22 @@ def setting(text: str) -> tuple[str, str]:
     """Name and value of a setting, from ``name=value``."""
     name, equals, value = text.partition("=")
     if not (name and equals):
-        raise _wrong("set", f"must be NAME=VALUE, got {text!r}")
+        raise wrong("set", f"must be NAME=VALUE, got {text!r}")
     return name.replace("-", "_"), value
 
 
 def stream_of(file: str) -> str:
     """The stream that a file is named after: its name up to the first dot, signs that no stream has made ``_``."""
     if file == "-":
-        raise _wrong("stream", "must be said when standard input is read")
+        raise wrong("stream", "must be said when standard input is read")
     name = re.sub(r"[^A-Za-z0-9_-]", "_", PurePath(file).name.partition(".")[0]) or "rows"
     return name if re.match(r"[A-Za-z_]", name) else f"_{name}"
 
 
-def _value(column: str, text: str) -> object:
+def _value(text: str, is_time: bool) -> object:
     if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
         return text[1:-1]
-    if column == "time":
+    if is_time:
         import numpy as np
 
         return np.datetime64(instant(text), "ns")
@@ -174,5 +140,6 @@ def _value(column: str, text: str) -> object:
     return text
 
 
-def _wrong(option: str, rule: str) -> InvalidArgument:
+def wrong(option: str, rule: str) -> InvalidArgument:
+    """What a command is refused with: the option and its rule."""
     return InvalidArgument(f"{option} {rule}", reason="COMMAND_LINE", field=option)

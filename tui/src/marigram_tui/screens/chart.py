@@ -289,7 +289,7 @@ class Chart(FrameScreen):
             drawn,
             (question.start_ns / formats.SECOND_NS, question.end_ns / formats.SECOND_NS),
             settled,
-            from_zero=question.measure in {"count", "distinct"},
+            from_zero=question.measure in {"count", "distinct", "rate", "increase", "standard deviation"},
             muted=colours["secondary"],
         )
 
@@ -312,7 +312,10 @@ class Chart(FrameScreen):
         width = formats.duration(width_s)
         length = formats.duration(view.range_s)
         column = self.column
-        unit = f" ({formats.safe(column.unit, 12)})" if column.unit else ""
+        unit = formats.safe(column.unit, 12)
+        if self._measure == "rate":
+            unit = f"{unit or '1'}/s"
+        unit = f" ({unit})" if unit else ""
         what = "rows" if column.name == ROWS else f"{self._measure} of {formats.safe(column.name, 28)}{unit}"
         parts: list[tuple[str, str] | str] = [(what, "bold $accent")]
         if self._group is not None:

@@ -35,7 +35,7 @@ _KEYS = (
         (
             ("space", "pause, and go on"),
             ("c  C", "next and previous column"),
-            ("m  M", "measure: mean, min, max, p50, p95, p99, count, distinct"),
+            ("m  M", "measure: mean, min, max, quantiles, deviation, rate, count …"),
             ("g  G", "one line for each of the greatest members of a label"),
             ("[  ]", "shorter and longer range"),
             ("-  +", "narrower and wider windows"),

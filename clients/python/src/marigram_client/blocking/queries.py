@@ -1,22 +1,28 @@
 # Written by `make proto` from aio/queries.py: change that one.
 """Queries: windowed aggregates out, as Arrow tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from marigram_client import answers
 from marigram_client._pb.marigram.v1 import queries_pb2 as pb
 from marigram_client.blocking.calls import Calls
 from marigram_client.errors import LimitExceeded
 from marigram_client.filters import Condition
-from marigram_client.measures import Measure, Order, Window
-from marigram_client.queries import Budget, specification
+from marigram_client.measures import Measure
+from marigram_client.orders import Order
+from marigram_client.queries import Budget, Fill, Where, extended, specification
+from marigram_client.windows import Window
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from marigram_client.queries import Range
+    from marigram_client.times import Time
+
+Framing = bool | Literal["auto"]
 
 
 class Queries:
@@ -26,17 +32,21 @@ class Queries:
 
     def query(
         self,
-        stream: str,
+        stream: str | Mapping[str, Any],
         *,
-        measures: Sequence[Measure],
+        measures: Sequence[Measure] = (),
         range: "Range | None" = None,  # noqa: A002 (the contract's word)
-        where: Condition | None = None,
+        where: Where | Sequence[Where] | None = None,
         window: Window | None = None,
         group_by: str | Sequence[str] = (),
+        fill: Fill | None = None,
+        having: Condition | Sequence[Condition] = (),
         order_by: Order | Sequence[Order] = (),
-        limit: int = 0,
+        top_groups: int | None = None,
+        other: bool = False,
+        limit: int | None = None,
         budget: Budget | None = None,
-        stream_answer: bool | Literal["auto"] = "auto",
+        stream_answer: Framing = "auto",
         timeout: timedelta | None = None,
     ) -> "pa.Table":
         """Measures of a stream, per window and group.
@@ -47,14 +57,29 @@ class Queries:
         >>> provenance(table).rows_scanned
         4
 
+        The same as a dictionary, in the JSON form of the contract, and call by call, see ``query_of``:
+
+        >>> measures = [{"kind": "MEASURE_KIND_COUNT"}, {"kind": "MEASURE_KIND_MEAN", "column": "value"}]
+        >>> asked = {"stream": "cpu", "measures": measures, "groupBy": [{"column": "host"}]}
+        >>> client.query(asked).equals(table)
+        True
+
         Args:
+            stream: its id; or the whole query as a dictionary, with nothing of it by keyword then.
             measures: what to compute, at least one: ``[count(), mean("value")]``.
             range: half-open ``(start, end)`` of event time; without it, all rows.
-            where: rows to take: ``(column("host") == "a") & (column("value") > 3)``.
-            window: ``tumbling(minutes=1)``; without it, the whole range is one.
+            where: rows to take: ``(column("host") == "a") & (column("value") > 3)``; as text, what the server reads
+                in the syntax of AIP-160; of several, all must hold.
+            window: ``tumbling(minutes=1)``, ``hopping``, ``session``, ``calendar``; without it, the whole range is one.
             group_by: columns, labels or ``entity``. Nulls are a group of their own.
+            fill: what stands in windows without rows: ``"null"``, ``"previous"``, ``"linear"``, ``"zero"`` or a number;
+                without it, they are left out.
+            having: rows of the answer to keep, by its columns: ``column("count") > 10``; of several, all must hold.
             order_by: ``descending("mean_value")``; without it ascending by window start, then by group keys.
-            limit: most rows to return after ordering; 0 is all.
+            top_groups: keep only so many groups a window, by the first key of ``order_by``; None and 0 are all.
+            other: put those that ``top_groups`` drops into one more, exact: keys that are texts say ``other``, others
+                are null.
+            limit: most rows to return after ordering; None and 0 are all.
             budget: what the query may cost.
             stream_answer: True asks for an answer in frames, False for one message (at most 3 MiB), ``"auto"`` for one
                 message and, if it is too large, for frames.
@@ -69,9 +94,21 @@ class Queries:
                 streamed.
         """
         spec = specification(
-            stream, measures, range=range, where=where, window=window, group_by=group_by, order_by=order_by,
-            limit=limit, budget=budget,
+            stream, measures, range=range, where=where, window=window, group_by=group_by, fill=fill, having=having,
+            order_by=order_by, top_groups=top_groups, other=other, limit=limit, budget=budget,
         )  # fmt: skip
+        return self._answered(spec, stream_answer, timeout)
+
+    def query_of(self, stream: str) -> "Query":
+        """A query that is made call by call, and asked with ``run``.
+
+        >>> by_host = client.query_of("cpu").measure(count(), mean("value")).by("host")
+        >>> (by_host.where(column("value") > 1).run()).to_pylist()
+        [{'host': 'a', 'count': 1, 'mean_value': 2.0}, {'host': 'b', 'count': 2, 'mean_value': 3.5}]
+        """
+        return Query(pb.QuerySpec(stream=stream), self)
+
+    def _answered(self, spec: pb.QuerySpec, stream_answer: Framing, timeout: timedelta | None) -> "pa.Table":
         if stream_answer is not True:
             try:
                 whole = self._calls.unary(
@@ -84,3 +121,77 @@ class Queries:
         request = pb.StreamQueryRequest(spec=spec, format=pb.ANSWER_FORMAT_ARROW)
         frames = self._calls.collect(request, pb.StreamQueryResponse, timeout)
         return answers.table([frame.arrow for frame in frames], frames[-1].provenance)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query of one client. Each call gives a new one and leaves the old as it was, so that several can begin alike.
+
+    What there can be several of is added to what was said before, and all conditions must hold; ``range``, ``window``,
+    ``fill``, ``top``, ``limit`` and ``budget`` replace what was said before. Arguments are those of ``Client.query``.
+
+    >>> hosts = client.query_of("cpu").by("host").order_by(descending("host"))
+    >>> (hosts.measure(max_("value")).limit(1).run()).to_pylist()
+    [{'host': 'b', 'max_value': 4.0}]
+    >>> (hosts.measure(sum_("value")).window(tumbling(days=1)).run())["sum_value"].to_pylist()
+    [7.0, 3.0]
+    """
+
+    spec: pb.QuerySpec
+    """As the contract has it."""
+    _client: Queries
+
+    def measure(self, *measures: Measure) -> Self:
+        """Compute these too."""
+        return self._with(measures=measures)
+
+    def range(self, start: "Time | None" = None, end: "Time | None" = None) -> Self:
+        """Take rows of ``[start, end)`` only; None is open."""
+        return self._with(range=(start, end))
+
+    def where(self, *conditions: Where) -> Self:
+        """Take only rows for which these hold too."""
+        return self._with(where=conditions)
+
+    def window(self, window: Window) -> Self:
+        """Cut event time so."""
+        return self._with(window=window)
+
+    def by(self, *columns: str) -> Self:
+        """Group by these too."""
+        return self._with(group_by=columns)
+
+    def fill(self, fill: Fill) -> Self:
+        """Put this into windows without rows."""
+        return self._with(fill=fill)
+
+    def having(self, *conditions: Condition) -> Self:
+        """Keep only rows of the answer for which these hold too."""
+        return self._with(having=conditions)
+
+    def top(self, groups: int, *, other: bool = False) -> Self:
+        """Keep only so many groups a window, by the first key of the order; ``other``: and what they leave as one."""
+        return self._with(top_groups=groups, other=other)
+
+    def order_by(self, *orders: Order) -> Self:
+        """Among rows that are equal so far, order by these."""
+        return self._with(order_by=orders)
+
+    def limit(self, rows: int) -> Self:
+        """Return at most so many rows after ordering."""
+        return self._with(limit=rows)
+
+    def budget(self, budget: Budget) -> Self:
+        """Cost at most that."""
+        return self._with(budget=budget)
+
+    def run(self, *, stream_answer: Framing = "auto", timeout: timedelta | None = None) -> "pa.Table":
+        """The answer, as ``Client.query`` gives it.
+
+        >>> (client.query_of("cpu").measure(count()).run()).to_pylist()
+        [{'count': 4}]
+        """
+        return self._client._answered(self.spec, stream_answer, timeout)
+
+    def _with(self, **more: Any) -> Self:
+        return replace(self, spec=extended(self.spec, **more))

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from marigram_client import count, descending, distinct, mean, quantile, tumbling
 from marigram_client.aio import Client
-from marigram_client.measures import ascending
+from marigram_client.orders import ascending
 
 MOST = 10
 """Rows of a table that would be long."""

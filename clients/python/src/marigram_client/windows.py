@@ -1,0 +1,119 @@
+"""Over which windows a query computes."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from marigram_client import times
+from marigram_client._pb.marigram.v1 import queries_pb2 as pb
+from marigram_client.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from google.protobuf.duration_pb2 import Duration
+
+Unit = Literal["hour", "day", "week", "month", "quarter", "year"]
+
+_UNITS: dict[str, pb.CalendarUnit.ValueType] = {
+    "hour": pb.CALENDAR_UNIT_HOUR,
+    "day": pb.CALENDAR_UNIT_DAY,
+    "week": pb.CALENDAR_UNIT_WEEK,
+    "month": pb.CALENDAR_UNIT_MONTH,
+    "quarter": pb.CALENDAR_UNIT_QUARTER,
+    "year": pb.CALENDAR_UNIT_YEAR,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How event time is cut. Make one with ``tumbling``, ``hopping``, ``session``, ``calendar`` or ``whole``."""
+
+    message: pb.Window
+
+
+def tumbling(
+    width: timedelta | None = None,
+    *,
+    weeks: float = 0,
+    days: float = 0,
+    hours: float = 0,
+    minutes: float = 0,
+    seconds: float = 0,
+) -> Window:
+    """Equal windows side by side, aligned to the Unix epoch: ``tumbling(minutes=5)`` or
+    ``tumbling(timedelta(days=7))``.
+
+    Raises:
+        InvalidArgument: the width is not positive; microseconds are the least.
+    """
+    length = (width or timedelta()) + timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+    return Window(pb.Window(tumbling=pb.TumblingWindow(width=_positive(length, "tumbling", "width"))))
+
+
+def hopping(width: timedelta, step: timedelta) -> Window:
+    """Equal windows of ``width``, one beginning each ``step``, aligned to the Unix epoch, so that they overlap:
+    ``hopping(timedelta(hours=1), timedelta(minutes=5))``.
+
+    A step is at most the width, and at least a 10,000th of the width divides both.
+
+    Raises:
+        InvalidArgument: width or step is not positive; microseconds are the least.
+    """
+    width_message, step_message = _positive(width, "hopping", "width"), _positive(step, "hopping", "step")
+    return Window(pb.Window(hopping=pb.HoppingWindow(width=width_message, step=step_message)))
+
+
+def session(
+    gap: timedelta | None = None,
+    *,
+    weeks: float = 0,
+    days: float = 0,
+    hours: float = 0,
+    minutes: float = 0,
+    seconds: float = 0,
+) -> Window:
+    """Rows of an entity with no gap longer than one given, whatever else is grouped by: ``session(minutes=30)``.
+
+    The answer has a row a session, entity and group, with ``start`` and ``end``, the times of its first and last row.
+
+    Raises:
+        InvalidArgument: the gap is not positive; microseconds are the least.
+    """
+    length = (gap or timedelta()) + timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+    return Window(pb.Window(session=pb.SessionWindow(gap=_positive(length, "session", "gap"))))
+
+
+def calendar(unit: Unit, time_zone: str = "UTC", *, week_start: int = 1, year_start_month: int = 1) -> Window:
+    """Hours to years as the clocks and calendars of a time zone have them: ``calendar("week", "Europe/Berlin")``.
+
+    A day has 23 to 25 hours, and begins at its first instant.
+
+    Args:
+        unit: what a window is.
+        time_zone: IANA name.
+        week_start: first day of a week, 1 (Monday) to 7.
+        year_start_month: first month of a year and of its quarters, 1 to 12.
+    Raises:
+        InvalidArgument: there is no such unit.
+    """
+    if unit not in _UNITS:
+        message = f"a unit is one of {', '.join(_UNITS)}, got {unit}"
+        raise InvalidArgument(message, reason="BAD_CALENDAR", field="window.calendar.unit")
+    return Window(
+        pb.Window(
+            calendar=pb.CalendarWindow(
+                unit=_UNITS[unit], time_zone=time_zone, week_start=week_start, year_start_month=year_start_month
+            )
+        )
+    )
+
+
+def whole() -> Window:
+    """One window over the whole range, which is also what a query without a window has."""
+    return Window(pb.Window(whole=pb.WholeWindow()))
+
+
+def _positive(length: timedelta, window: str, part: str) -> "Duration":
+    if length <= timedelta():
+        message = f"{part} must be positive, got {length.total_seconds():g} s"
+        raise InvalidArgument(message, reason="NOT_POSITIVE", field=f"window.{window}.{part}")
+    return times.duration(length)

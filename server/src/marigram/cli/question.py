@@ -1,0 +1,133 @@
+"""Measures and windows as people type them.
+
+A measure is ``KIND[(PARAMETER)]:COLUMN[:SECOND][=NAME]``, a window a length, two lengths, ``session:LENGTH`` or
+``UNIT[(FIRST)][@ZONE]``.
+"""
+
+import re
+from collections.abc import Callable
+from typing import cast, get_args
+
+import marigram_client as mc
+from marigram.cli.words import duration, wrong
+from marigram_client.measures import Measure
+from marigram_client.queries import Fill
+from marigram_client.windows import Unit, Window
+
+_OF_ONE: dict[str, Callable[[str, str], Measure]] = {
+    "count": mc.count,
+    "sum": mc.sum_,
+    "mean": mc.mean,
+    "min": mc.min_,
+    "max": mc.max_,
+    "first": mc.first,
+    "last": mc.last,
+    "distinct": mc.distinct,
+    "mode": mc.mode,
+    "range": mc.range_,
+    "variance": mc.variance,
+    "standard_deviation": mc.standard_deviation,
+    "rate": mc.rate,
+    "increase": mc.increase,
+    "delta": mc.delta,
+    "derivative": mc.derivative,
+    "time_weighted_mean": mc.time_weighted_mean,
+    "share_of_total": mc.share_of_total,
+    "cumulative": mc.cumulative,
+}
+_OF_TWO = {"weighted_mean": mc.weighted_mean, "ratio": mc.ratio}
+_WITH_THRESHOLD = {"rank": mc.rank, "share_below": mc.share_below}
+_KINDS = ", ".join(
+    [
+        *_OF_ONE,
+        "p0 to p100",
+        *(f"{kind} with :SECOND" for kind in _OF_TWO),
+        *(f"{kind}(THRESHOLD)" for kind in _WITH_THRESHOLD),
+        "moving(WINDOWS)",
+    ]
+)
+_FILLS = ("null", "previous", "linear", "zero")
+_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
+_MEASURE = re.compile(
+    r"(?P<kind>[\w.]+)(?:\((?P<parameter>[^()]*)\))?(?::(?P<column>[^=]+))?(?:=(?P<name>.*))?", re.DOTALL
+)
+_CALENDAR = re.compile(rf"(?P<unit>{'|'.join(get_args(Unit))})(?:\((?P<first>\d\d?)\))?(?:@(?P<zone>.+))?")
+
+
+def measure(text: str) -> Measure:
+    """A measure from ``count``, ``mean:value``, ``p99:delay``, ``ratio:errors:requests``, ``rank(100):delay`` or
+    ``mean:value=average``."""
+    match = _MEASURE.fullmatch(text)
+    found = None
+    if match is not None:
+        found = _found(match["kind"], match["parameter"], match["column"] or "", match["name"] or "")
+    if found is None:
+        grammar = "KIND[(PARAMETER)]:COLUMN[:SECOND][=NAME]"
+        raise wrong("measure", f"must be {grammar} with KIND one of {_KINDS}, got {text!r}")
+    return found
+
+
+def _found(kind: str, parameter: str | None, column: str, name: str) -> Measure | None:
+    if parameter is not None:
+        return _with_parameter(kind, parameter, column, name) if column else None
+    percentile = _PERCENTILE.fullmatch(kind)
+    if percentile and column:
+        return mc.quantile(column, float(percentile[1]) / 100, name)
+    if kind in _OF_TWO:
+        first, _, second = column.partition(":")
+        return _OF_TWO[kind](first, second, name) if second else None
+    return _OF_ONE[kind](column, name) if kind in _OF_ONE and (column or kind == "count") else None
+
+
+def _with_parameter(kind: str, parameter: str, column: str, name: str) -> Measure | None:
+    if kind == "moving":
+        return mc.moving(column, int(parameter), name) if re.fullmatch(r"\d{1,9}", parameter) else None
+    try:
+        return _WITH_THRESHOLD[kind](column, float(parameter), name) if kind in _WITH_THRESHOLD else None
+    except ValueError:
+        return None
+
+
+def formula(text: str) -> Measure:
+    """A formula from ``percent=ratio_errors * 100``."""
+    name, _, arithmetic = text.partition("=")
+    if not (name.strip() and arithmetic.strip()):
+        raise wrong("formula", f"must be NAME=TEXT with TEXT arithmetic on other measures, got {text!r}")
+    return mc.formula(arithmetic.strip(), name.strip())
+
+
+def window(text: str) -> Window:
+    """A window from ``1m``, ``10m/1m`` (a width and a step), ``session:30m``, ``day``, ``week@Europe/Berlin`` or
+    ``year(4)``."""
+    calendar = _CALENDAR.fullmatch(text)
+    if calendar is not None:
+        return _calendar(cast("Unit", calendar["unit"]), calendar["first"], calendar["zone"] or "UTC")
+    if text.startswith("session:"):
+        return mc.session(duration(text.removeprefix("session:"), "window"))
+    if not text[:1].isdecimal():
+        rule = "must be LENGTH, WIDTH/STEP, session:GAP or UNIT[(FIRST)][@ZONE] with UNIT one of"
+        raise wrong("window", f"{rule} {', '.join(get_args(Unit))}, got {text!r}")
+    width, slash, step = text.partition("/")
+    if slash:
+        return mc.hopping(duration(width, "window"), duration(step, "window"))
+    return mc.tumbling(duration(width, "window"))
+
+
+def fill(text: str) -> Fill:
+    """What windows without rows are filled with: a word, or a number."""
+    if text in _FILLS:
+        return cast("Fill", text)
+    try:
+        return float(text)
+    except ValueError:
+        raise wrong("fill", f"must be {', '.join(_FILLS)} or a number, got {text!r}") from None
+
+
+def _calendar(unit: Unit, first: str | None, zone: str) -> Window:
+    if first is None:
+        return mc.calendar(unit, zone)
+    if unit == "week":
+        return mc.calendar(unit, zone, week_start=int(first))
+    if unit in ("quarter", "year"):
+        return mc.calendar(unit, zone, year_start_month=int(first))
+    raise wrong("window", f"must be a week, quarter or year to have a first day or month, got {unit}({first})")

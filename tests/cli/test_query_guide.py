@@ -1,0 +1,57 @@
+"""The worked examples of the guide print what the guide shows, on the rows of the demonstration."""
+
+import asyncio
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from marigram.cli.demonstration import course
+from marigram.cli.demonstration.replay import Replay
+from marigram_client.aio import Client
+from tests.cli.running import Served, run, serving
+
+PAGE = (Path(__file__).parents[2] / "docs" / "query-guide.md").read_text()
+EXAMPLES = re.findall(r"^```\n\$ (.*?[^\\])\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+"""(command, what it prints)."""
+
+
+@pytest.fixture(scope="module")
+def demonstrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server with the year of flights and weather."""
+
+    async def fill(served: Served) -> None:
+        async with Client(served.address, served.key) as client, client.writer("demo") as writer:
+            replay = Replay(course.sources(), writer)
+            await replay.history(replay.end_ns)
+
+    with serving(tmp_path_factory.mktemp("guide") / "data") as served:
+        asyncio.run(fill(served))
+        yield served
+
+
+def test_examples_print_what_the_guide_shows(
+    demonstrated: Served, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in demonstrated.environment.items():
+        monkeypatch.setenv(name, value)
+    asked = 0
+    for command, expected in EXAMPLES:
+        if command.startswith("cat"):
+            name = command.split()[2]
+            (folder / name).write_text(expected.removesuffix("EOF\n"))
+            continue
+        result = run(*shlex.split(command.replace("\\\n", " "))[1:])
+        assert result.exit_code == 0, f"{command}: {result.output}"
+        if " import " in command:
+            assert expected.partition(", as of")[0] in result.stderr
+        else:
+            assert lines(result.stdout) == lines(expected), f"{command}\n{result.stdout}"
+            asked += 1
+    assert asked >= 20
+
+
+def lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.splitlines()]

@@ -1,0 +1,143 @@
+"""Measures and windows that people type, and what they mean."""
+
+from datetime import timedelta
+
+import pytest
+
+import marigram_client as mc
+from marigram.cli import question
+from marigram_client import InvalidArgument
+from marigram_client._pb.marigram.v1 import queries_pb2 as pb
+from marigram_client.measures import Measure
+from marigram_client.windows import Window
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("count", mc.count()),
+        ("count:delay", mc.count("delay")),
+        ("count=rows", mc.count(name="rows")),
+        ("sum:value", mc.sum_("value")),
+        ("mean:value", mc.mean("value")),
+        ("mean:value=average", mc.mean("value", name="average")),
+        ("mean:a:b", mc.mean("a:b")),
+        ("min:value", mc.min_("value")),
+        ("max:value", mc.max_("value")),
+        ("first:value", mc.first("value")),
+        ("last:value", mc.last("value")),
+        ("distinct:entity", mc.distinct("entity")),
+        ("mode:carrier", mc.mode("carrier")),
+        ("range:value", mc.range_("value")),
+        ("variance:value", mc.variance("value")),
+        ("standard_deviation:value=spread", mc.standard_deviation("value", "spread")),
+        ("rate:requests", mc.rate("requests")),
+        ("increase:requests", mc.increase("requests")),
+        ("delta:level", mc.delta("level")),
+        ("derivative:level", mc.derivative("level")),
+        ("time_weighted_mean:level", mc.time_weighted_mean("level")),
+        ("share_of_total:sales", mc.share_of_total("sales")),
+        ("cumulative:sales", mc.cumulative("sales")),
+        ("weighted_mean:price:volume", mc.weighted_mean("price", "volume")),
+        ("ratio:errors:requests=error_rate", mc.ratio("errors", "requests", "error_rate")),
+        ("ratio:errors:http:requests", mc.ratio("errors", "http:requests")),
+        ("rank(100):latency", mc.rank("latency", 100)),
+        ("share_below(-2.5e-3):latency=fast", mc.share_below("latency", -0.0025, "fast")),
+        ("moving(5):value", mc.moving("value", 5)),
+    ],
+)
+def test_a_measure_is_its_kind_parameter_columns_and_name(text: str, expected: Measure) -> None:
+    assert question.measure(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "q", "name"),
+    [("p99:delay", 0.99, "p99_delay"), ("p99.9:delay=slow", 0.999, "slow"), ("p100:delay", 1.0, "p100_delay")],
+)
+def test_a_quantile_is_a_percentile(text: str, q: float, name: str) -> None:
+    read = question.measure(text)
+    assert (read.kind, read.column, read.name) == (pb.MEASURE_KIND_QUANTILE, "delay", name)
+    assert read.q == pytest.approx(q)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "mean", "median:value", "p101:value", "p99", "=x", "mean(3):value", "count(3)", "ratio:errors",
+        "ratio:errors:", "rank:latency", "rank():latency", "rank(fast):latency", "rank(1)", "moving(1.5):value",
+        "moving(-1):value", "moving(9999999999):value", "rank(1:latency",
+    ],
+)  # fmt: skip
+def test_a_measure_that_is_none_is_refused_with_the_option_and_its_rule(text: str) -> None:
+    with pytest.raises(InvalidArgument, match=r"measure must be KIND\[\(PARAMETER\)\]:COLUMN.*moving") as raised:
+        question.measure(text)
+    assert raised.value.field == "measure"
+
+
+def test_every_kind_that_is_served_can_be_typed() -> None:
+    typed = {function("a", "b").kind for function in (*question._OF_ONE.values(), *question._OF_TWO.values())}
+    typed |= {function("a", 1).kind for function in question._WITH_THRESHOLD.values()}
+    typed |= {question.measure(text).kind for text in ("p50:a", "moving(2):a")} | {question.formula("a=1").kind}
+    unserved = {"UNSPECIFIED", "HISTOGRAM", "BOX", "DISTINCT_SKETCH", "TOP_K"}
+    kinds = {name.removeprefix("MEASURE_KIND_"): number for name, number in pb.MeasureKind.items()}
+    assert typed == {number for name, number in kinds.items() if name not in unserved}
+
+
+def test_a_formula_is_a_name_and_arithmetic() -> None:
+    assert question.formula("percent = errors / requests * 100") == mc.formula("errors / requests * 100", "percent")
+    for text in ("", "errors / requests", "=1", "a="):
+        with pytest.raises(InvalidArgument, match="formula must be NAME=TEXT"):
+            question.formula(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("250ms", mc.tumbling(timedelta(milliseconds=250))),
+        ("30s", mc.tumbling(seconds=30)),
+        ("1m", mc.tumbling(minutes=1)),
+        ("1.5h", mc.tumbling(hours=1.5)),
+        ("7d", mc.tumbling(days=7)),
+        ("1w", mc.tumbling(weeks=1)),
+        ("10m/1m", mc.hopping(timedelta(minutes=10), timedelta(minutes=1))),
+        ("session:30m", mc.session(minutes=30)),
+        ("hour@Asia/Kolkata", mc.calendar("hour", "Asia/Kolkata")),
+        ("day", mc.calendar("day")),
+        ("week@Europe/Berlin", mc.calendar("week", "Europe/Berlin")),
+        ("week(7)", mc.calendar("week", week_start=7)),
+        ("month", mc.calendar("month")),
+        ("quarter", mc.calendar("quarter")),
+        ("year(4)@Europe/London", mc.calendar("year", "Europe/London", year_start_month=4)),
+    ],
+)
+def test_a_window_is_a_length_two_lengths_a_session_or_of_a_calendar(text: str, expected: Window) -> None:
+    assert question.window(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("", "must be LENGTH, WIDTH/STEP, session:GAP or UNIT"),
+        ("m", "must be LENGTH, WIDTH/STEP"),
+        ("-1m", "must be LENGTH, WIDTH/STEP"),
+        ("decade", "UNIT one of hour, day, week, month, quarter, year, got 'decade'"),
+        ("day(2)", "must be a week, quarter or year"),
+        ("1", "must be a number and one of"),
+        ("1y", "must be a number and one of"),
+        ("10m/", "must be a number and one of"),
+        ("session:", "must be a number and one of"),
+        ("0s", "width must be positive"),
+        ("10m/0s", "step must be positive"),
+        ("session:0s", "gap must be positive"),
+    ],
+)
+def test_a_window_that_is_none_is_refused_with_the_option_and_its_rule(text: str, rule: str) -> None:
+    with pytest.raises(InvalidArgument, match=rule) as raised:
+        question.window(text)
+    assert raised.value.field.startswith("window")
+
+
+def test_windows_without_rows_are_filled_with_a_word_or_a_number() -> None:
+    assert [question.fill(text) for text in ("previous", "zero", "-1.5")] == ["previous", "zero", -1.5]
+    with pytest.raises(InvalidArgument, match="fill must be null, previous, linear, zero or a number, got 'mean'"):
+        question.fill("mean")
