@@ -7,6 +7,7 @@ figure, the other stands beside it; their answers must agree.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -46,16 +47,17 @@ class Ours:
     Args:
         count: how often a round asks.
         raw: the figure is of the blocks alone.
+        directory: one that is there already, with the rows sealed in a stream of the set's name.
     """
 
-    def __init__(self, data: DataSet, shape: Shape, count: int, *, raw: bool) -> None:
+    def __init__(self, data: DataSet, shape: Shape, count: int, *, raw: bool, directory: Path | None = None) -> None:
         self._shape = shape
         self._raw = raw
         asked = shape.asked(count, data)
         self._requests = {
             raw: [request(shape, data.name, one, footers=not raw) for one in asked] for raw in (True, False)
         }
-        self._server = Server(settings=SETTINGS[True], directory=our_directory(data, True))
+        self._server = Server(settings=SETTINGS[True], directory=directory or our_directory(data, True))
         self._server.__enter__()
 
     def round(self) -> Measurement:
@@ -80,10 +82,14 @@ class Ours:
 
 
 class Host:
-    """The process of one or more contenders that ask a peer's store, a ``StorePeer``: one may have it open at once."""
+    """The process of one or more contenders that ask a peer's store, a ``StorePeer``: one may have it open at once.
 
-    def __init__(self, module: str, data: DataSet) -> None:
-        path = peer_store(module, data)
+    Args:
+        path: of a store that is there already.
+    """
+
+    def __init__(self, module: str, data: DataSet, path: Path | None = None) -> None:
+        path = path or peer_store(module, data)
         self.child = Child(module)
         self.child.call("open", path=str(path), data=asdict(data))
         self._open = True
