@@ -64,9 +64,10 @@ class Ours:
         """Asks."""
         runs: dict[bool, driver.Run] = {}
         rows: dict[bool, Replies] = {}
+        ask = partial(driver.ask_each, self._server.address, self._server.metadata, streamed=self._shape.streamed)
         for raw, requests in self._requests.items():
-            driver.ask_each(self._server.address, self._server.metadata, requests[:WARM_ASKS])
-            runs[raw], tables = driver.ask_each(self._server.address, self._server.metadata, requests)
+            ask(requests[:WARM_ASKS])
+            runs[raw], tables = ask(requests)
             rows[raw] = self._rows(tables)
         other = "with_footers_ms" if self._raw else "raw_ms"
         also = {"p99_ms": runs[self._raw].p99_ms, other: runs[not self._raw].p50_ms}

@@ -68,6 +68,7 @@ class Shape:
         chdb: theirs where ClickHouse's is another.
         draw: what to ask next.
         told: how many of a round's replies are compared.
+        streamed: ours is larger than one message may be at full size, and comes by StreamQuery.
         in_order: ClickHouse had better aggregate in order of its key.
         victoria: as MetricsQL, over ``{table}`` and ``{keys}``; empty where it is not asked.
         step_s: width of the windows VictoriaMetrics is asked for.
@@ -80,6 +81,7 @@ class Shape:
     chdb: str = ""
     draw: Draw = always
     told: int = 1
+    streamed: bool = False
     in_order: bool = False
     victoria: str = ""
     step_s: int = 60

@@ -130,6 +130,7 @@ def _doubles() -> Iterator[Shape]:
             spec=partial(_double, metrics),
             sql=f"SELECT {{hour}} AS start, host, {quotients} FROM {{table}} GROUP BY start, host ORDER BY start, host",
             chdb=f"SELECT {{hour}} AS start, host, {means} FROM {{table}} GROUP BY host, start ORDER BY start, host",
+            streamed=metrics == len(METRICS),
             in_order=True,
         )
 
