@@ -9,8 +9,8 @@
 - The newest row of each host: ``argMax`` with ``optimize_aggregation_in_order``, 3.4 times quicker on 1.7 M rows than
   without, and 2.2 times than ``LIMIT 1 BY``.
 - Files of a part that are no longer in use are not counted.
-- Groups that begin with the key of the order, such as a host's hours, are aggregated in order of it, which is 2 times
-  quicker than without; users, whose groups are small, are not, which is quicker.
+- Groups that begin with the key of the order are aggregated in order of it: a host's hours 2 times quicker than
+  without, users a little. Distinct users are counted by ``count(DISTINCT …)``, quicker than by groups of groups.
 """
 
 from typing import Any

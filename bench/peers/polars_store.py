@@ -2,8 +2,8 @@
 
 - A table is an Arrow file without compression, sorted by key and time, read into memory before the clock starts.
 - Two threads: it takes as many as the run is pinned to.
-- Narrow types as the other peers', and the engine that was quicker in each case: the streaming one on groups, the
-  in-memory one on exact quantiles.
+- Narrow types as the other peers', and the streaming engine, which was quicker than the in-memory one in each case, up
+  to 2 times.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,7 +38,7 @@ def _top(key: str, rows: pl.LazyFrame) -> pl.DataFrame:
 
 def _quantiles(column: str, rows: pl.LazyFrame) -> pl.DataFrame:
     found = [pl.col("spent").quantile(q, interpolation="lower").alias(f"q{q}") for q in QUANTILES]
-    return rows.group_by(column).agg(found).sort(column).collect()
+    return rows.group_by(column).agg(found).sort(column).collect(engine="streaming")
 
 
 QUESTIONS: Mapping[str, Query] = {

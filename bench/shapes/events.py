@@ -34,7 +34,7 @@ def _top(name: str, *columns: str) -> Shape:
 
     keys = ", ".join(f'"{column}"' for column in columns)
     sql = f'SELECT {keys}, count(*) AS "rows" FROM {{table}} GROUP BY {keys} ORDER BY "rows" DESC, {keys} LIMIT {TOP}'
-    return Shape(name, "visits", spec, sql)
+    return Shape(name, "visits", spec, sql, in_order=columns == ("user",))
 
 
 def _ascending(column: str) -> queries_pb2.OrderBy:
