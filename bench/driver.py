@@ -6,7 +6,7 @@ Calls take and give bytes: no message is encoded on the way out, and of the answ
 import asyncio
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,17 +159,26 @@ async def _write_stream(
     return ended, waits
 
 
-def ask_each(address: str, metadata: Metadata, requests: Sequence[bytes]) -> tuple[Run, list[pa.Table]]:
-    """Asks unary Queries one after the other from one client; a wait ends when the answer is an Arrow table."""
+def ask_each(
+    address: str, metadata: Metadata, requests: Sequence[bytes], *, streamed: bool = False
+) -> tuple[Run, list[pa.Table]]:
+    """Asks queries one after the other from one client; a wait ends when the answer is an Arrow table.
+
+    Unary Queries, or ``streamed``: by StreamQuery, whose answers may be larger than one message.
+    """
     waits: list[float] = []
     tables: list[pa.Table] = []
     with grpc.insecure_channel(address, options=OPTIONS) as channel:
         grpc.channel_ready_future(channel).result(30.0)
         query: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(QUERY + "Query")
+        stream: grpc.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(QUERY + "StreamQuery")
         began = time.perf_counter()
         for request in requests:
             sent = time.perf_counter()
-            tables.append(_table(query(request, metadata=metadata, timeout=60.0)))
+            if streamed:
+                tables.append(_table_of_frames(stream(request, metadata=metadata, timeout=60.0)))
+            else:
+                tables.append(_table(query(request, metadata=metadata, timeout=60.0)))
             waits.append(time.perf_counter() - sent)
         return Run(time.perf_counter() - began, waits), tables
 
@@ -219,6 +228,11 @@ def first_answer(address: str, metadata: Metadata, request: bytes) -> pa.Table:
 
 def _table(answer: bytes) -> pa.Table:
     return pa.ipc.open_stream(queries_pb2.QueryResponse.FromString(answer).arrow).read_all()
+
+
+def _table_of_frames(frames: Iterable[bytes]) -> pa.Table:
+    arrow = b"".join(queries_pb2.StreamQueryResponse.FromString(frame).arrow for frame in frames)
+    return pa.ipc.open_stream(arrow).read_all()
 
 
 def ask(address: str, metadata: Metadata, stream: str = messages.STREAM) -> Answers:

@@ -55,20 +55,20 @@ def events(rows: int) -> Events:
         raise ValueError(f"rows must be a positive multiple of {ROWS_A_USER}, got {rows}")
     random = np.random.default_rng(SEED)
     users = rows // ROWS_A_USER
-    user = _drawn(random, random.lognormal(0.0, ZEAL, users), rows).astype(np.uint32)
-    home = _drawn(random, 1.0 / np.arange(1, COUNTRIES + 1), users).astype(np.uint8)
+    user = drawn(random, random.lognormal(0.0, ZEAL, users), rows).astype(np.uint32)
+    home = drawn(random, 1.0 / np.arange(1, COUNTRIES + 1), users).astype(np.uint8)
     country = home[user]
     away = random.random(rows) < AWAY
     country[away] = random.integers(0, COUNTRIES, int(away.sum()), dtype=np.uint8)
     return Events(
         time=START_NS + np.sort(random.integers(0, DAYS * DAY_S, rows, dtype=np.int64)) * SECOND_NS,
         user=user,
-        event=_drawn(random, 1.0 / np.arange(1, TYPES + 1), rows).astype(np.uint8),
+        event=drawn(random, 1.0 / np.arange(1, TYPES + 1), rows).astype(np.uint8),
         country=country,
     )
 
 
-def _drawn(random: np.random.Generator, weights: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+def drawn(random: np.random.Generator, weights: NDArray[np.float64], count: int) -> NDArray[np.int64]:
     """``count`` places, each as often as its weight says."""
     upto = np.cumsum(weights)
     places: NDArray[np.int64] = np.searchsorted(upto, random.random(count) * upto[-1], side="right")

@@ -80,6 +80,7 @@ class Case:
         target: least ``ratio``; None where there is none.
         bound: our own figure must not be worse than this, in ``unit``; None where there is none.
         judged: peers that ``ratio`` is taken against; the others are shown. None: all of them.
+        floors: how many times better than single peers ours must be beside that, where they are there.
         rounds: how often each contender runs, by size.
         contenders: makes them, ours under the name ``OURS``. Whatever it starts it must give out as a contender.
     """
@@ -91,6 +92,7 @@ class Case:
     contenders: Callable[[Size], Mapping[str, Contender]]
     bound: float | None = None
     judged: tuple[str, ...] | None = None
+    floors: Mapping[str, float] = field(default_factory=dict)
     rounds: Mapping[Size, int] = field(default_factory=lambda: {"small": 1, "full": 5})
 
     @property
@@ -129,12 +131,22 @@ class Result:
             return None
         return ratio(figures[OURS], peers, self.case.bigger_is_better)
 
+    def ratio_to(self, peer: str) -> float | None:
+        """How many times better ours is than one peer, by the best rounds; None where it is absent."""
+        if OURS not in self.best or peer not in self.best:
+            return None
+        return ratio(self.best[OURS], [self.best[peer]], self.case.bigger_is_better)
+
     @property
     def met(self) -> bool:
-        """True if ratio and bound are what the case asks for."""
+        """True if ratio, floors and bound are what the case asks for."""
         case, reached = self.case, self.ratio
         if case.target is not None and (reached is None or reached < case.target):
             return False
+        for peer, floor in case.floors.items():
+            beside = self.ratio_to(peer)
+            if beside is not None and beside < floor:
+                return False
         if case.bound is None:
             return True
         ours = self.best.get(OURS)
@@ -162,6 +174,11 @@ class Result:
             line["bound"] = self.case.bound
         if self.case.judged is not None:
             line["judged"] = list(self.case.judged)
+        if self.case.floors:
+            line["floors"] = {
+                name: {"ratio": _rounded(self.ratio_to(name)), "target": floor}
+                for name, floor in self.case.floors.items()
+            }
         if any(self.also.values()):
             line["also"] = {
                 name: {key: _rounded(value) for key, value in figures.items()}

@@ -17,7 +17,7 @@ from bench.workspace import file_system_of
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 KEPT = Path(__file__).with_name("results.json")
-PACKAGES = ("marigram", "duckdb", "chdb", "grpcio", "protobuf", "pyarrow", "numpy", "lmdb")
+PACKAGES = ("marigram", "duckdb", "chdb", "polars", "grpcio", "protobuf", "pyarrow", "numpy", "lmdb")
 
 Lines = dict[str, dict[str, str]]
 """By case: its ``line`` of the table, the ``note`` below it, and the ``run`` it is of."""
@@ -113,7 +113,8 @@ def _run(arguments: Sequence[str], machine: str) -> dict[str, str]:
 def _row(result: Result) -> str:
     case = result.case
     peers = "; ".join(f"{name} {_figure(result, name)}" for name in result.best if name != OURS)
-    wanted = [f"≥ {case.target:g}x" if case.target is not None else "", _bound(result)]
+    floors = [f"{peer} ≥ {floor:g}x" for peer, floor in case.floors.items()]
+    wanted = [f"≥ {case.target:g}x" if case.target is not None else "", *floors, _bound(result)]
     if result.ratio is None or result.median_ratio is None:
         ratio = ""
     else:

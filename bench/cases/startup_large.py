@@ -6,6 +6,7 @@ changed. Ten million narrow points come a hundred times, later each time. At the
 """
 
 import hashlib
+import math
 import shutil
 import sys
 import time
@@ -38,9 +39,7 @@ class _Ours:
     def __init__(self, size: Size) -> None:
         self._small = size == "small"
         self._rows, pieces = SHAPE[size]
-        said = hashlib.sha256(FORMAT.read_bytes()).hexdigest()[:8]
-        name = f"marigram-{said}-{self._rows * pieces}"
-        self._directory = _directory(name, self._small, lambda place: _fill(place, self._rows, pieces))
+        self._directory = _directory(our_name(size), self._small, lambda place: _fill(place, self._rows, pieces))
         self._rows_in_all = self._rows * pieces
 
     def close(self) -> None:
@@ -82,8 +81,7 @@ class _Chdb:
     def __init__(self, size: Size) -> None:
         self._small = size == "small"
         self._rows, pieces = SHAPE[size]
-        name = f"chdb-{version('chdb')}-{self._rows * pieces}"
-        self._directory = _directory(name, self._small, lambda place: self._fill(place, pieces))
+        self._directory = _directory(chdb_name(size), self._small, lambda place: self._fill(place, pieces))
 
     def _fill(self, place: Path, pieces: int) -> None:
         child = Child("bench.peers.chdb_first")
@@ -103,6 +101,17 @@ class _Chdb:
         """Removes the directory if it was made for this run."""
         if self._small:
             shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def our_name(size: Size) -> str:
+    """Of our directory, as it is kept."""
+    said = hashlib.sha256(FORMAT.read_bytes()).hexdigest()[:8]
+    return f"marigram-{said}-{math.prod(SHAPE[size])}"
+
+
+def chdb_name(size: Size) -> str:
+    """Of chdb's; its store is in ``store``."""
+    return f"chdb-{version('chdb')}-{math.prod(SHAPE[size])}"
 
 
 def _step_ns(piece_rows: int) -> int:

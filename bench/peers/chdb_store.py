@@ -9,6 +9,8 @@
 - The newest row of each host: ``argMax`` with ``optimize_aggregation_in_order``, 3.4 times quicker on 1.7 M rows than
   without, and 2.2 times than ``LIMIT 1 BY``.
 - Files of a part that are no longer in use are not counted.
+- Groups that begin with the key of the order are aggregated in order of it: a host's hours 2 times quicker than
+  without, users a little. Distinct users are counted by ``count(DISTINCT …)``, quicker than by groups of groups.
 """
 
 from typing import Any
@@ -19,6 +21,7 @@ from chdb.session import Session
 from bench.cpu import METRICS
 from bench.peers.store import Rows, StorePeer
 from bench.questions import Question, What
+from bench.shapes import Asked, Shape
 from bench.tables import KEY
 
 SETTINGS = "SETTINGS max_threads = 2"
@@ -42,6 +45,18 @@ COLUMNS = {
         ("user", "UInt32", "DoubleDelta, ZSTD(3)"),
         ("event", "UInt8", "ZSTD(1)"),
         ("country", "UInt8", "ZSTD(9)"),
+    ),
+    "visits": tuple(  # nobody weighs them
+        (name, kind, "ZSTD(1)")
+        for name, kind in (
+            ("time", "DateTime('UTC')"),
+            ("user", "UInt32"),
+            ("item", "UInt32"),
+            ("event", "UInt8"),
+            ("country", "UInt8"),
+            ("page", "UInt16"),
+            ("spent", "Float64"),
+        )
     ),
 }
 CHECK = {
@@ -114,6 +129,10 @@ class Peer(StorePeer):
             values |= {"series": asked.series, "start": asked.start_ns // 1_000_000, "end": asked.end_ns // 1_000_000}
         in_order = f", {IN_ORDER}" if what == "lastpoint" else ""
         return self._query(f"{statement.format(**values)} {SETTINGS}{in_order}")
+
+    def _put(self, shape: Shape, table: str, asked: Asked) -> Any:
+        in_order = f", {IN_ORDER}" if shape.in_order else ""
+        return self._query(f"{shape.statement('chdb', f'bench.{table}', asked)} {SETTINGS}{in_order}")
 
     def _query(self, statement: str) -> pa.Table:
         return pa.ipc.open_file(self._session.query(statement, "Arrow").bytes()).read_all()

@@ -16,6 +16,7 @@ import pyarrow as pa
 from bench.cpu import METRICS
 from bench.peers.store import Rows, StorePeer
 from bench.questions import Question, What
+from bench.shapes import Asked, Shape
 from bench.tables import KEY
 
 MINUTE_NS = 60_000_000_000
@@ -70,6 +71,9 @@ class Peer(StorePeer):
         if what in ("check", "sum"):
             return self._connection.execute(statement).fetchall()
         return self._connection.sql(statement).to_arrow_table()
+
+    def _put(self, shape: Shape, table: str, asked: Asked) -> Any:
+        return self._connection.sql(shape.statement("duckdb", table, asked)).to_arrow_table()
 
     def _rows(self, what: What, reply: Any) -> Rows:
         if isinstance(reply, list):

@@ -11,6 +11,8 @@ import pyarrow as pa
 
 from bench import tables
 from bench.questions import Question, What, hours
+from bench.shapes import SHAPES, Asked, Shape
+from bench.shapes.answers import told
 from bench.tables import DataSet
 
 WARM = "warm"
@@ -74,6 +76,23 @@ class StorePeer(ABC):
         rows = [row for reply in told for row in self._rows(what, reply)]
         return {"figures": {"p50_ms": float(p50), "p99_ms": float(p99)}, "rows": rows}
 
+    def ask_shape(self, shape: str, count: int) -> dict[str, Any]:
+        """Times ``count`` questions of a shape, once some have been warmed up; tells the first replies' rows."""
+        found = SHAPES[shape]
+        waits: list[float] = []
+        replies: list[Any] = []
+        asked = found.asked(count, self.data)
+        for one in asked[: self.many]:
+            self._put(found, ROWS, one)
+        for one in asked:
+            began = time.perf_counter()
+            reply = self._put(found, ROWS, one)
+            waits.append(time.perf_counter() - began)
+            replies += [reply] if len(replies) < found.told else []
+        p50, p99 = np.quantile(np.asarray(waits), (0.5, 0.99)) * 1e3
+        rows = [row for reply in replies for row in self._told(found, reply)]
+        return {"figures": {"p50_ms": float(p50), "p99_ms": float(p99)}, "rows": rows}
+
     def warm(self, what: What) -> None:
         """Asks of the small table, so that first calls are paid for."""
         [asked] = self._asked(what, 1)
@@ -116,6 +135,14 @@ class StorePeer(ABC):
     @abstractmethod
     def _ask(self, what: What, table: str, asked: Question | None) -> Any:
         """An answer, complete, in whatever form comes quickest."""
+
+    def _put(self, shape: Shape, table: str, asked: Asked) -> Any:
+        """The answer to a question of a shape, complete."""
+        raise NotImplementedError(shape.name)
+
+    def _told(self, shape: Shape, reply: Any) -> Rows:
+        """Its rows as Python values, as our client gives them."""
+        return told(reply)
 
     @abstractmethod
     def _rows(self, what: What, reply: Any) -> Rows:

@@ -160,8 +160,8 @@ class Peer(StorePeer):
                 rows.setdefault(int(series["metric"]["key"]), []).append(int(number) if whole else number)
         return [[key, *rows[key]] for key in sorted(rows)]
 
-    def _range(self, query: str, first_ms: int, last_ms: int) -> bytes:
-        span = {"start": f"{first_ms / 1e3:.3f}", "end": f"{last_ms / 1e3:.3f}", "step": "60s", "nocache": "1"}
+    def _range(self, query: str, first_ms: int, last_ms: int, step_s: int = 60) -> bytes:
+        span = {"start": f"{first_ms / 1e3:.3f}", "end": f"{last_ms / 1e3:.3f}", "step": f"{step_s}s", "nocache": "1"}
         return self._get("/api/v1/query_range", query=query, **span)
 
     def _get(self, path: str, **arguments: str) -> bytes:

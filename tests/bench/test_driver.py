@@ -27,6 +27,8 @@ class Service(grpc.GenericRpcHandler):
     def service(self, details: grpc.HandlerCallDetails) -> Any:
         if details.method.endswith("/WriteStream"):
             return grpc.stream_stream_rpc_method_handler(self._write_stream)
+        if details.method.endswith("/StreamQuery"):
+            return grpc.unary_stream_rpc_method_handler(self._stream_query)
         if details.method.endswith("/Query"):
             return grpc.unary_unary_rpc_method_handler(self._query)
         return grpc.unary_unary_rpc_method_handler(self._write)
@@ -39,11 +41,20 @@ class Service(grpc.GenericRpcHandler):
         if self.not_ready:
             self.not_ready -= 1
             context.abort(grpc.StatusCode.UNAVAILABLE, "starting")
+        return queries_pb2.QueryResponse(arrow=self._answer()).SerializeToString()
+
+    def _stream_query(self, _: bytes, __: grpc.ServicerContext) -> Iterator[bytes]:
+        answer = self._answer()
+        for start in range(0, len(answer), 100):
+            yield queries_pb2.StreamQueryResponse(arrow=answer[start : start + 100]).SerializeToString()
+
+    def _answer(self) -> bytes:
         columns = {"start": pa.array([7], pa.timestamp("ns", "UTC")), "end": pa.array([9]), "rows": pa.array([3])}
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, pa.table(columns).schema) as stream:
             stream.write_table(pa.table(columns))
-        return queries_pb2.QueryResponse(arrow=sink.getvalue().to_pybytes()).SerializeToString()
+        answer: bytes = sink.getvalue().to_pybytes()
+        return answer
 
     def _write_stream(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         taken: list[int] = []
@@ -106,6 +117,12 @@ def test_questions_are_asked_one_after_the_other_and_answers_read(serve: Callabl
     run, tables = driver.ask_each(serve(Service(batches=0, fail_at=None)), (), [b"", b""])
     assert [driver.plain_rows(table) for table in tables] == [[[7, 3]], [[7, 3]]]
     assert 0.0 < run.p50_ms <= run.p99_ms
+    assert len(run.waits) == 2
+
+
+def test_an_answer_in_frames_is_read_whole(serve: Callable[[Service], str]) -> None:
+    run, tables = driver.ask_each(serve(Service(batches=0, fail_at=None)), (), [b"", b""], streamed=True)
+    assert [driver.plain_rows(table) for table in tables] == [[[7, 3]], [[7, 3]]]
     assert len(run.waits) == 2
 
 

@@ -147,6 +147,23 @@ def test_only_judged_peers_make_the_ratio() -> None:
     assert measured.to_json()["peers"] == {"tuned": 10.0, "shown": 60.0}
 
 
+def test_a_floor_against_one_peer_is_a_condition_beside_the_ratio() -> None:
+    asked = Case("g/d", "ms", False, 2.0, nobody, judged=("tuned",), floors={"quick": 0.8})
+    figures = {OURS: 1.0, "tuned": 3.0, "quick": 0.7}
+    measured = Result(asked, "full", best=figures, median=figures, also={}, wrong=())
+    assert not measured.ok
+    assert measured.to_json()["floors"] == {"quick": {"ratio": 0.7, "target": 0.8}}
+    assert Result(asked, "full", {**figures, "quick": 0.8}, figures, {}, ()).ok
+
+
+def test_a_floor_against_a_peer_that_is_absent_is_none() -> None:
+    asked = Case("g/d", "ms", False, 2.0, nobody, judged=("tuned",), floors={"quick": 0.8})
+    figures = {OURS: 1.0, "tuned": 3.0}
+    measured = Result(asked, "full", best=figures, median=figures, also={}, wrong=())
+    assert measured.ok
+    assert measured.to_json()["floors"] == {"quick": {"ratio": None, "target": 0.8}}
+
+
 def test_a_peer_that_is_not_installed_is_named_and_not_measured() -> None:
     contenders: dict[str, Contender] = {
         OURS: Scripted("a", [8.0, 9.0], []),

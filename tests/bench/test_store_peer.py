@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from bench.peers.store import Rows, StorePeer
+from bench.peers.store import ROWS, Rows, StorePeer
 from bench.questions import Question, What
-from bench.tables import events_set, points_set
+from bench.shapes import SHAPES, Asked, Shape
+from bench.tables import cpu_set, events_set, points_set
 
 
 class Memory(StorePeer):
@@ -41,6 +42,10 @@ class Memory(StorePeer):
 
     def _rows(self, what: What, reply: Any) -> Rows:
         return [[reply]]
+
+    def _put(self, shape: Shape, table: str, asked: Asked) -> Any:
+        self.asked.append((table, asked.keys[0] if asked.keys else -1))
+        return pa.table({"rows": [len(self.tables[table])]})
 
 
 def test_a_store_for_speed_has_a_small_table_to_warm_up_on(tmp_path: Path) -> None:
@@ -79,3 +84,15 @@ def test_of_a_question_that_is_always_the_same_one_answer_is_told(tmp_path: Path
     peer.open(path, data)
     assert peer.ask_once("sum", 4)["rows"] == [[5_000]]
     assert peer.asked == [("data", -1)] * 4
+
+
+def test_of_questions_of_a_shape_that_differ_the_first_replies_are_told(tmp_path: Path) -> None:
+    path, data = str(tmp_path / "store"), asdict(cpu_set(50, 1))
+    Memory().build(path, data, "speed")
+    peer = Memory()
+    peer.open(path, data)
+    taken = peer.ask_shape("single-groupby-1-1-1", 30)
+    drawn = [(ROWS, asked.keys[0]) for asked in SHAPES["single-groupby-1-1-1"].asked(30, peer.data)]
+    assert peer.asked == [*drawn[: peer.many], *drawn]
+    assert taken["rows"] == [[18_000]] * 20
+    assert peer.ask_shape("double-groupby-1", 3)["rows"] == [[18_000]]

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 
 from bench import tables
-from bench.tables import DataSet, cpu_set, events_set, points_set
+from bench.tables import DataSet, cpu_set, events_set, points_set, visits_set
 
-SETS = [points_set(3_000), cpu_set(5, 1), events_set(2_000)]
+SETS = [points_set(3_000), cpu_set(5, 1), events_set(2_000), visits_set(2_000, 100)]
 
 
 def from_pieces(data: DataSet) -> dict[str, list[Any]]:
@@ -48,10 +48,12 @@ def test_names_of_users_are_a_table_beside_and_others_have_none() -> None:
     assert names is not None
     assert names.to_pylist()[42] == {"code": 42, "name": "user-0000042"}
     assert tables.names(cpu_set(5, 1)) is None
+    assert tables.names(visits_set(2_000, 100)) is None
 
 
 def test_a_name_gives_its_code_back() -> None:
-    assert [tables.code_of(name) for name in (tables.user(7), tables.event(3), tables.country(199))] == [7, 3, 199]
+    names = (tables.user(7), tables.event(3), tables.country(199), tables.item(9_999_999), tables.page(42))
+    assert [tables.code_of(name) for name in names] == [7, 3, 199, 9_999_999, 42]
 
 
 def test_tsbs_is_as_large_as_it_is_published() -> None:
