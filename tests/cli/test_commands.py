@@ -83,11 +83,19 @@ async def test_formulas_come_behind_measures_and_text_is_passed_on_beside_condit
 
 async def test_the_answer_is_filled_kept_and_cut_as_the_options_say(server: FakeServer) -> None:
     answering(server, TABLE)
-    options = ["--fill=-1.5", "--having=mean_value > 3", "--having=start < 2013-01-01", "--top=3", "--other"]
+    options = [
+        "--fill=-1.5",
+        "--having=mean_value > 3",
+        "--having=start < 2013-01-01",
+        "--top=3",
+        "--other",
+        "--compare=year_ago",
+    ]
     result = await marigram(*ask(server, *options))
     assert result.exit_code == 0, result.output
     spec = server.sent("Query")[0].spec
     assert (spec.fill, spec.fill_value, spec.top_groups, spec.other) == (queries_pb2.FILL_CONSTANT, -1.5, 3, True)
+    assert spec.compare.period == queries_pb2.COMPARISON_PERIOD_YEAR_AGO
     assert [part.compare.column for part in spec.having.all.filters] == ["mean_value", "start"]
 
 

@@ -27,6 +27,7 @@ from marigram_client.windows import Window
         ("first:value", mc.first("value")),
         ("last:value", mc.last("value")),
         ("distinct:entity", mc.distinct("entity")),
+        ("distinct_sketch:entity", mc.distinct_sketch("entity")),
         ("mode:carrier", mc.mode("carrier")),
         ("range:value", mc.range_("value")),
         ("variance:value", mc.variance("value")),
@@ -78,7 +79,7 @@ def test_every_kind_that_is_served_can_be_typed() -> None:
     typed = {function("a", "b").kind for function in (*question._OF_ONE.values(), *question._OF_TWO.values())}
     typed |= {function("a", 1).kind for function in question._WITH_THRESHOLD.values()}
     typed |= {question.measure(text).kind for text in ("p50:a", "moving(2):a")} | {question.formula("a=1").kind}
-    unserved = {"UNSPECIFIED", "HISTOGRAM", "BOX", "DISTINCT_SKETCH", "TOP_K"}
+    unserved = {"UNSPECIFIED", "HISTOGRAM", "BOX", "TOP_K"}
     kinds = {name.removeprefix("MEASURE_KIND_"): number for name, number in pb.MeasureKind.items()}
     assert typed == {number for name, number in kinds.items() if name not in unserved}
 

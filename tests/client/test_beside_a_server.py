@@ -95,6 +95,10 @@ async def test_an_answer_is_filled_kept_and_cut_to_the_greatest_groups(client: C
     line = await by_second.fill("linear").run()
     assert line["sum_value"].to_pylist() == pytest.approx([1.0, 36.0, 36 - 31 / 3, 36 - 62 / 3, 5.0])
     assert (await by_second.having(column("sum_value") > 4).run())["sum_value"].to_pylist() == [36.0, 5.0]
+    compared = await by_second.range(4 * SECOND_NS, 8 * SECOND_NS).compare("previous").run()
+    assert compared.to_pydict() | {"start": []} == {
+        "start": [], "sum_value": [5.0], "sum_value_before": [1.0], "sum_value_change": [4.0],
+    }  # fmt: skip
     greatest = client.query_of("cpu").measure(mean("value")).by("host").order_by(descending("mean_value"))
     assert (await greatest.top(1).run()).to_pylist() == [{"host": "b", "mean_value": 30.0}]
     both = (await greatest.top(1, other=True).run()).to_pylist()

@@ -126,6 +126,7 @@ ORACLES: dict[str, tuple[mc.Measure, Oracle]] = {
     "last": (mc.last("counter"), lambda rows, _: rows["counter"].iloc[-1]),
     "quantile": (mc.quantile("value", 0.9), lambda rows, _: rows["value"].quantile(0.9, "lower")),
     "distinct": (mc.distinct("code"), lambda rows, _: rows["code"].nunique()),
+    "distinct sketch": (mc.distinct_sketch("value"), lambda rows, _: rows["value"].nunique()),
     "mode": (mc.mode("code"), lambda rows, _: rows["code"].mode().iloc[0]),
     "range": (mc.range_("value"), lambda rows, _: rows["value"].max() - rows["value"].min()),
     "variance": (mc.variance("value"), lambda rows, _: rows["value"].var(ddof=1)),
@@ -281,6 +282,6 @@ async def test_measures_that_look_at_other_groups_and_windows_are_those_of_panda
 
 def test_no_kind_that_is_served_is_left_out() -> None:
     asked = {measure.kind for measure in (*MEASURES, mc.cumulative("weight"), mc.moving("value", 3))}
-    unserved = {"UNSPECIFIED", "HISTOGRAM", "BOX", "DISTINCT_SKETCH", "TOP_K"}
+    unserved = {"UNSPECIFIED", "HISTOGRAM", "BOX", "TOP_K"}
     kinds = {name.removeprefix("MEASURE_KIND_"): number for name, number in pb.MeasureKind.items()}
     assert asked == {number for name, number in kinds.items() if name not in unserved}

@@ -260,6 +260,12 @@ def test_windows_without_rows_are_filled_by_a_word_or_a_number() -> None:
         specification("cpu", [count()], fill="mean")
 
 
+def test_a_period_to_compare_with_is_one_of_three() -> None:
+    assert specification("cpu", [count()], compare="year_ago").compare.period == pb.COMPARISON_PERIOD_YEAR_AGO
+    with pytest.raises(InvalidArgument, match="one of previous, same_weekday, year_ago, got never"):
+        specification("cpu", [count()], compare="never")
+
+
 def test_rows_of_the_answer_are_kept_by_conditions_and_groups_by_their_rank() -> None:
     a, b = column("count") > 1, column("count") < 9
     spec = specification("cpu", [count()], having=[a, b], top_groups=3, other=True)
@@ -293,6 +299,7 @@ async def test_a_query_is_made_call_by_call(client: Client, server: FakeServer) 
         .by("core", "entity")
         .order_by(descending("mean_value"))
         .order_by(ascending("host"))
+        .compare("previous")
         .fill("zero")
         .fill(1.5)
         .having(column("count") > 1)
@@ -311,6 +318,7 @@ async def test_a_query_is_made_call_by_call(client: Client, server: FakeServer) 
         window=tumbling(minutes=1),
         group_by=["host", "core", "entity"],
         fill=1.5,
+        compare="previous",
         having=[column("count") > 1, column("count") < 9],
         order_by=[descending("mean_value"), ascending("host")],
         top_groups=2,

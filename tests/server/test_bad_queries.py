@@ -80,27 +80,17 @@ def compared(column: str, **value: Any) -> queries_pb2.Filter:
 
 
 UNSERVED_MEASURES = [
-    (spec(measures=[{"kind": value.number, "column": "value"}]), "spec.measures[0].kind")
-    for value in queries_pb2.MeasureKind.DESCRIPTOR.values
-    if value.number >= queries_pb2.MEASURE_KIND_RANGE
+    (spec(measures=[measure(kind, "value")]), "spec.measures[0].kind") for kind in ("HISTOGRAM", "BOX", "TOP_K")
 ]
 UNSERVED = [
     *UNSERVED_MEASURES,
-    (spec(having={"all": {}}), "spec.having"),
-    *((spec(fill=fill), "spec.fill") for fill in (2, 3, 4, 5)),
-    (spec(compare={"period": 1}), "spec.compare"),
     (spec(as_of=1), "spec.as_of"),
     (spec(sample=0.5), "spec.sample"),
-    (spec(top_groups=3), "spec.top_groups"),
-    (spec(other=True), "spec.other"),
-    (spec(window={"hopping": SECOND}), "spec.window.hopping"),
     (spec(window={"sliding": SECOND}), "spec.window.sliding"),
-    (spec(window={"session": {"gap": {"seconds": 1}}}), "spec.window.session"),
-    (spec(window={"calendar": {"unit": 1}}), "spec.window.calendar"),
-    (spec(measures=[{"kind": 1, "second_column": "a"}]), "spec.measures[0].second_column"),
-    (spec(measures=[{"kind": 1, "threshold": 1}]), "spec.measures[0].threshold"),
-    (spec(measures=[{"kind": 1, "count": 1}]), "spec.measures[0].count"),
-    (spec(measures=[{"kind": 1, "formula": "a"}]), "spec.measures[0].formula"),
+    (
+        spec(window={"session": {"gap": {"seconds": 1}, "max_length": {"seconds": 9}}}),
+        "spec.window.session.max_length",
+    ),
     (spec(measures=[{"kind": 1, "filter": {"all": {}}}]), "spec.measures[0].filter"),
 ]
 
@@ -143,6 +133,33 @@ BROKEN: list[tuple[queries_pb2.QuerySpec | None, grpc.StatusCode, str, str]] = [
         "BAD_QUANTILE",
         "spec.measures[0].quantile",
     ),
+    (spec(measures=[{"kind": 1, "second_column": "a"}]), INVALID, "COLUMN_NOT_TAKEN", "spec.measures[0].second_column"),
+    (spec(measures=[{"kind": 1, "threshold": 1}]), INVALID, "PARAMETER_NOT_TAKEN", "spec.measures[0].threshold"),
+    (spec(measures=[{"kind": 1, "count": 1}]), INVALID, "PARAMETER_NOT_TAKEN", "spec.measures[0].count"),
+    (spec(measures=[{"kind": 1, "formula": "a"}]), INVALID, "PARAMETER_NOT_TAKEN", "spec.measures[0].formula"),
+    (spec(measures=[measure("RATIO", "value")]), INVALID, "COLUMN_MISSING", "spec.measures[0].second_column"),
+    (
+        spec(measures=[measure("RANK", "value", threshold=math.nan)]),
+        INVALID,
+        "BAD_THRESHOLD",
+        "spec.measures[0].threshold",
+    ),
+    (spec(measures=[measure("MOVING", "value")]), INVALID, "BAD_COUNT", "spec.measures[0].count"),
+    (spec(measures=[measure("CUMULATIVE", "value")]), INVALID, "WINDOW_MISSING", "spec.measures[0].kind"),
+    (spec(measures=[measure("FORMULA", formula="1 +")]), INVALID, "BAD_FORMULA", "spec.measures[0].formula"),
+    (spec(measures=[measure("FORMULA", formula="a")]), INVALID, "UNKNOWN_MEASURE", "spec.measures[0].formula"),
+    (spec(window={"hopping": SECOND}), INVALID, "BAD_WIDTH", "spec.window.hopping.step"),
+    (spec(window={"session": {}}), INVALID, "BAD_WIDTH", "spec.window.session.gap"),
+    (spec(window={"calendar": {}}), INVALID, "BAD_CALENDAR", "spec.window.calendar.unit"),
+    (
+        spec(window={"calendar": {"unit": 2, "time_zone": "Europe/Nowhere"}}),
+        INVALID,
+        "BAD_CALENDAR",
+        "spec.window.calendar.time_zone",
+    ),
+    (spec(fill=5), INVALID, "BAD_FILL", "spec.fill"),
+    (spec(top_groups=3), INVALID, "BAD_TOP_GROUPS", "spec.top_groups"),
+    (spec(other=True), INVALID, "BAD_TOP_GROUPS", "spec.other"),
     (spec(range={"start_ns": 2, "end_ns": 1}), INVALID, "RANGE_REVERSED", "spec.range"),
     (spec(window={}), INVALID, "WINDOW_MISSING", "spec.window"),
     (spec(window={"tumbling": {}}), INVALID, "BAD_WIDTH", "spec.window.tumbling.width"),

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         delta,
         derivative,
         distinct,
+        distinct_sketch,
         first,
         formula,
         increase,
@@ -147,6 +148,7 @@ __all__ = [
     "derivative",
     "descending",
     "distinct",
+    "distinct_sketch",
     "first",
     "formula",
     "hopping",
@@ -189,8 +191,8 @@ _HOMES = {
     "filters": "Condition column",
     "ingest": "Event",
     "measures": (
-        "Measure count cumulative delta derivative distinct first formula increase last max_ mean min_ mode "
-        "moving quantile range_ rank rate ratio share_below share_of_total standard_deviation sum_ "
+        "Measure count cumulative delta derivative distinct distinct_sketch first formula increase last max_ mean min_ "
+        "mode moving quantile range_ rank rate ratio share_below share_of_total standard_deviation sum_ "
         "time_weighted_mean variance weighted_mean"
     ),
     "orders": "Order ascending descending",

@@ -87,6 +87,11 @@ def distinct(column: str, name: str = "") -> Measure:
     return Measure(pb.MEASURE_KIND_DISTINCT, column, name)
 
 
+def distinct_sketch(column: str, name: str = "") -> Measure:
+    """Distinct values in bounded memory: exact up to 1,024 a group, then within 1.8 % for 997 answers of 1,000."""
+    return Measure(pb.MEASURE_KIND_DISTINCT_SKETCH, column, name)
+
+
 def mode(column: str, name: str = "") -> Measure:
     """Most frequent value, exact; of equally frequent ones the least."""
     return Measure(pb.MEASURE_KIND_MODE, column, name)

@@ -30,6 +30,15 @@ Fill = Literal["null", "previous", "linear", "zero"] | float
 """What stands in windows without rows; a number is that number."""
 _FILLS = {"null": pb.FILL_NULL, "previous": pb.FILL_PREVIOUS, "linear": pb.FILL_LINEAR, "zero": pb.FILL_ZERO}
 
+Period = Literal["previous", "same_weekday", "year_ago"]
+"""What to compare with: the range of the same length just before, the same weekday a week before, the same dates a year
+before."""
+_PERIODS = {
+    "previous": pb.COMPARISON_PERIOD_PREVIOUS,
+    "same_weekday": pb.COMPARISON_PERIOD_SAME_WEEKDAY,
+    "year_ago": pb.COMPARISON_PERIOD_YEAR_AGO,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -64,6 +73,7 @@ def extended(
     window: Window | None = None,
     group_by: str | Sequence[str] = (),
     fill: Fill | None = None,
+    compare: Period | None = None,
     having: Condition | Sequence[Condition] = (),
     order_by: Order | Sequence[Order] = (),
     top_groups: int | None = None,
@@ -92,6 +102,11 @@ def extended(
     _keep(spec, (having,) if isinstance(having, Condition) else having)
     if fill is not None:
         _put(spec, fill)
+    if compare is not None:
+        if compare not in _PERIODS:
+            rule = f"a period to compare with is one of {', '.join(_PERIODS)}, got {compare}"
+            raise InvalidArgument(rule, reason="BAD_COMPARISON", field="spec.compare.period")
+        spec.compare.period = _PERIODS[compare]
     if window is not None:
         spec.window.CopyFrom(window.message)
     if budget is not None:

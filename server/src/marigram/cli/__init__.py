@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from marigram.cli import backup, failures, groups
-from marigram.cli.options import EXIT_CODES, Address, FileFormat, Format, Output, Profile, Shape
+from marigram.cli.options import EXIT_CODES, Address, FileFormat, Format, Output, Period, Profile, Shape
 
 
 class _InOrder(TyperGroup):
@@ -186,6 +186,9 @@ def query(
         str | None,
         typer.Option(metavar="WITH", help="Put null, previous, linear, zero or a number into windows without rows."),
     ] = None,
+    compare: Annotated[
+        Period | None, typer.Option(help="Put what each measure was before, and its change, beside it.")
+    ] = None,
     having: Annotated[
         list[str] | None,
         typer.Option(metavar="CONDITION", help="As --where, of columns of the answer: 'count > 10'; may be repeated."),
@@ -238,6 +241,7 @@ def query(
             where=[*map(words.condition, where or ()), *([] if filter_text is None else [filter_text])],
             range=(words.maybe_instant(since, "from"), words.maybe_instant(until, "to")),
             fill=None if fill is None else question.fill(fill),
+            compare=None if compare is None else compare.value,
             having=[words.condition(text, "having", "start") for text in having or ()],
             order_by=[words.order(text) for text in order_by or ()],
             top_groups=top,

@@ -24,6 +24,14 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
+class Period(StrEnum):
+    """What an answer is compared with."""
+
+    PREVIOUS = "previous"
+    SAME_WEEKDAY = "same_weekday"
+    YEAR_AGO = "year_ago"
+
+
 class Shape(StrEnum):
     """How a list or figures are printed."""
 

@@ -23,6 +23,7 @@ _OF_ONE: dict[str, Callable[[str, str], Measure]] = {
     "first": mc.first,
     "last": mc.last,
     "distinct": mc.distinct,
+    "distinct_sketch": mc.distinct_sketch,
     "mode": mc.mode,
     "range": mc.range_,
     "variance": mc.variance,

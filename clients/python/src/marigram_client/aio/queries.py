@@ -13,7 +13,7 @@ from marigram_client.errors import LimitExceeded
 from marigram_client.filters import Condition
 from marigram_client.measures import Measure
 from marigram_client.orders import Order
-from marigram_client.queries import Budget, Fill, Where, extended, specification
+from marigram_client.queries import Budget, Fill, Period, Where, extended, specification
 from marigram_client.windows import Window
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Queries:
         window: Window | None = None,
         group_by: str | Sequence[str] = (),
         fill: Fill | None = None,
+        compare: Period | None = None,
         having: Condition | Sequence[Condition] = (),
         order_by: Order | Sequence[Order] = (),
         top_groups: int | None = None,
@@ -74,6 +75,8 @@ class Queries:
             group_by: columns, labels or ``entity``. Nulls are a group of their own.
             fill: what stands in windows without rows: ``"null"``, ``"previous"``, ``"linear"``, ``"zero"`` or a number;
                 without it, they are left out.
+            compare: put M_before and M_change beside each measure M: its value in the same window and group of the
+                ``"previous"`` range, the ``"same_weekday"`` or a ``"year_ago"``, and by what share it has changed.
             having: rows of the answer to keep, by its columns: ``column("count") > 10``; of several, all must hold.
             order_by: ``descending("mean_value")``; without it ascending by window start, then by group keys.
             top_groups: keep only so many groups a window, by the first key of ``order_by``; None and 0 are all.
@@ -94,8 +97,8 @@ class Queries:
                 streamed.
         """
         spec = specification(
-            stream, measures, range=range, where=where, window=window, group_by=group_by, fill=fill, having=having,
-            order_by=order_by, top_groups=top_groups, other=other, limit=limit, budget=budget,
+            stream, measures, range=range, where=where, window=window, group_by=group_by, fill=fill, compare=compare,
+            having=having, order_by=order_by, top_groups=top_groups, other=other, limit=limit, budget=budget,
         )  # fmt: skip
         return await self._answered(spec, stream_answer, timeout)
 
@@ -128,7 +131,8 @@ class Query:
     """A query of one client. Each call gives a new one and leaves the old as it was, so that several can begin alike.
 
     What there can be several of is added to what was said before, and all conditions must hold; ``range``, ``window``,
-    ``fill``, ``top``, ``limit`` and ``budget`` replace what was said before. Arguments are those of ``Client.query``.
+    ``fill``, ``compare``, ``top``, ``limit`` and ``budget`` replace what was said before. Arguments are those of
+    ``Client.query``.
 
     >>> hosts = client.query_of("cpu").by("host").order_by(descending("host"))
     >>> (await hosts.measure(max_("value")).limit(1).run()).to_pylist()
@@ -164,6 +168,10 @@ class Query:
     def fill(self, fill: Fill) -> Self:
         """Put this into windows without rows."""
         return self._with(fill=fill)
+
+    def compare(self, period: Period) -> Self:
+        """Compare with this period."""
+        return self._with(compare=period)
 
     def having(self, *conditions: Condition) -> Self:
         """Keep only rows of the answer for which these hold too."""
