@@ -218,7 +218,9 @@ class _MeasureKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeasureKi
     MEASURE_KIND_BOX: _MeasureKind.ValueType  # 23
     """Five-number summary. Not served yet."""
     MEASURE_KIND_DISTINCT_SKETCH: _MeasureKind.ValueType  # 24
-    """Distinct values by sketch. Not served yet."""
+    """Distinct values by sketch (UltraLogLog, 2^14 registers): exact up to 1,024 a group, then within 1.8 %, three standard errors, for
+    997 answers of 1,000. i64.
+    """
     MEASURE_KIND_TOP_K: _MeasureKind.ValueType  # 25
     """Most frequent values with their error. Not served yet."""
     MEASURE_KIND_MODE: _MeasureKind.ValueType  # 26
@@ -292,7 +294,9 @@ MEASURE_KIND_HISTOGRAM: MeasureKind.ValueType  # 22
 MEASURE_KIND_BOX: MeasureKind.ValueType  # 23
 """Five-number summary. Not served yet."""
 MEASURE_KIND_DISTINCT_SKETCH: MeasureKind.ValueType  # 24
-"""Distinct values by sketch. Not served yet."""
+"""Distinct values by sketch (UltraLogLog, 2^14 registers): exact up to 1,024 a group, then within 1.8 %, three standard errors, for
+997 answers of 1,000. i64.
+"""
 MEASURE_KIND_TOP_K: MeasureKind.ValueType  # 25
 """Most frequent values with their error. Not served yet."""
 MEASURE_KIND_MODE: MeasureKind.ValueType  # 26
