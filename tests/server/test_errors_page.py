@@ -9,6 +9,7 @@ NO_REASONS = {
     "CARGO_PKG_VERSION",
     *("WRITE", "WRITE_STREAM", "TRACK_EVENTS", "QUERY", "STREAM_QUERY"),
     *("MARIGRAM", "BACKUP", "UTC", "VERSION"),
+    *("AND", "OR", "NOT"),
 }
 
 
