@@ -511,6 +511,24 @@ fn a_range_at_either_end_of_time_holds_what_lies_in_it() {
 }
 
 #[test]
+fn a_moving_mean_reaches_from_the_first_instant_to_the_last() {
+    let stream = values(&[(i64::MIN, "a", 1.0), (i64::MAX, "a", 3.0)]);
+    let mut query = spec(vec![v1::Measure {
+        count: 2,
+        ..measure(v1::MeasureKind::Moving, "value")
+    }]);
+    query.window = tumbling(1);
+    let (_, rows) = table(&ask(&stream, query).unwrap().batch);
+    assert_eq!(
+        rows,
+        [
+            [Cell::Time(i64::MIN), Cell::F64(1.0)],
+            [Cell::Time(i64::MAX), Cell::F64(3.0)]
+        ]
+    );
+}
+
+#[test]
 fn a_pruned_block_is_not_counted_as_scanned() {
     let rows: Vec<(i64, &str, f64)> = (0..4_096).map(|i| (i, "a", i as f64)).collect();
     let stream = values(&rows);

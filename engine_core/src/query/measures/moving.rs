@@ -93,7 +93,7 @@ impl Moving {
             for &group in chain {
                 let window = found.layout.window(group);
                 queue.push(window, &states[group as usize]);
-                queue.drop_before((window + 1).saturating_sub(self.0.into()));
+                queue.drop_before(window.saturating_sub(u64::from(self.0) - 1));
                 means[group as usize] = queue.mean();
             }
         }
