@@ -4,6 +4,7 @@ import gc
 import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -224,8 +225,11 @@ def measure(case: Case, size: Size) -> Result:
                 also = "".join(f", {key} {value:.4g}" for key, value in measurement.also.items())
                 log(f"   {case.name} round {number}: {name} {measurement.value:.4g} {case.unit}{also}")
             wrong += _compare({name: taken[-1] for name, taken in figures.items()}, number)
-    finally:
-        _close(contenders)
+    except BaseException:
+        with suppress(Exception):  # what failed first is told
+            _close(contenders)
+        raise
+    _close(contenders)
     pick = max if case.bigger_is_better else min
     return Result(
         case=case,

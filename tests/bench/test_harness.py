@@ -127,6 +127,20 @@ def test_a_contender_that_fails_does_not_keep_the_others_open() -> None:
     assert diary == ["a", "a closed", "b closed"]
 
 
+class Lost(Scripted):
+    """A contender whose process has ended: it cannot be closed either."""
+
+    def close(self) -> None:
+        raise BrokenPipeError
+
+
+def test_of_several_failures_the_first_is_told() -> None:
+    with pytest.raises(StopIteration):
+        measure(case({OURS: Lost("a", [], [])}), "full")
+    with pytest.raises(BrokenPipeError):
+        measure(case({OURS: Lost("a", [8.0, 9.0], [])}), "full")
+
+
 def test_a_missed_target_counts_at_full_size_only() -> None:
     assert not result(15.0, 10.0).ok
     assert result(15.0, 10.0, size="small").ok
