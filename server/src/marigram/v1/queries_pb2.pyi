@@ -228,10 +228,10 @@ class _MeasureKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeasureKi
     MEASURE_KIND_SHARE_OF_TOTAL: _MeasureKind.ValueType  # 27
     """Share of the group's sum in that of all groups of its window. f64."""
     MEASURE_KIND_CUMULATIVE: _MeasureKind.ValueType  # 28
-    """Running total: sum over the group's window and all before it. Needs windows. Type of `sum`."""
+    """Running total: sum over the group's window and all before it. Needs tumbling or calendar windows. Type of `sum`."""
     MEASURE_KIND_MOVING: _MeasureKind.ValueType  # 29
     """Moving mean: of all values in the group's window and those before it, `count` windows in all, never a mean of means.
-    Needs windows. f64.
+    Needs tumbling or calendar windows. f64.
     """
     MEASURE_KIND_FORMULA: _MeasureKind.ValueType  # 30
     """Arithmetic on other measures of the same group, as `formula` says. f64."""
@@ -304,10 +304,10 @@ MEASURE_KIND_MODE: MeasureKind.ValueType  # 26
 MEASURE_KIND_SHARE_OF_TOTAL: MeasureKind.ValueType  # 27
 """Share of the group's sum in that of all groups of its window. f64."""
 MEASURE_KIND_CUMULATIVE: MeasureKind.ValueType  # 28
-"""Running total: sum over the group's window and all before it. Needs windows. Type of `sum`."""
+"""Running total: sum over the group's window and all before it. Needs tumbling or calendar windows. Type of `sum`."""
 MEASURE_KIND_MOVING: MeasureKind.ValueType  # 29
 """Moving mean: of all values in the group's window and those before it, `count` windows in all, never a mean of means.
-Needs windows. f64.
+Needs tumbling or calendar windows. f64.
 """
 MEASURE_KIND_FORMULA: MeasureKind.ValueType  # 30
 """Arithmetic on other measures of the same group, as `formula` says. f64."""
@@ -1207,7 +1207,7 @@ class MeasureProvenance(_message.Message):
     name: _builtins.str
     """Its name in the answer."""
     exact: _builtins.bool
-    """True: exact (float sums within 2^-50 of the sum of magnitudes)."""
+    """True: exact but for rounding (float sums within 2^-50 of the sum of magnitudes; docs/queries.md has the others)."""
     relative_error: _builtins.float
     """Bound of the relative error when not exact; infinite for a formula of values that are not exact."""
     def __init__(
