@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::shared::count;
+use super::shared::{bits_of, count};
 use super::{Found, Kind, Measure, Of, Want};
-use crate::aggregate::distinct::{DistinctBits, DistinctCodes, f64_key};
+use crate::aggregate::distinct::{DistinctBits, DistinctCodes};
 use crate::aggregate::{Aggregate, scatter};
 use crate::error::{Error, Result};
 use crate::query::output::Output;
@@ -49,11 +49,7 @@ impl OwnState for DistinctCodes {
 impl OwnState for DistinctBits {
     fn insert(states: &mut [Self], present: &Present<'_>, _parameter: u64) -> Result<()> {
         each_group(present.groups, present.n, |row, group| {
-            let bits = match present.values {
-                Values::F64(values) => f64_key(values[row]),
-                Values::I64(values) => values[row] as u64,
-                Values::Code(codes) => codes[row].into(),
-            };
+            let bits = bits_of(present.values, row);
             Aggregate::insert(&mut states[group], bits);
         });
         Ok(())

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::shared::count;
+use super::shared::{bits_of, count};
 use super::{Found, Kind, Measure, Of, Want};
-use crate::aggregate::distinct::f64_key;
 use crate::error::{Error, Result};
 use crate::query::output::Output;
 use crate::query::state::own::{Grouped, Own, OwnState, states_of};
@@ -34,11 +33,8 @@ impl OwnState for UltraLogLog {
     fn insert(states: &mut [Self], present: &Present<'_>, _parameter: u64) -> Result<()> {
         let of_bits = |bits: u64| xxh3_64(&bits.to_le_bytes());
         match present.values {
-            Values::F64(values) => each_group(present.groups, present.n, |row, group| {
-                states[group].insert(of_bits(f64_key(values[row])));
-            }),
-            Values::I64(values) => each_group(present.groups, present.n, |row, group| {
-                states[group].insert(of_bits(values[row] as u64));
+            Values::F64(_) | Values::I64(_) => each_group(present.groups, present.n, |row, group| {
+                states[group].insert(of_bits(bits_of(present.values, row)));
             }),
             // Texts, not codes: so that sketches of different streams can be merged.
             Values::Code(codes) => {

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::shared::bits_of;
 use super::{Found, Kind, Measure, Of, Want};
-use crate::aggregate::distinct::f64_key;
 use crate::error::{Error, Result};
 use crate::query::output::Output;
 use crate::query::state::own::{Grouped, Own, OwnState, states_of};
 use crate::query::state::{Keep, Present, each_group};
 use crate::scan::Type;
-use crate::scan::block::Values;
 use crate::wire::v1;
 
 pub(super) const KIND: Kind = Kind {
@@ -37,11 +36,7 @@ struct Frequencies(HashMap<u64, u64>);
 impl OwnState for Frequencies {
     fn insert(states: &mut [Self], present: &Present<'_>, _parameter: u64) -> Result<()> {
         each_group(present.groups, present.n, |row, group| {
-            let bits = match present.values {
-                Values::F64(values) => f64_key(values[row]),
-                Values::I64(values) => values[row] as u64,
-                Values::Code(codes) => codes[row].into(),
-            };
+            let bits = bits_of(present.values, row);
             *states[group].0.entry(bits).or_default() += 1;
         });
         Ok(())

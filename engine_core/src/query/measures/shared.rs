@@ -2,6 +2,7 @@
 
 use super::{Asked, Found, Read};
 use crate::aggregate::course::{Course, Sample};
+use crate::aggregate::distinct::f64_key;
 use crate::aggregate::mean::Mean;
 use crate::aggregate::moments::Moments;
 use crate::aggregate::sum::{IntegerSum, Sum};
@@ -12,6 +13,7 @@ use crate::query::output::Output;
 use crate::query::state::own::{Grouped, Own, OwnState, with_doubles};
 use crate::query::state::{Present, States, each_group};
 use crate::scan::Type;
+use crate::scan::block::Values;
 
 /// Values and their sums by group.
 pub(super) enum Sums<'a> {
@@ -92,6 +94,15 @@ impl Found<'_> {
             let message = format!("{name:?} of integers fits 64 bits, got {value}; a mean has no such bound");
             Error::new(Kind::OutOfRange, "SUM_OVERFLOW", message).at(name)
         })
+    }
+}
+
+/// What stands for a value among those of its column: equal for equal values.
+pub(super) fn bits_of(values: &Values, row: usize) -> u64 {
+    match values {
+        Values::F64(values) => f64_key(values[row]),
+        Values::I64(values) => values[row] as u64,
+        Values::Code(codes) => codes[row].into(),
     }
 }
 
