@@ -205,3 +205,33 @@ fn what_cannot_be_compared_is_refused() {
     };
     assert_eq!(refusal(&twice), ("DUPLICATE_NAME", "spec.compare".to_owned()));
 }
+
+#[test]
+fn both_periods_count_in_budget_and_provenance() {
+    let stream = rows(&[
+        (MARCH - HOUR, "ann", f64::NAN),
+        (MARCH - HOUR, "ann", 2.0),
+        (MARCH + HOUR, "ann", 3.0),
+    ]);
+    let asked = |max_rows| v1::QuerySpec {
+        range: between(MARCH, MARCH + DAY),
+        compare: comparison(Previous),
+        budget: Some(v1::Budget {
+            max_rows,
+            ..v1::Budget::default()
+        }),
+        ..spec(vec![measure(Sum, "v")])
+    };
+    let made = ask(&stream, asked(0)).unwrap().provenance;
+    let names: Vec<&str> = made.measures.iter().map(|made| made.name.as_str()).collect();
+    assert_eq!(names, ["sum_v", "sum_v_before", "sum_v_change"]);
+    assert!(made.measures.iter().all(|made| made.exact));
+    assert_eq!((made.rows_matched, made.nan_skipped), (3, 1));
+    let scanned = made.rows_scanned;
+    assert!(ask(&stream, asked(scanned)).is_ok());
+    assert_eq!(refusal_of_budget(&stream, asked(scanned - 1)), "QUERY_ROWS_EXCEEDED");
+}
+
+fn refusal_of_budget(stream: &Arc<Stream>, asked: v1::QuerySpec) -> &'static str {
+    ask(stream, asked).unwrap_err().reason()
+}

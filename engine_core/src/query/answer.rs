@@ -8,7 +8,7 @@ use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, Field, Schema};
 use prost::Message;
 
-use super::compare::Side;
+use super::compare::{self, Side};
 use super::fill::Filled;
 use super::having::Having;
 use super::layout::Layout;
@@ -160,6 +160,8 @@ pub(super) fn build(
         let earlier = finished(before.plan(), &before.merged, &before.starts)?;
         let compared = table.side(windows).beside(&earlier.side(before.starts.windows()));
         table.outputs.extend(compared);
+        let made = compare::provenance(&table.measures, &earlier.measures);
+        table.measures.extend(made);
     }
     let having = spec.having.as_ref();
     let having = having.map(|having| Having::new(having, &table.outputs)).transpose()?;
@@ -192,20 +194,9 @@ pub(super) fn build(
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
     let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
         .map_err(|error| encoding(&error))?;
-    let nan_skipped = plan.measures.iter().map(|measure| {
-        let columns = |slot: &Slot| [slot.column, slot.second];
-        let mut columns: Vec<usize> = measure
-            .slots
-            .iter()
-            .flat_map(|&slot| columns(&plan.slots[slot]))
-            .flatten()
-            .collect();
-        columns.sort_unstable();
-        columns.dedup();
-        columns.iter().map(|&column| merged.counts.nans[column]).sum::<u64>()
-    });
-    let nan_skipped = nan_skipped.sum();
-    let tier = if merged.counts.nodes > 0 {
+    let seen = || std::iter::once(seen).chain(before);
+    let nodes: u64 = seen().map(|seen| seen.merged.counts.nodes).sum();
+    let tier = if nodes > 0 {
         v1::Tier::Preaggregate
     } else {
         v1::Tier::Raw
@@ -217,14 +208,31 @@ pub(super) fn build(
             watermark_ns: facts.watermark_ns,
             definition_version: facts.schema_version,
             tier: tier as i32,
-            rows_scanned: seen.rows_scanned() + before.map_or(0, Seen::rows_scanned),
-            rows_matched: merged.counts.matched + before.map_or(0, |before| before.merged.counts.matched),
-            nan_skipped,
+            rows_scanned: seen().map(Seen::rows_scanned).sum(),
+            rows_matched: seen().map(|seen| seen.merged.counts.matched).sum(),
+            nan_skipped: seen().map(nan_skipped).sum(),
             complete: facts.range.end != i64::MAX && facts.watermark_ns.is_some_and(|mark| mark >= facts.range.end),
             measures: measures.clone(),
             elapsed: None,
         },
     })
+}
+
+/// NaN that measures skipped, each in its columns.
+fn nan_skipped(seen: &Seen) -> u64 {
+    let plan = seen.plan();
+    let of_measure = |slots: &[usize]| -> u64 {
+        let columns = |slot: &Slot| [slot.column, slot.second];
+        let mut columns: Vec<usize> = slots
+            .iter()
+            .flat_map(|&slot| columns(&plan.slots[slot]))
+            .flatten()
+            .collect();
+        columns.sort_unstable();
+        columns.dedup();
+        columns.iter().map(|&column| seen.merged.counts.nans[column]).sum()
+    };
+    plan.measures.iter().map(|measure| of_measure(&measure.slots)).sum()
 }
 
 /// The measures' columns, in order, and how each was made.

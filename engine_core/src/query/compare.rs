@@ -8,6 +8,7 @@ use super::spec::{Period, Spec, WindowSpec};
 use crate::error::{Error, Result};
 use crate::time::TimeRange;
 use crate::window::calendar::Calendar;
+use crate::wire::v1;
 
 /// Behind the name of a measure: its value in the period before.
 const BEFORE: &str = "_before";
@@ -104,6 +105,27 @@ fn ascending(mut edges: Vec<i64>) -> Vec<i64> {
 pub(super) fn names(measures: &[&str]) -> Vec<String> {
     let with = |end: &str| -> Vec<String> { measures.iter().map(|name| format!("{name}{end}")).collect() };
     [with(BEFORE), with(CHANGE)].concat()
+}
+
+/// How the columns that a comparison adds were made: those of the earlier period as these, changes without a bound where either is an
+/// estimate.
+pub(super) fn provenance(
+    now: &[v1::MeasureProvenance],
+    before: &[v1::MeasureProvenance],
+) -> Vec<v1::MeasureProvenance> {
+    let earlier = before.iter().map(|made| v1::MeasureProvenance {
+        name: format!("{}{BEFORE}", made.name),
+        ..made.clone()
+    });
+    let changes = now.iter().zip(before).map(|(now, before)| {
+        let exact = now.exact && before.exact;
+        v1::MeasureProvenance {
+            name: format!("{}{CHANGE}", now.name),
+            exact,
+            relative_error: if exact { 0.0 } else { f64::INFINITY },
+        }
+    });
+    earlier.chain(changes).collect()
 }
 
 /// What tells a row of one answer in another: its window's number, and its keys.

@@ -123,13 +123,15 @@ pub fn run(stream: &Arc<Stream>, spec: &Spec, context: &Context) -> Result<Answe
         context,
         limits: &limits,
     };
-    let now = view.look(spec)?;
+    let now = view.look(spec, limits.max_rows)?;
     let shift = spec
         .compare
         .map(|period| Shift::new(period, spec.range, spec.window.as_ref()));
-    let before = shift
-        .transpose()?
-        .map(|shift| view.look(&shift.spec(spec, now.starts.windows())));
+    let before = shift.transpose()?.map(|shift| {
+        // Both together are within the budget.
+        let left = limits.max_rows.saturating_sub(now.rows_scanned());
+        view.look(&shift.spec(spec, now.starts.windows()), left)
+    });
     let before = before.transpose()?;
     let facts = answer::Facts {
         commit: snapshot.commit,
@@ -156,13 +158,13 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    /// Groups and states of one range.
-    fn look(&self, spec: &Spec) -> Result<Seen> {
+    /// Groups and states of one range, of so many rows at most.
+    fn look(&self, spec: &Spec, max_rows: u64) -> Result<Seen> {
         let mut control = Control::new(
             Arc::clone(&self.context.clock),
             self.context.deadline_ns,
             Arc::clone(&self.context.cancelled),
-            self.limits.max_rows,
+            max_rows,
         );
         let entities = match &spec.filter {
             Some(filter) => entities(self.stream, self.schema, filter, &control)?,
@@ -172,7 +174,7 @@ impl View<'_> {
         let scan = Scan::new(self.snapshot, spec.range, codes)?;
         control.set_rows(scan.rows);
         control.check()?;
-        if scan.rows_inside > self.limits.max_rows && spec.filter.is_none() {
+        if scan.rows_inside > max_rows && spec.filter.is_none() {
             return Err(control.too_many(scan.rows_inside));
         }
         let plan = Plan::new(self.stream, self.schema, spec, scan, entities, &control)?;

@@ -22,8 +22,8 @@ use patterns::Patterns;
 pub const MAX_GROUP_KEYS: usize = 16;
 /// Most measures.
 pub const MAX_MEASURES: usize = 64;
-/// Most order keys: as many as an answer can have columns.
-pub const MAX_ORDER_KEYS: usize = 1 + MAX_GROUP_KEYS + MAX_MEASURES;
+/// Most order keys: as many as an answer can have columns, with both ends of sessions or each measure compared.
+pub const MAX_ORDER_KEYS: usize = 2 + MAX_GROUP_KEYS + 3 * MAX_MEASURES;
 
 /// A query within the contract's bounds.
 #[derive(Clone, Debug)]

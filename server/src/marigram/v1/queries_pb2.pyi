@@ -1165,7 +1165,7 @@ class Provenance(_message.Message):
     """True if the watermark had passed the end of the range: no more rows are expected."""
     @_builtins.property
     def measures(self) -> _containers.RepeatedCompositeFieldContainer[Global___MeasureProvenance]:
-        """One a measure, in order."""
+        """One a measure, in order; then one for each M_before, and one for each M_change, of a comparison."""
 
     @_builtins.property
     def elapsed(self) -> _duration_pb2.Duration:
