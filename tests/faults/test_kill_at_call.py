@@ -110,18 +110,15 @@ def killed_sealing(folder: Path, library: Path, call: int, torn: bool) -> Run:
         return False, child.sent, child.acked
 
 
-def test_a_kill_at_any_call_of_a_seal_leaves_every_row_once(
-    tmp_path: Path, shim_library: Path, dice: random.Random, full: bool
-) -> None:
-    def run(folder: Path, call: int, torn: bool) -> Run:
-        return killed_sealing(folder, shim_library, call, torn)
+def recovered(runs: dict[Path, tuple[set[rows.Batch], set[rows.Batch]]]) -> int:
+    """Open the store of each run and write to it: acknowledged rows are there once, and no part that no record names.
 
-    runs = all_killed(run, tmp_path, dice, full, 2)
-    left = {folder: disk.orphans(folder / "store") for folder in runs}
-    stores = [folder / "store" for folder in runs]
-    found = process.inspect(stores, disk.OPTIONS, write=BATCHES)
-    published = set()
-    for store, (sent, acked) in zip(stores, runs.values(), strict=True):
+    How many runs had left such a part.
+    """
+    unfinished = sum(bool(disk.orphans(folder / "store")) for folder in runs)
+    found = process.inspect([folder / "store" for folder in runs], disk.OPTIONS, write=BATCHES)
+    for folder, (sent, acked) in runs.items():
+        store = folder / "store"
         result = found[store]
         assert "error" not in result, (store, result)
         assert result["damaged"] == [], (store, result)
@@ -130,9 +127,19 @@ def test_a_kill_at_any_call_of_a_seal_leaves_every_row_once(
         assert not rows.judge(sent | after, acked | after, process.unpacked(result["shown"])), store
         assert not disk.orphans(store), (store, disk.orphans(store))
         assert disk.named_parts(store) == disk.part_files(store)
-        published.add(len(disk.part_files(store)))
-    unfinished = sum(bool(files) for files in left.values())
     print(f"{len(runs)} kills, {unfinished} left files of parts that nothing names")  # noqa: T201
+    return unfinished
+
+
+def test_a_kill_at_any_call_of_a_seal_leaves_every_row_once(
+    tmp_path: Path, shim_library: Path, dice: random.Random, full: bool
+) -> None:
+    def run(folder: Path, call: int, torn: bool) -> Run:
+        return killed_sealing(folder, shim_library, call, torn)
+
+    runs = all_killed(run, tmp_path, dice, full, 2)
+    unfinished = recovered(runs)
+    published = {len(disk.part_files(folder / "store")) for folder in runs}
     assert published == {1, 2, 3}, "before, between and after the seals"
     assert unfinished >= len(runs) // 4, "many kills must fall between the first write of a part and its publication"
 
@@ -168,22 +175,13 @@ def test_a_kill_at_any_call_of_a_recode_leaves_every_row_once(
         return killed_recoding(folder, shim_library, call, torn)
 
     runs = all_killed(run, tmp_path, dice, full, 2)
-    left = {folder: disk.orphans(folder / "store") for folder in runs}
-    stores = [folder / "store" for folder in runs]
-    found = process.inspect(stores, disk.OPTIONS, write=BATCHES)
-    recoded = set()
-    for store, (sent, acked) in zip(stores, runs.values(), strict=True):
-        result = found[store]
-        assert "error" not in result, (store, result)
-        assert result["damaged"] == [], (store, result)
-        assert not rows.judge(sent, acked, process.unpacked(result["before"])), store
-        after = {("after", BATCHES)}
-        assert not rows.judge(sent | after, acked | after, process.unpacked(result["shown"])), store
-        assert disk.named_parts(store) == disk.part_files(store)
-        # Those that are written anew have the numbers behind the two of the seals.
-        recoded.add(tuple(sorted(int(name.split("-")[2].removesuffix(".mdb")) for name in disk.part_files(store))))
-    unfinished = sum(bool(files) for files in left.values())
-    print(f"{len(runs)} kills, {unfinished} left files of parts that nothing names")  # noqa: T201
+    unfinished = recovered(runs)
+    # Those that are written anew have the numbers behind the two of the seals.
+    numbers = [
+        tuple(sorted(int(name.split("-")[2].removesuffix(".mdb")) for name in disk.part_files(folder / "store")))
+        for folder in runs
+    ]
+    recoded = set(numbers)
     assert recoded == {(0, 1), (1, 2), (2, 3)}, "before, between and after the two parts"
     assert unfinished >= len(runs) // 4, "many kills must fall between the first write of a part and its publication"
 
