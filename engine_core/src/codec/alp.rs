@@ -271,6 +271,22 @@ impl<'a> Alp<'a> {
         Some(self.decimal.value(integers::sum(self.numbers, rows)? as f64))
     }
 
+    /// Sums of stretches from the whole numbers, likewise; `whole` is room for these.
+    pub(super) fn stretch_sums(
+        &self,
+        rows: usize,
+        ends: &[u32],
+        whole: &mut Vec<i128>,
+        sums: &mut Vec<f64>,
+    ) -> Option<()> {
+        if !self.exceptions.is_empty() {
+            return None;
+        }
+        integers::stretch_sums(self.numbers, rows, ends, whole)?;
+        sums.extend(whole.iter().map(|&sum| self.decimal.value(sum as f64)));
+        Some(())
+    }
+
     /// Extremes from the whole numbers, if there are no exceptions: rounding keeps their order.
     pub(super) fn extrema(&self, rows: usize) -> Option<(f64, f64)> {
         if !self.exceptions.is_empty() {

@@ -176,6 +176,28 @@ impl<'a> Packed<'a> {
         }
     }
 
+    /// One of the block's codes.
+    pub(super) fn code(&self, row: usize) -> u64 {
+        if self.width == 0 {
+            return 0;
+        }
+        let bits = word_bits(self.width);
+        let lanes = BLOCK / bits;
+        let (lane, from) = (row % lanes, row / lanes * self.width as usize);
+        let word = |line: usize| -> u64 {
+            let bytes = &self.words[line * LINE + lane * (bits / 8)..][..bits / 8];
+            let mut le = [0; 8];
+            le[..bytes.len()].copy_from_slice(bytes);
+            u64::from_le_bytes(le)
+        };
+        let (line, shift) = (from / bits, (from % bits) as u32);
+        let mut code = u128::from(word(line)) >> shift;
+        if shift + self.width > bits as u32 {
+            code |= u128::from(word(line + 1)) << (bits as u32 - shift);
+        }
+        code as u64 & self.greatest()
+    }
+
     /// Greatest code of the width.
     pub(super) fn greatest(&self) -> u64 {
         u64::MAX.checked_shr(64 - self.width).unwrap_or(0)
@@ -353,6 +375,9 @@ mod tests {
             packed.narrow(5, &mut narrow);
             for (back, value) in narrow.iter().zip(&values[..n]) {
                 prop_assert_eq!(*back, (*value as u32).wrapping_add(5));
+            }
+            for (row, &value) in values[..n].iter().enumerate() {
+                prop_assert_eq!(packed.code(row), value);
             }
             prop_assert_eq!(packed.sum(), values.iter().map(|&value| u128::from(value)).sum::<u128>());
         }

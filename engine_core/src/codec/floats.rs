@@ -123,6 +123,22 @@ pub fn encoded_sum(bytes: &[u8], rows: usize) -> Option<f64> {
     Alp::read(fields, rows)?.sum(rows)
 }
 
+/// [`encoded_sum`] of the stretches of a block, as [`integers::stretch_sums`] has them, in place of what `sums` held; `whole` is room.
+pub fn encoded_stretch_sums(
+    bytes: &[u8],
+    rows: usize,
+    ends: &[u32],
+    whole: &mut Vec<i128>,
+    sums: &mut Vec<f64>,
+) -> Option<()> {
+    let (codec, fields) = open(bytes, rows)?;
+    sums.clear();
+    if codec != DECIMALS {
+        return None;
+    }
+    Alp::read(fields, rows)?.stretch_sums(rows, ends, whole, sums)
+}
+
 /// Least and greatest value of a block without nulls, if they are to be had from whole numbers; none as for [`encoded_sum`].
 pub fn encoded_extrema(bytes: &[u8], rows: usize) -> Option<(f64, f64)> {
     let (codec, fields) = open(bytes, rows)?;

@@ -47,4 +47,9 @@ impl Frame<Residuals<'_>> {
     pub(super) fn sum(&self, rows: usize) -> Option<i128> {
         self.codes.sum(rows, self.base, self.scale)
     }
+
+    /// Exact sums of stretches; none likewise.
+    pub(super) fn stretch_sums(&self, ends: &[u32], sums: &mut Vec<i128>) -> Option<()> {
+        self.codes.stretch_sums(ends, self.base, self.scale, sums)
+    }
 }

@@ -24,6 +24,7 @@ use super::frame::{self, Frame};
 use super::linear::Lines;
 use super::residual::{self, Fit, Residuals};
 use super::scaled::Scaled;
+use super::stretches::{stretches, sum_of};
 use super::{BLOCK, Codecs};
 use super::{delta, linear, runs, whole_bytes};
 
@@ -239,6 +240,37 @@ fn decode_any(bytes: &[u8], rows: usize, nests: bool, out: &mut [i64; BLOCK]) ->
     Some(())
 }
 
+/// Single values of a block, had without decoding the others.
+#[derive(Debug)]
+pub struct Points<'a>(Kind<'a>);
+
+#[derive(Debug)]
+enum Kind<'a> {
+    Constant(i64),
+    Linear(linear::Points<'a>),
+}
+
+impl<'a> Points<'a> {
+    /// Of a constant or a clock; none if the block is another, which must be decoded, or is not one.
+    pub fn read(bytes: &'a [u8], rows: usize) -> Option<Self> {
+        let (codec, fields) = open(bytes, rows)?;
+        match codec {
+            CONSTANT => constant(fields).map(Kind::Constant),
+            LINEAR => linear::Points::read(fields, rows).map(Kind::Linear),
+            _ => None,
+        }
+        .map(Self)
+    }
+
+    /// Value of a row of the block.
+    pub fn get(&self, row: usize) -> i64 {
+        match &self.0 {
+            Kind::Constant(value) => *value,
+            Kind::Linear(points) => points.get(row),
+        }
+    }
+}
+
 /// Exact sum of a block without nulls: from its codes if it is constant, a frame, steps or runs, else by decoding it. None if the bytes
 /// are no such block.
 pub fn sum(bytes: &[u8], rows: usize) -> Option<i128> {
@@ -257,21 +289,28 @@ pub fn sum(bytes: &[u8], rows: usize) -> Option<i128> {
     })
 }
 
-fn sum_of(values: &[i64]) -> i128 {
-    let (low, high) = sum_halves(values);
-    i128::from(low) + (i128::from(high) << 32)
-}
-
-dispatched! {
-    /// Sums of the lower halves and, signed, of the upper halves.
-    fn sum_halves(values: &[i64]) -> (i64, i64) {
-        let (mut low, mut high) = (0i64, 0i64);
-        for &value in values {
-            low = low.wrapping_add(value & 0xFFFF_FFFF);
-            high = high.wrapping_add(value >> 32);
+/// Exact sums of the stretches of a block without nulls, in place of what `sums` held: the first begins with the first row, each other
+/// where the one before ends. `ends` ascend to the number of rows at most. As [`sum`], from the codes where they can tell.
+pub fn stretch_sums(bytes: &[u8], rows: usize, ends: &[u32], sums: &mut Vec<i128>) -> Option<()> {
+    let (codec, fields) = open(bytes, rows)?;
+    sums.clear();
+    let encoded = match codec {
+        CONSTANT => {
+            let value = i128::from(constant(fields)?);
+            sums.extend(stretches(ends).map(|stretch| value * stretch.len() as i128));
+            return Some(());
         }
-        (low, high)
-    }
+        FRAME => Frame::<Residuals<'_>>::read(fields, rows)?.stretch_sums(ends, sums),
+        DELTA => delta::stretch_sums(fields, rows, ends, sums),
+        _ => None,
+    };
+    encoded.or_else(|| {
+        let mut values = [0; BLOCK];
+        decode_any(bytes, rows, true, &mut values)?;
+        sums.clear();
+        sums.extend(stretches(ends).map(|stretch| sum_of(&values[stretch])));
+        Some(())
+    })
 }
 
 /// Least and greatest value of a block without nulls. None if the bytes are no such block.

@@ -6,15 +6,19 @@
 //! its piece began, value = base + scale · (intercept + (slope · k >> shift) + code), all modulo 2⁶⁴; the first intercept is 0.
 //! The slope is a fraction in fixed point: floats choose it, integers alone apply it.
 
+use std::ops::Range;
+
 use super::BLOCK;
 use super::bitpack::width_of;
 use super::dispatch::dispatched;
 use super::fields::{Fields, put_signed, put_varint, varint_len, zigzag};
-use super::residual::{self, Codes, Fit, Layout};
+use super::residual::{self, Codes, Fit, Layout, Residuals};
 use super::scaled::Scaled;
 
 /// Bits of a slope's fraction: errors add up to less than a unit over a block.
 const FRACTION: u32 = 12;
+/// Pieces of a block up to which single values are had by themselves.
+const FEW_PIECES: usize = 16;
 /// Rows per piece at least, on average.
 const PIECE_ROWS: usize = 16;
 
@@ -166,37 +170,116 @@ pub(super) fn write(scaled: &Scaled, lines: &Lines, fit: &impl Layout, out: &mut
     fit.write(&lines.residuals[..scaled.rows], out);
 }
 
-pub(super) fn decode<'a, C: Codes<'a>>(mut fields: Fields<'a>, rows: usize, out: &mut [i64; BLOCK]) -> Option<()> {
-    let base = fields.signed()?;
-    let scale = fields.varint()?;
-    let slope = fields.varint()?;
-    let shift = u32::from(fields.byte()?);
-    if shift > 63 {
-        return None;
-    }
-    let further = fields.number(rows)?;
-    let pieces = fields;
-    for _ in 0..further {
-        fields.varint()?;
-        fields.signed()?;
-    }
-    C::read(fields, rows)?.affine(base, scale, out);
-    let mut pieces = pieces;
-    let (mut start, mut offset) = (0, 0i64);
-    for piece in 0..=further {
-        let (end, change) = if piece == further {
-            (rows, 0)
-        } else {
-            (start + pieces.number(rows)?, pieces.signed()?)
-        };
-        let values = out[..rows].get_mut(start..end).filter(|values| !values.is_empty())?;
-        if shift == 0 {
-            add_whole_line(values, slope.wrapping_mul(scale) as i64, offset);
-        } else {
-            add_line(values, slope, shift, scale, offset);
+/// A block's fields.
+struct Opened<'a, C> {
+    base: i64,
+    scale: u64,
+    slope: u64,
+    shift: u32,
+    further: usize,
+    /// Of the pieces behind the first.
+    pieces: Fields<'a>,
+    codes: C,
+}
+
+impl<'a, C: Codes<'a>> Opened<'a, C> {
+    fn read(mut fields: Fields<'a>, rows: usize) -> Option<Self> {
+        let base = fields.signed()?;
+        let scale = fields.varint()?;
+        let slope = fields.varint()?;
+        let shift = u32::from(fields.byte()?);
+        if shift > 63 {
+            return None;
         }
-        start = end;
-        offset = offset.wrapping_add(change.wrapping_mul(scale as i64));
+        let further = fields.number(rows)?;
+        let pieces = fields;
+        for _ in 0..further {
+            fields.varint()?;
+            fields.signed()?;
+        }
+        let codes = C::read(fields, rows)?;
+        Some(Self {
+            base,
+            scale,
+            slope,
+            shift,
+            further,
+            pieces,
+            codes,
+        })
     }
-    Some(())
+
+    /// Calls with the rows of each piece and what its line begins with, base left out; none if they are not those of so many rows.
+    fn each_piece(&self, rows: usize, mut take: impl FnMut(Range<usize>, i64)) -> Option<()> {
+        let mut pieces = self.pieces;
+        let (mut start, mut offset) = (0, 0i64);
+        for piece in 0..=self.further {
+            let (end, change) = if piece == self.further {
+                (rows, 0)
+            } else {
+                (start + pieces.number(rows)?, pieces.signed()?)
+            };
+            if start >= end || end > rows {
+                return None;
+            }
+            take(start..end, offset);
+            start = end;
+            offset = offset.wrapping_add(change.wrapping_mul(self.scale as i64));
+        }
+        Some(())
+    }
+}
+
+pub(super) fn decode<'a, C: Codes<'a>>(fields: Fields<'a>, rows: usize, out: &mut [i64; BLOCK]) -> Option<()> {
+    let block = Opened::<C>::read(fields, rows)?;
+    let (slope, shift, scale) = (block.slope, block.shift, block.scale);
+    block.codes.affine(block.base, scale, out);
+    block.each_piece(rows, |piece, offset| {
+        if shift == 0 {
+            add_whole_line(&mut out[piece], slope.wrapping_mul(scale) as i64, offset);
+        } else {
+            add_line(&mut out[piece], slope, shift, scale, offset);
+        }
+    })
+}
+
+/// Single values of a block, each had by itself.
+#[derive(Debug)]
+pub(super) struct Points<'a> {
+    slope: u64,
+    shift: u32,
+    scale: u64,
+    codes: Residuals<'a>,
+    /// First row of each piece and what its line begins with.
+    pieces: Vec<(usize, i64)>,
+}
+
+impl<'a> Points<'a> {
+    /// None if the bytes are no such block, some values lie apart, or it has many pieces: then it had better be decoded.
+    pub(super) fn read(fields: Fields<'a>, rows: usize) -> Option<Self> {
+        let block = Opened::<Residuals<'a>>::read(fields, rows)?;
+        if block.further >= FEW_PIECES {
+            return None;
+        }
+        let mut pieces = Vec::with_capacity(block.further + 1);
+        block.each_piece(rows, |piece, offset| {
+            pieces.push((piece.start, block.base.wrapping_add(offset)));
+        })?;
+        block.codes.is_whole().then_some(Self {
+            slope: block.slope,
+            shift: block.shift,
+            scale: block.scale,
+            codes: block.codes,
+            pieces,
+        })
+    }
+
+    /// Value of a row, which must be one of the block's.
+    pub(super) fn get(&self, row: usize) -> i64 {
+        let behind = self.pieces.partition_point(|&(start, _)| start <= row);
+        let (start, offset) = self.pieces[behind - 1];
+        let line = self.slope.wrapping_mul((row - start) as u64) >> self.shift;
+        let units = line.wrapping_add(self.codes.code(row));
+        offset.wrapping_add(units.wrapping_mul(self.scale) as i64)
+    }
 }

@@ -25,6 +25,7 @@ pub mod page;
 mod residual;
 mod runs;
 mod scaled;
+mod stretches;
 #[cfg(test)]
 mod tests;
 pub mod text;

@@ -17,6 +17,7 @@ use super::BLOCK;
 use super::bitpack::{Packed, pack, packed_len, width_of};
 use super::dispatch::dispatched;
 use super::fields::{Fields, put_varint, unzigzag, zigzag};
+use super::stretches::{Total, stretches, total};
 
 /// Where to cut: what lies in `[low, low + 2^width)` is packed, the rest is an exception.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,18 +191,6 @@ pub(super) fn put_apart(apart: &[(usize, i64)], out: &mut Vec<u8>) {
     }
 }
 
-dispatched! {
-    /// Sum of values, each times the number of values from it on.
-    fn falling(values: &[u32]) -> u64 {
-        let (mut sum, mut left) = (0u64, values.len() as u32);
-        for &value in values {
-            sum += u64::from(value) * u64::from(left);
-            left -= 1;
-        }
-        sum
-    }
-}
-
 /// What [`put_apart`] wrote, its bounds checked.
 #[derive(Debug)]
 pub(super) struct Apart<'a> {
@@ -279,6 +268,16 @@ impl<'a> Codes<'a> for Residuals<'a> {
 }
 
 impl Residuals<'_> {
+    /// Whether there are no exceptions.
+    pub(super) fn is_whole(&self) -> bool {
+        self.apart.len() == 0
+    }
+
+    /// The code of a row that is no exception.
+    pub(super) fn code(&self, row: usize) -> u64 {
+        self.packed.code(row)
+    }
+
     /// `offset + code` of every value, wrapping in 32 bits.
     pub(super) fn narrow(&self, offset: u32, out: &mut [u32; BLOCK]) {
         self.packed.narrow(offset, out);
@@ -287,37 +286,75 @@ impl Residuals<'_> {
         }
     }
 
-    /// Sum of the codes of all rows but the first, each times the number of rows from it on, and the greatest magnitude of a code; none
-    /// if codes take more than 32 bits.
-    pub(super) fn falling_sum(&self, rows: usize) -> Option<(i128, u64)> {
-        if self.packed.greatest() > u32::MAX.into() {
+    /// What the codes of rows from `first` on come to in each stretch, exceptions left out, into `totals`; answers the greatest magnitude
+    /// of a code, exceptions among them. None if codes take more than 32 bits.
+    pub(super) fn totals(&self, first: usize, ends: &[u32], totals: &mut [Total]) -> Option<u64> {
+        let greatest = self.packed.greatest();
+        if greatest > u32::MAX.into() {
             return None;
         }
         let mut codes = [0; BLOCK];
         self.packed.narrow(0, &mut codes);
-        codes[0] = 0;
+        codes[..first].fill(0);
         self.apart.each().for_each(|(place, _)| codes[place] = 0);
-        let (mut sum, mut greatest) = (i128::from(falling(&codes[..rows])), self.packed.greatest());
-        for (place, code) in self.apart.each().filter(|&(place, _)| place > 0) {
-            sum += i128::from(code) * (rows - place) as i128;
-            greatest = greatest.max(code.unsigned_abs());
-        }
-        Some((sum, greatest))
+        total(&codes, ends, totals);
+        let apart = self.apart.each().map(|(_, code)| code.unsigned_abs());
+        Some(apart.fold(greatest, u64::max))
+    }
+
+    /// Rows and codes of exceptions, ascending.
+    pub(super) fn exceptions(&self) -> impl Iterator<Item = (usize, i64)> + '_ {
+        self.apart.each()
     }
 
     /// Sum over so many rows of `offset + scale · code`; none if one of these might be beyond 64 bits and wrap.
     pub(super) fn sum(&self, rows: usize, offset: i64, scale: u64) -> Option<i128> {
-        let (offset_wide, scale_wide) = (i128::from(offset), i128::from(scale));
-        let farthest = scale_wide
-            .checked_mul(self.packed.greatest().into())?
-            .checked_add(offset_wide)?;
-        if farthest > i64::MAX.into() {
-            return None;
+        let line = Line::new(&self.packed, offset, scale)?;
+        let apart: i128 = self.apart.each().map(|(_, code)| line.wrapped(code)).sum();
+        Some(line.sum(self.packed.sum(), rows - self.apart.len()) + apart)
+    }
+
+    /// [`Self::sum`] of each stretch; none if codes take more than 32 bits, too.
+    pub(super) fn stretch_sums(&self, ends: &[u32], offset: i64, scale: u64, sums: &mut Vec<i128>) -> Option<()> {
+        let line = Line::new(&self.packed, offset, scale)?;
+        let mut totals = vec![Total::default(); ends.len()];
+        self.totals(0, ends, &mut totals)?;
+        let mut exceptions = self.apart.each().peekable();
+        for (stretch, total) in stretches(ends).zip(totals) {
+            let (mut apart, mut rows) = (0, stretch.len());
+            while let Some((_, code)) = exceptions.next_if(|&(row, _)| row < stretch.end) {
+                apart += line.wrapped(code);
+                rows -= 1;
+            }
+            sums.push(line.sum(total.sum.into(), rows) + apart);
         }
-        let value = |code: i64| i128::from(offset.wrapping_add(code.wrapping_mul(scale as i64)));
-        let apart: i128 = self.apart.each().map(|(_, code)| value(code)).sum();
-        let plain = (rows - self.apart.len()) as i128;
-        Some(self.packed.sum() as i128 * scale_wide + plain * offset_wide + apart)
+        Some(())
+    }
+}
+
+/// `offset + scale · code`, of packed codes within 64 bits.
+#[derive(Clone, Copy)]
+struct Line {
+    offset: i64,
+    scale: u64,
+}
+
+impl Line {
+    fn new(packed: &Packed<'_>, offset: i64, scale: u64) -> Option<Self> {
+        let farthest = i128::from(scale)
+            .checked_mul(packed.greatest().into())?
+            .checked_add(offset.into())?;
+        (farthest <= i64::MAX.into()).then_some(Self { offset, scale })
+    }
+
+    /// That of an exception, which may be anywhere.
+    fn wrapped(self, code: i64) -> i128 {
+        self.offset.wrapping_add(code.wrapping_mul(self.scale as i64)).into()
+    }
+
+    /// Sum over so many rows, of the sum of their codes.
+    fn sum(self, codes: u128, rows: usize) -> i128 {
+        codes as i128 * i128::from(self.scale) + rows as i128 * i128::from(self.offset)
     }
 }
 

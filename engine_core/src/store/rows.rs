@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::manifest::PartHandle;
 use super::part::{Ends, Level, Nodes, Part, PartColumn, Sieve};
 use super::tail::TailBatch;
+use crate::codec::integers::Points;
 use crate::codec::text;
 use crate::column::packed::{BlockStats, Physical, TextBlock, Validity};
 use crate::column::{BLOCK_ROWS, ColumnId, PackedBatch};
@@ -209,6 +210,37 @@ impl<'a> ColumnRows<'a> {
         match self {
             Self::Batch(..) => Ok(None),
             Self::Part(column) => column.encoded_sum_i64(block),
+        }
+    }
+
+    /// Sums of the stretches of a block of doubles without nulls and NaN, each within 2⁻⁵¹·Σ|x|, in place of what `sums` held; `whole` is
+    /// room. A stretch begins where the one before ends. False if they are not to be had without decoding.
+    pub fn stretch_sums_f64(
+        &self,
+        block: usize,
+        ends: &[u32],
+        whole: &mut Vec<i128>,
+        sums: &mut Vec<f64>,
+    ) -> Result<bool> {
+        match self {
+            Self::Batch(..) => Ok(false),
+            Self::Part(column) => column.stretch_sums_f64(block, ends, whole, sums),
+        }
+    }
+
+    /// Exact sums of the stretches of a block of integers without nulls, likewise.
+    pub fn stretch_sums_i64(&self, block: usize, ends: &[u32], sums: &mut Vec<i128>) -> Result<bool> {
+        match self {
+            Self::Batch(..) => Ok(false),
+            Self::Part(column) => column.stretch_sums_i64(block, ends, sums),
+        }
+    }
+
+    /// Single values of a block of integers without nulls, if they are to be had without decoding all.
+    pub fn points(&self, block: usize) -> Result<Option<Points<'a>>> {
+        match self {
+            Self::Batch(..) => Ok(None),
+            Self::Part(column) => column.points(block),
         }
     }
 

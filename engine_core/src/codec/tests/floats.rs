@@ -1,5 +1,5 @@
 use super::samples::{FLOAT_SHAPES, Random, blocks, cents, floats};
-use crate::codec::floats::{decode, encode_as, encoded_extrema, encoded_sum};
+use crate::codec::floats::{decode, encode_as, encoded_extrema, encoded_stretch_sums, encoded_sum};
 use crate::codec::{BLOCK, Codecs};
 use proptest::prelude::*;
 
@@ -49,6 +49,10 @@ proptest! {
             }
             let size: f64 = values.iter().map(|value| value.abs()).sum();
             prop_assert!((found - (high + low)).abs() <= size * 2f64.powi(-50), "{found} {high} {low}");
+            let (mut whole, mut sums) = (Vec::new(), Vec::new());
+            let ends = [rows as u32 / 3, rows as u32];
+            encoded_stretch_sums(&encoded(&values), rows, &ends, &mut whole, &mut sums).unwrap();
+            prop_assert!((sums[0] + sums[1] - (high + low)).abs() <= size * 2f64.powi(-49), "{sums:?} {high} {low}");
         }
     }
 

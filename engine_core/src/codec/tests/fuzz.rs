@@ -19,6 +19,18 @@ fn decode_all(bytes: &[u8], rows: usize) {
             "the steps' sum is that of the values"
         );
     }
+    if integer_codec::decode(bytes, rows, &mut values) && rows <= BLOCK {
+        let ends = [rows as u32 / 3, rows as u32];
+        let mut sums = Vec::new();
+        assert!(integer_codec::stretch_sums(bytes, rows, &ends, &mut sums).is_some());
+        if is_delta {
+            let sum: i128 = values[..rows].iter().map(|&value| i128::from(value)).sum();
+            assert_eq!(sums.iter().sum::<i128>(), sum, "sums of stretches add up");
+        }
+        if let Some(points) = integer_codec::Points::read(bytes, rows) {
+            assert!((0..rows).all(|row| points.get(row) == values[row]));
+        }
+    }
     let _ = integer_codec::decode_codes(bytes, rows, &mut [0; BLOCK]);
     let _ = (integer_codec::sum(bytes, rows), integer_codec::extrema(bytes, rows));
     let _ = float_codec::decode(bytes, rows, &mut [0.0; BLOCK]);

@@ -1,5 +1,5 @@
 use super::samples::{INTEGER_SHAPES, MILLISECOND, Random, SECOND, blocks, clock, integers, tsbs};
-use crate::codec::integers::{decode, decode_codes, encode_as, encode_codes_as, extrema, sum};
+use crate::codec::integers::{Points, decode, decode_codes, encode_as, encode_codes_as, extrema, stretch_sums, sum};
 use crate::codec::{BLOCK, Codecs};
 use proptest::prelude::*;
 
@@ -47,6 +47,35 @@ proptest! {
     }
 
     #[test]
+    fn sums_of_stretches_are_those_of_their_rows(
+        (shape, rows, seed) in blocks(INTEGER_SHAPES), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
+    ) {
+        let values = integers(shape, rows, seed);
+        let mut ends: Vec<u32> = cuts.iter().map(|cut| cut.index(rows + 1) as u32).chain([rows as u32]).collect();
+        ends.sort_unstable();
+        for codecs in [Codecs::Hot, Codecs::Cold] {
+            let mut sums = vec![7];
+            prop_assert!(stretch_sums(&encoded_as(&values, codecs), rows, &ends, &mut sums).is_some());
+            let mut start = 0;
+            for (sum, &end) in sums.iter().zip(&ends) {
+                prop_assert_eq!(*sum, values[start..end as usize].iter().map(|&value| i128::from(value)).sum());
+                start = end as usize;
+            }
+            prop_assert_eq!(sums.len(), ends.len());
+        }
+    }
+
+    #[test]
+    fn single_values_are_those_of_the_block((shape, rows, seed) in blocks(INTEGER_SHAPES)) {
+        let values = integers(shape, rows, seed);
+        if let Some(points) = Points::read(&encoded(&values), rows) {
+            for (row, &value) in values.iter().enumerate() {
+                prop_assert_eq!(points.get(row), value);
+            }
+        }
+    }
+
+    #[test]
     fn codes_round_trip_and_never_take_more_than_plain((shape, rows, seed) in blocks(INTEGER_SHAPES)) {
         let codes: Vec<u32> = integers(shape, rows, seed).iter().map(|&value| value as u32).collect();
         for codecs in [Codecs::Hot, Codecs::Cold] {
@@ -80,6 +109,15 @@ fn times_of_short_series_one_after_the_other_stay_small() {
         .collect();
     let bits = bits(&times);
     assert!(bits < 3.8, "{bits}");
+}
+
+#[test]
+fn clocks_tell_single_values() {
+    let mut random = Random::new(1);
+    for jitter in [0, 3] {
+        let times = clock(BLOCK, SECOND, jitter, MILLISECOND, &mut random);
+        assert!(Points::read(&encoded(&times), BLOCK).is_some());
+    }
 }
 
 #[test]

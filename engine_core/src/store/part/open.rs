@@ -17,6 +17,7 @@ use super::sieve::Checked;
 use crate::codec::bitmap;
 use crate::codec::checksum::crc32c;
 use crate::codec::fields::Fields;
+use crate::codec::integers::Points;
 use crate::codec::{floats, integers, text};
 use crate::column::packed::{BlockStats, Physical, Validity};
 use crate::column::schema::{ENTITY, TIME};
@@ -488,6 +489,40 @@ impl<'a> PartColumn<'a> {
             return Ok(None);
         }
         Ok(floats::encoded_sum(self.check(block)?, self.part.block_rows(block)))
+    }
+
+    /// Sums of the stretches of a block of doubles, as for [`Self::encoded_sum_f64`]; see [`floats::encoded_stretch_sums`]. False if they
+    /// are not to be had.
+    pub fn stretch_sums_f64(
+        &self,
+        block: usize,
+        ends: &[u32],
+        whole: &mut Vec<i128>,
+        sums: &mut Vec<f64>,
+    ) -> Result<bool> {
+        let entry = &self.footer.blocks[block];
+        if entry.nulls > 0 || entry.nans > 0 {
+            return Ok(false);
+        }
+        let (bytes, rows) = (self.check(block)?, self.part.block_rows(block));
+        Ok(floats::encoded_stretch_sums(bytes, rows, ends, whole, sums).is_some())
+    }
+
+    /// Exact sums of the stretches of a block of integers; see [`integers::stretch_sums`]. False if it has nulls.
+    pub fn stretch_sums_i64(&self, block: usize, ends: &[u32], sums: &mut Vec<i128>) -> Result<bool> {
+        if self.footer.blocks[block].nulls > 0 {
+            return Ok(false);
+        }
+        let found = integers::stretch_sums(self.check(block)?, self.part.block_rows(block), ends, sums);
+        found.map(|()| true).ok_or_else(|| self.damaged(block))
+    }
+
+    /// Single values of a block of integers without nulls, if they are to be had without decoding all.
+    pub fn points(&self, block: usize) -> Result<Option<Points<'a>>> {
+        if self.footer.blocks[block].nulls > 0 {
+            return Ok(None);
+        }
+        Ok(Points::read(self.check(block)?, self.part.block_rows(block)))
     }
 
     /// Exact sum of a block of integers without nulls.

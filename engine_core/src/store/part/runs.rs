@@ -67,6 +67,11 @@ impl Runs {
         self.starts.partition_point(|&start| start <= row).saturating_sub(1)
     }
 
+    /// How many entities these rows are of; there must be one.
+    pub fn entities(&self, rows: &Range<u32>) -> usize {
+        self.place_of(rows.end - 1) - self.place_of(rows.start) + 1
+    }
+
     /// Entities of these rows and, of the rows, those of each, in order.
     pub fn within(&self, rows: Range<u32>) -> impl Iterator<Item = (u32, Range<u32>)> {
         let first = self.place_of(rows.start);
