@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::nodes::Chosen;
 use super::plan::{Plan, PlannedKey};
 use crate::aggregate::{GroupRun, Groups};
+use crate::codec::integers::Points;
 use crate::column::packed::Physical;
 use crate::column::schema::ENTITY;
 use crate::column::{BLOCK_ROWS, NULL_CODE};
@@ -39,7 +40,25 @@ pub(super) struct Taken<'a> {
     /// Their places in the block, if not all were taken.
     pub(super) kept: Option<&'a [u16]>,
     /// Their times, where windows need them.
-    pub(super) times: &'a [i64],
+    pub(super) times: Times<'a>,
+}
+
+/// Times of rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Times<'a> {
+    /// All of them, decoded.
+    All(&'a [i64]),
+    /// Any of them, on demand.
+    Points(&'a Points<'a>),
+}
+
+impl Times<'_> {
+    fn get(self, row: usize) -> i64 {
+        match self {
+            Self::All(times) => times[row],
+            Self::Points(points) => points.get(row),
+        }
+    }
 }
 
 /// Finds groups, keeping buffers between blocks.
@@ -48,6 +67,8 @@ pub(super) struct Keying<'a> {
     plan: &'a Plan,
     /// Rows of each entity of the part being read, if its order tells groups.
     entities: Option<Arc<Runs>>,
+    /// Whether the block being read goes by these: of few entities.
+    is_by_runs: bool,
     is_by_entity: bool,
     /// Key of the group that a whole block was of last.
     last: Option<(Vec<u64>, u32)>,
@@ -67,6 +88,7 @@ impl<'a> Keying<'a> {
         Self {
             plan,
             entities: None,
+            is_by_runs: false,
             is_by_entity: plan.keys.iter().all(|key| plan.columns[key.column].stored == ENTITY),
             last: None,
             key: Vec::new(),
@@ -88,9 +110,18 @@ impl<'a> Keying<'a> {
         Ok(())
     }
 
-    /// Whether [`Self::assign`] needs the key columns.
-    pub(super) fn reads_keys(&self) -> bool {
-        self.entities.is_none()
+    /// Turns to the reader's block, whose rows may be of several groups; whether [`Self::assign`] needs its key columns and all times,
+    /// since it does not go by runs.
+    pub(super) fn reads_keys(&mut self, reader: &Reader<'_>) -> bool {
+        let rows = block_range(reader);
+        let entities = self.entities.as_ref();
+        self.is_by_runs = entities.is_some_and(|runs| runs.entities(&rows) * FEW_ROWS <= rows.len());
+        !self.is_by_runs
+    }
+
+    /// Runs of rows that were grouped as [`Grouping::Runs`].
+    pub(super) fn runs(&self) -> &[GroupRun] {
+        &self.runs
     }
 
     /// The group of all rows of the block, if without decoding anything there is seen to be but one.
@@ -131,7 +162,7 @@ impl<'a> Keying<'a> {
         Ok(Some(group[0]))
     }
 
-    /// Groups of the rows, of which key columns are loaded if [`Self::reads_keys`].
+    /// Groups of the rows, of which key columns are loaded if [`Self::reads_keys`] said so.
     pub(super) fn assign(
         &mut self,
         reader: &Reader<'_>,
@@ -139,7 +170,9 @@ impl<'a> Keying<'a> {
         groups: &mut Grouper,
         most: u64,
     ) -> Result<Grouping> {
-        if let Some(entities) = self.entities.take() {
+        if self.is_by_runs
+            && let Some(entities) = self.entities.take()
+        {
             let grouping = self.assign_runs(reader, &entities, taken, groups, most);
             self.entities = Some(entities);
             return grouping;
@@ -174,15 +207,19 @@ impl<'a> Keying<'a> {
         let (cut, out, (low, high)) = (&windows.cut, &mut self.parts[0][..taken.n], taken.bounds);
         if cut.holds(cut.index(low), high) {
             out.fill(cut.index(low).abs_diff(windows.first));
-        } else if windows.count <= u64::from(u32::MAX) {
-            cut.offsets(taken.times, low, high, windows.first, &mut self.offsets[..]);
+            return;
+        }
+        if let Times::All(times) = taken.times
+            && windows.count <= u64::from(u32::MAX)
+        {
+            cut.offsets(times, low, high, windows.first, &mut self.offsets[..]);
             for (out, &offset) in out.iter_mut().zip(&self.offsets[..taken.n]) {
                 *out = offset.into();
             }
-        } else {
-            for (out, &time) in out.iter_mut().zip(taken.times) {
-                *out = cut.index(time).abs_diff(windows.first);
-            }
+            return;
+        }
+        for (row, out) in out.iter_mut().enumerate() {
+            *out = cut.index(taken.times.get(row)).abs_diff(windows.first);
         }
     }
 
@@ -196,9 +233,10 @@ impl<'a> Keying<'a> {
         most: u64,
     ) -> Result<Grouping> {
         self.runs.clear();
-        let (first, rows) = ((reader.block() * BLOCK_ROWS) as u32, reader.rows() as u32);
+        let rows = block_range(reader);
+        let first = rows.start;
         let mut start = 0;
-        for (code, run) in entities.within(first..first + rows) {
+        for (code, run) in entities.within(rows) {
             let end = (run.end - first) as usize;
             let end = taken
                 .kept
@@ -226,11 +264,11 @@ impl<'a> Keying<'a> {
         };
         let (mut start, mut length) = (rows.start, rows.len());
         while start < rows.end {
-            let window = windows.cut.index(taken.times[start]);
-            let times = &taken.times[start..rows.end];
+            let window = windows.cut.index(taken.times.get(start));
+            let left = rows.end - start;
             // The last window's end may lie past time: then its last nanosecond, a window of its own here, finds the same group.
             let end = windows.cut.start(window.saturating_add(1));
-            length = rows_before(times, end, length).max(1);
+            length = rows_before(end, left, length, |row| taken.times.get(start + row)).max(1);
             self.add_run(code, window.abs_diff(windows.first), start + length);
             start += length;
         }
@@ -342,16 +380,28 @@ impl<'a> Keying<'a> {
     }
 }
 
-/// How many of ascending times lie before an end: probably as many as the last time.
-fn rows_before(times: &[i64], end: i64, guess: usize) -> usize {
-    let is_right = (1..=times.len()).contains(&guess)
-        && times[guess - 1] < end
-        && times.get(guess).is_none_or(|&next| next >= end);
+/// Rows of the reader's block.
+fn block_range(reader: &Reader<'_>) -> Range<u32> {
+    let first = (reader.block() * BLOCK_ROWS) as u32;
+    first..first + reader.rows() as u32
+}
+
+/// How many of so many ascending times lie before an end: probably as many as the last time.
+fn rows_before(end: i64, rows: usize, guess: usize, time: impl Fn(usize) -> i64) -> usize {
+    let is_right = (1..=rows).contains(&guess) && time(guess - 1) < end && (guess == rows || time(guess) >= end);
     if is_right {
-        guess
-    } else {
-        times.partition_point(|&time| time < end)
+        return guess;
     }
+    let (mut before, mut behind) = (0, rows);
+    while before < behind {
+        let middle = usize::midpoint(before, behind);
+        if time(middle) < end {
+            before = middle + 1;
+        } else {
+            behind = middle;
+        }
+    }
+    before
 }
 
 /// Part of the key of all rows of the block, if statistics say that it is the same.

@@ -1,7 +1,8 @@
 //! What footers and encoded blocks tell of a block taken whole, so that its values need not be decoded.
 
 use super::plan::Plan;
-use super::state::{Keep, Known};
+use super::state::{Keep, Known, States};
+use crate::aggregate::GroupRun;
 use crate::column::packed::Physical;
 use crate::error::Result;
 use crate::scan::Type;
@@ -68,4 +69,58 @@ pub(super) fn tell(
         told.push(known);
     }
     Ok(true)
+}
+
+/// Takes sums of runs of rows from the encoded form. Buffers, kept between blocks.
+#[derive(Debug, Default)]
+pub(super) struct RunSums {
+    ends: Vec<u32>,
+    whole: Vec<i128>,
+    doubles: Vec<f64>,
+}
+
+impl RunSums {
+    /// Inserts a column of the reader's block, all of whose rows are taken, into the states of its runs; false, and nothing is inserted,
+    /// if the block must be decoded for one of them.
+    pub(super) fn insert(
+        &mut self,
+        plan: &Plan,
+        reader: &Reader<'_>,
+        column: usize,
+        runs: &[GroupRun],
+        slots: &[usize],
+        states: &mut [States],
+    ) -> Result<bool> {
+        let is_sum = |&slot: &usize| matches!(plan.slots[slot].keep, Keep::Count | Keep::Mean);
+        let Some((found, block)) = reader.place(column).filter(|_| slots.iter().all(is_sum)) else {
+            return Ok(false);
+        };
+        let stats = found.stats(block);
+        if stats.nulls > 0 || stats.nans > 0 {
+            return Ok(false);
+        }
+        self.ends.clear();
+        self.ends.extend(runs.iter().map(|run| run.end));
+        let is_double = match (reader.column(column).data_type, found.physical()) {
+            (Type::I64, Physical::I64) if found.stretch_sums_i64(block, &self.ends, &mut self.whole)? => false,
+            (Type::F64, Physical::F64)
+                if found.stretch_sums_f64(block, &self.ends, &mut self.whole, &mut self.doubles)? =>
+            {
+                true
+            }
+            _ => return Ok(false),
+        };
+        for &slot in slots {
+            for (at, (group, rows)) in GroupRun::ranges(runs).enumerate() {
+                let n = rows.len() as u64;
+                let known = match plan.slots[slot].keep {
+                    Keep::Count => Known::Count(n),
+                    _ if is_double => Known::SumF64(self.doubles[at], n),
+                    _ => Known::SumI64(self.whole[at], n),
+                };
+                states[slot].insert_known(group, known)?;
+            }
+        }
+        Ok(true)
+    }
 }

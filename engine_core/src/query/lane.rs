@@ -4,8 +4,8 @@
 use std::ops::Range;
 
 use super::ends::Newest;
-use super::keys::{Grouping, Keying, Taken};
-use super::known::{Told, tell};
+use super::keys::{Grouping, Keying, Taken, Times};
+use super::known::{RunSums, Told, tell};
 use super::plan::Plan;
 use super::state::{Known, Present, States};
 use crate::column::BLOCK_ROWS;
@@ -35,6 +35,15 @@ impl Counts {
         Self {
             nans: vec![0; columns],
             ..Self::default()
+        }
+    }
+
+    /// Adds those of another lane.
+    pub(super) fn add(&mut self, more: &Self) {
+        self.matched += more.matched;
+        self.nodes += more.nodes;
+        for (nans, more) in self.nans.iter_mut().zip(&more.nans) {
+            *nans += more;
         }
     }
 }
@@ -76,6 +85,7 @@ pub(super) struct Lane<'a> {
     /// Values for states that take none.
     nothing: Values,
     told: Vec<Told>,
+    run_sums: RunSums,
     /// States by what they are of.
     pub(super) by_source: Vec<Source>,
     /// Whether the rows being read are in order, and no others of the query between them in time.
@@ -123,6 +133,7 @@ impl<'a> Lane<'a> {
             present_entities: Box::new([0; BLOCK_ROWS]),
             nothing: Values::I64(Box::new([0; BLOCK_ROWS])),
             told: Vec::new(),
+            run_sums: RunSums::default(),
             by_source,
             is_ordered: false,
         })
@@ -325,8 +336,15 @@ impl<'a> Lane<'a> {
         groups: &mut Grouper,
         most: u64,
     ) -> Result<Grouping> {
+        let reads_keys = self.keying.reads_keys(&self.reader);
+        let mut points = None;
         if self.plan.windows.is_some() {
-            self.read_times(times, block)?;
+            if choice == Choice::Whole && !reads_keys && self.times_of != Some(block) {
+                points = times.points(block)?;
+            }
+            if points.is_none() {
+                self.read_times(times, block)?;
+            }
         }
         let mut kept = None;
         if let Choice::Kept(n) = choice {
@@ -337,7 +355,7 @@ impl<'a> Lane<'a> {
             self.times_of = None;
             kept = Some(rows);
         }
-        if self.keying.reads_keys() {
+        if reads_keys {
             for key in &self.plan.keys {
                 self.reader.load_kept(key.column, kept)?;
             }
@@ -347,7 +365,7 @@ impl<'a> Lane<'a> {
             n,
             bounds,
             kept,
-            times: &self.times[..n],
+            times: points.as_ref().map_or(Times::All(&self.times[..n]), Times::Points),
         };
         self.keying.assign(&self.reader, &taken, groups, most)
     }
@@ -370,6 +388,19 @@ impl<'a> Lane<'a> {
                 )?
             {
                 self.insert_told(at, column, group as usize)?;
+                continue;
+            }
+            if (choice, grouping) == (Choice::Whole, Grouping::Runs)
+                && self.by_source[at].second.is_none()
+                && self.run_sums.insert(
+                    self.plan,
+                    &self.reader,
+                    column,
+                    self.keying.runs(),
+                    &self.by_source[at].slots,
+                    &mut self.states,
+                )?
+            {
                 continue;
             }
             let kept = match choice {

@@ -1,5 +1,7 @@
 //! Equal windows side by side, aligned to the Unix epoch.
 
+use crate::codec::dispatch::dispatched;
+
 /// Windows `[k·width, (k+1)·width)` for every integer `k`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tumbling {
@@ -8,6 +10,24 @@ pub struct Tumbling {
 
 /// Blocks whose rows lie in at most so many windows find them by comparing with the edges instead of dividing.
 const FEW_WINDOWS: usize = 8;
+
+/// Widest window in nanoseconds of which numbers are found by [`divide`].
+const WIDEST: i64 = 1 << 61;
+
+dispatched! {
+    /// `offset + (time - base) / width` of times that are not before `base`, where quotients fit 32 bits.
+    fn divide(times: &[i64], base: i64, width: i64, offset: u32, out: &mut [u32]) {
+        let inverse = 1.0 / width as f64;
+        for (out, &time) in out.iter_mut().zip(times) {
+            let behind = time.wrapping_sub(base) as u64;
+            // Of numbers below 2³² it is at most one off, and then what is left tells.
+            let near = (behind as f64 * inverse) as i64;
+            let left = behind.wrapping_sub(near.wrapping_mul(width) as u64) as i64;
+            let number = near.wrapping_add((left >= width).into()).wrapping_sub((left < 0).into());
+            *out = offset.wrapping_add(number as u32);
+        }
+    }
+}
 
 impl Tumbling {
     /// Windows of this length in nanoseconds; none unless it is positive.
@@ -50,6 +70,10 @@ impl Tumbling {
                     *out += u32::from(time >= edge);
                 }
             }
+            return;
+        }
+        if let Some(base) = low.checked_mul(self.width_ns).filter(|_| self.width_ns <= WIDEST) {
+            divide(times, base, self.width_ns, offset, out);
             return;
         }
         // Neighbouring rows mostly share a window: remember the last one's bounds and divide only on leaving it.
