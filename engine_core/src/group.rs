@@ -52,8 +52,21 @@ impl Shape {
 #[derive(Clone, Debug)]
 enum Table {
     Single,
-    Dense(Vec<u32>),
+    Dense(Dense),
     Hashed(HashTable<u32>),
+}
+
+/// Group by slot, from slot `first` on.
+#[derive(Clone, Debug)]
+struct Dense {
+    first: u64,
+    ids: Vec<u32>,
+}
+
+impl Dense {
+    fn id(&mut self, slot: u64) -> &mut u32 {
+        &mut self.ids[(slot - self.first) as usize]
+    }
 }
 
 /// The groups seen so far.
@@ -91,9 +104,18 @@ fn hash_of(parts: impl Iterator<Item = u64>) -> u64 {
 impl Grouper {
     /// No groups yet.
     pub fn new(shape: Shape) -> Self {
+        Self::of_partition(shape, 0, 1)
+    }
+
+    /// No groups yet, to be of one of so many partitions of keys.
+    pub fn of_partition(shape: Shape, partition: usize, partitions: usize) -> Self {
+        let width = shape.slots().div_ceil(partitions as u64);
         let table = match &shape {
             Shape::Single => Table::Single,
-            Shape::Dense(_) => Table::Dense(vec![NO_GROUP; shape.slots() as usize]),
+            Shape::Dense(_) => Table::Dense(Dense {
+                first: width * partition as u64,
+                ids: vec![NO_GROUP; width as usize],
+            }),
             Shape::Hashed(_) => Table::Hashed(HashTable::new()),
         };
         Self {
@@ -102,6 +124,21 @@ impl Grouper {
             keys: Vec::new(),
             groups: 0,
         }
+    }
+
+    /// The groups of all partitions in order, to be read: it finds no keys any more.
+    pub fn joined(shape: Shape, partitions: impl IntoIterator<Item = Self>) -> Self {
+        let mut all = Self {
+            shape,
+            table: Table::Single,
+            keys: Vec::new(),
+            groups: 0,
+        };
+        for one in partitions {
+            all.keys.extend(one.keys);
+            all.groups += one.groups;
+        }
+        all
     }
 
     /// Number of groups.
@@ -118,7 +155,7 @@ impl Grouper {
     pub fn clear(&mut self) {
         match &mut self.table {
             Table::Single => {}
-            Table::Dense(ids) => self.keys.iter().for_each(|&slot| ids[slot as usize] = NO_GROUP),
+            Table::Dense(dense) => self.keys.iter().for_each(|&slot| *dense.id(slot) = NO_GROUP),
             Table::Hashed(table) => table.clear(),
         }
         self.keys.clear();
@@ -237,11 +274,11 @@ impl Grouper {
 }
 
 fn dense(table: &mut Table, keys: &mut Vec<u64>, groups: &mut u32, slots: &[u64], out: &mut [u32]) {
-    let Table::Dense(ids) = table else {
+    let Table::Dense(dense) = table else {
         return;
     };
     for (out, &slot) in out.iter_mut().zip(slots) {
-        let id = &mut ids[slot as usize];
+        let id = dense.id(slot);
         if *id == NO_GROUP {
             *id = *groups;
             *groups += 1;
@@ -267,6 +304,40 @@ impl Keys {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.groups == 0
+    }
+
+    /// The groups of each of so many partitions, a power of two, in order. Partitions depend on the key alone.
+    pub fn partitions(&self, shape: &Shape, partitions: usize) -> Vec<Vec<u32>> {
+        let mut groups = vec![Vec::with_capacity(self.len() / partitions + 8); partitions];
+        let mut put = |group: usize, partition: usize| groups[partition].push(group as u32);
+        match shape {
+            Shape::Single => (0..self.len()).for_each(|group| put(group, 0)),
+            Shape::Dense(_) => {
+                let width = shape.slots().div_ceil(partitions as u64);
+                let slots = self.words.iter().enumerate();
+                slots.for_each(|(group, slot)| put(group, (slot / width) as usize));
+            }
+            Shape::Hashed(width) => {
+                // The low bits choose the bucket of a table, the topmost its tag.
+                let of = |key: &[u64]| (hash_of(key.iter().copied()) >> 40) as usize % partitions;
+                let keys = self.words.chunks_exact(*width).enumerate();
+                keys.for_each(|(group, key)| put(group, of(key)));
+            }
+        }
+        groups
+    }
+
+    /// The keys of some of the groups, in this order.
+    pub fn pick(&self, groups: &[u32]) -> Self {
+        let width = self.words.len().checked_div(self.len()).unwrap_or(0);
+        let mut words = Vec::with_capacity(groups.len() * width);
+        for &group in groups {
+            words.extend_from_slice(&self.words[group as usize * width..][..width]);
+        }
+        Self {
+            words,
+            groups: groups.len() as u32,
+        }
     }
 }
 
@@ -327,6 +398,30 @@ mod tests {
                 }
                 prop_assert_eq!(&numbers, &x);
                 prop_assert_eq!(merged.len(), dense.len());
+            }
+        }
+
+        #[test]
+        fn partitions_hold_each_group_once(rows in prop::collection::vec((0u64..7, 0u64..5), 0..200)) {
+            let (a, b): (Vec<u64>, Vec<u64>) = rows.iter().copied().unzip();
+            for shape in [Shape::Dense(vec![7, 5]), Shape::Hashed(2)] {
+                let mut lane = Grouper::new(shape.clone());
+                lane.assign(&[&a, &b], &mut vec![0; rows.len()], 100).unwrap();
+                let keys = lane.take_keys();
+                let of = keys.partitions(&shape, 4);
+                let partitions = of.iter().enumerate().map(|(at, groups)| {
+                    let mut partition = Grouper::of_partition(shape.clone(), at, 4);
+                    for _ in 0..2 {
+                        let found = partition.adopt(&keys.pick(groups), 100).unwrap();
+                        assert!(found.iter().enumerate().all(|(at, &group)| at == group as usize));
+                    }
+                    partition
+                });
+                let joined = Grouper::joined(shape.clone(), partitions.collect::<Vec<_>>());
+                let key = |group| (joined.part(group, 0), joined.part(group, 1));
+                let found: std::collections::BTreeSet<_> = (0..joined.len()).map(key).collect();
+                prop_assert_eq!(joined.len(), keys.len());
+                prop_assert_eq!(found, rows.iter().copied().collect());
             }
         }
     }

@@ -1,6 +1,5 @@
 //! From merged states to columns: finished, ordered, encoded as Arrow IPC, with provenance.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
@@ -13,10 +12,12 @@ use super::fill::Filled;
 use super::having::Having;
 use super::layout::Layout;
 use super::measures::{Found, Of, Read};
+use super::merge::Merged;
+use super::order;
 use super::output::{Output, OutputValues};
 use super::plan::{Plan, Slot, Windows};
 use super::regroup::Starts;
-use super::run::{Merged, QueryLimits, Seen};
+use super::run::{QueryLimits, Seen};
 use super::spec::{FillSpec, Spec};
 use super::state::States;
 use super::top::OTHER;
@@ -58,34 +59,23 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Order of two rows: by the order keys, then by `start` and group keys ascending, nulls last.
-    pub(super) fn compare(&self, plan: &Plan, a: u32, b: u32) -> Ordering {
-        let (a, b) = (a as usize, b as usize);
-        let asked = plan
-            .order
-            .iter()
-            .map(|&(place, descending)| self.outputs[place].compare(a, b, descending));
+    /// What rows are ordered by: the order keys, then `start` and group keys ascending.
+    fn order_keys(&self, plan: &Plan) -> Vec<order::Key<'_>> {
+        let asked = plan.order.iter();
+        let asked = asked.map(|&(place, descending)| (&self.outputs[place], descending));
         let default = self.outputs[..self.keys].iter().chain(&self.hidden);
-        let default = default.map(|output| output.compare(a, b, false));
-        asked
-            .chain(default)
-            .find(|ordering| ordering.is_ne())
-            .unwrap_or(Ordering::Equal)
+        asked.chain(default.map(|output| (output, false))).collect()
+    }
+
+    /// Some rows, in order, the first `limit` of them.
+    pub(super) fn ordered(&self, plan: &Plan, rows: Vec<u32>, limit: Option<u64>) -> Vec<u32> {
+        order::ordered(&self.order_keys(plan), rows, limit)
     }
 
     /// Rows that are kept, in order, the first `limit` of them.
     fn order(&self, plan: &Plan, having: Option<&Having<'_>>, limit: Option<u64>) -> Vec<u32> {
         let is_kept = |row: &u32| having.is_none_or(|having| having.holds(&self.outputs, *row as usize) == Some(true));
-        let mut rows: Vec<u32> = (0..self.rows as u32).filter(is_kept).collect();
-        let compare = |a: &u32, b: &u32| self.compare(plan, *a, *b);
-        if let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok())
-            && limit < rows.len()
-        {
-            rows.select_nth_unstable_by(limit, compare);
-            rows.truncate(limit);
-        }
-        rows.sort_unstable_by(compare);
-        rows
+        self.ordered(plan, (0..self.rows as u32).filter(is_kept).collect(), limit)
     }
 
     /// Rows as they are compared.
@@ -120,26 +110,44 @@ impl Table {
     }
 }
 
-/// The columns that groups and states come to.
-pub(super) fn finished(plan: &Plan, merged: &Merged, starts: &Starts) -> Result<Table> {
+/// The columns that groups and states come to. With `most`, groups that surely do not come first in the answer's order, so many rows
+/// of it, may be left out.
+pub(super) fn finished(plan: &Plan, merged: &Merged, starts: &Starts, most: Option<u64>) -> Result<Table> {
     // A query without windows and keys has one row, also over no rows.
     let rows = if plan.shape == Shape::Single {
         1
     } else {
         merged.groups.len()
     };
-    let (mut outputs, hidden) = key_columns(plan, &merged.groups, starts, rows)?;
-    let keys = outputs.len();
     let layout = Layout::new(plan, &merged.groups, rows);
-    let (finished, measures) = finish(plan, &merged.states, &layout)?;
+    let (mut finished, measures) = finish(plan, &merged.states, &layout)?;
+    let mut groups: Vec<u32> = (0..rows as u32).collect();
+    if let Some(most) = most.filter(|&most| most < rows as u64) {
+        groups = likely_first(plan, &finished, groups, most);
+        finished.iter_mut().for_each(|output| *output = output.picked(&groups));
+    }
+    // Texts of keys are looked up and sorted last, of those that are left.
+    let (mut outputs, hidden) = key_columns(plan, &merged.groups, starts, &groups)?;
+    let keys = outputs.len();
     outputs.extend(finished);
     Ok(Table {
         outputs,
         keys,
         hidden,
-        rows,
+        rows: groups.len(),
         measures,
     })
+}
+
+/// Groups that may be among the first so many, by the order keys that come before one that is no measure.
+fn likely_first(plan: &Plan, measures: &[Output], groups: Vec<u32>, most: u64) -> Vec<u32> {
+    let keys = usize::from(plan.windows.is_some()) + plan.keys.iter().filter(|key| !key.is_hidden).count();
+    let of_measure = |&(place, descending): &(usize, bool)| {
+        let output = place.checked_sub(keys).and_then(|place| measures.get(place))?;
+        Some((output, descending))
+    };
+    let leading: Vec<order::Key<'_>> = plan.order.iter().map_while(of_measure).collect();
+    order::likely_first(&leading, groups, most)
 }
 
 /// Builds the answer from all lanes merged, beside that of an earlier period.
@@ -152,12 +160,13 @@ pub(super) fn build(
 ) -> Result<Answer> {
     let (plan, merged) = (seen.plan(), &seen.merged);
     let windows = seen.starts.windows();
-    let mut table = finished(plan, merged, &seen.starts)?;
+    let is_plain = spec.fill.is_none() && spec.having.is_none() && before.is_none();
+    let mut table = finished(plan, merged, &seen.starts, spec.limit.filter(|_| is_plain))?;
     if let (Some(fill), Some(windows)) = (spec.fill, windows) {
         table = table.filled(plan, merged, windows, fill, limits.max_groups)?;
     }
     if let Some(before) = before {
-        let earlier = finished(before.plan(), &before.merged, &before.starts)?;
+        let earlier = finished(before.plan(), &before.merged, &before.starts, None)?;
         let compared = table.side(windows).beside(&earlier.side(before.starts.windows()));
         table.outputs.extend(compared);
         let made = compare::provenance(&table.measures, &earlier.measures);
@@ -283,7 +292,8 @@ fn finish(plan: &Plan, states: &[States], layout: &Layout<'_>) -> Result<(Vec<Ou
 }
 
 /// Columns of windows and keys, and those that only tell groups apart.
-fn key_columns(plan: &Plan, keys: &Grouper, starts: &Starts, groups: usize) -> Result<(Vec<Output>, Vec<Output>)> {
+fn key_columns(plan: &Plan, keys: &Grouper, starts: &Starts, groups: &[u32]) -> Result<(Vec<Output>, Vec<Output>)> {
+    let groups = || groups.iter().map(|&group| group as usize);
     let (mut outputs, mut hidden) = (Vec::new(), Vec::new());
     let mut times =
         |name: &str, times: Vec<i64>| outputs.push(Output::new(name, OutputValues::Time(times), Vec::new()));
@@ -295,11 +305,11 @@ fn key_columns(plan: &Plan, keys: &Grouper, starts: &Starts, groups: usize) -> R
                 let index = windows.first.wrapping_add_unsigned(keys.part(group, 0));
                 windows.cut.start(index)
             };
-            times("start", (0..groups).map(start).collect());
+            times("start", groups().map(start).collect());
         }
         Starts::Sessions(bounds) => {
-            times("start", bounds.iter().map(|(start, _)| *start).collect());
-            times("end", bounds.iter().map(|(_, end)| *end).collect());
+            times("start", groups().map(|group| bounds[group].0).collect());
+            times("end", groups().map(|group| bounds[group].1).collect());
         }
     }
     let null_word = part + plan.keys.len();
@@ -308,7 +318,7 @@ fn key_columns(plan: &Plan, keys: &Grouper, starts: &Starts, groups: usize) -> R
         let column = &plan.columns[key.column];
         let is_text = column.data_type == Type::Text;
         let is_other = |group, part| has_other && is_text && keys.part(group, part) == OTHER;
-        let values = (0..groups).map(|group| {
+        let values = groups().map(|group| {
             let value = keys.part(group, part);
             let null = match (key.null_bit, column.data_type) {
                 (Some(bit), _) => keys.part(group, null_word) >> bit & 1 == 1,
@@ -318,7 +328,8 @@ fn key_columns(plan: &Plan, keys: &Grouper, starts: &Starts, groups: usize) -> R
             (!null && !is_other(group, part)).then_some(value)
         });
         let mut output = Output::typed(&key.name, column.data_type, values, column.strings.as_deref())?;
-        output.put_text((0..groups).filter(|&group| is_other(group, part)), "other");
+        let others = groups().enumerate().filter(|&(_, group)| is_other(group, part));
+        output.put_text(others.map(|(row, _)| row), "other");
         if key.is_hidden {
             hidden.push(output);
         } else {

@@ -68,6 +68,12 @@ impl Output {
         Self::new(&self.name, values, cells.iter().map(is_valid).collect())
     }
 
+    /// Some of its rows.
+    pub fn picked(&self, rows: &[u32]) -> Self {
+        let cells: Vec<Cell> = rows.iter().map(|&row| Cell::Row(row)).collect();
+        self.of_cells(&cells)
+    }
+
     /// Has a text stand in some rows of a column of texts.
     pub fn put_text(&mut self, rows: impl Iterator<Item = usize>, text: &str) {
         let OutputValues::Text(ranks, texts) = &mut self.values else {
@@ -230,24 +236,33 @@ impl Output {
 
 /// The distinct texts of codes, ascending, and each code's rank among them; null has rank 0.
 fn rank(codes: &[u32], strings: &Strings) -> (Vec<u32>, Vec<String>) {
-    let mut distinct: Vec<u32> = codes.iter().copied().filter(|&code| code != NULL_CODE).collect();
-    distinct.sort_unstable();
-    distinct.dedup();
-    let mut texts: Vec<(String, u32)> = strings.read(|view| {
-        distinct
-            .iter()
-            .map(|&code| (view.text(code).to_owned(), code))
-            .collect()
+    let mut places = HashMap::new();
+    let mut distinct = Vec::new();
+    let mut place = |&code: &u32| {
+        if code == NULL_CODE {
+            return None;
+        }
+        let place = places.entry(code).or_insert_with(|| {
+            distinct.push(code);
+            distinct.len() - 1
+        });
+        Some(*place)
+    };
+    let by_row: Vec<Option<usize>> = codes.iter().map(&mut place).collect();
+    let mut texts: Vec<(String, usize)> = strings.read(|view| {
+        let texts = distinct.iter().map(|&code| view.text(code).to_owned());
+        texts.zip(0..).collect()
     });
     texts.sort_unstable();
-    let ranks: HashMap<u32, u32> = texts
-        .iter()
-        .enumerate()
-        .map(|(rank, (_, code))| (*code, rank as u32))
-        .collect();
-    let rank = |code: &u32| ranks.get(code).copied().unwrap_or_default();
+    let mut ranks = vec![0; distinct.len()];
+    for (rank, (_, place)) in texts.iter().enumerate() {
+        ranks[*place] = rank as u32;
+    }
     (
-        codes.iter().map(rank).collect(),
+        by_row
+            .into_iter()
+            .map(|place| place.map_or(0, |place| ranks[place]))
+            .collect(),
         texts.into_iter().map(|(text, _)| text).collect(),
     )
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::compare;
 use super::entities::Left;
 use super::measures::{From, Of};
+use super::merge;
 use super::resolve::Columns;
 use super::spec::{Hopping, MeasureSpec, Spec, WindowSpec};
 use super::state::Keep;
 use crate::column::Schema;
 use crate::column::schema::ENTITY;
 use crate::error::{Error, Result};
-use crate::group::{MAX_DENSE, Shape};
+use crate::group::Shape;
 use crate::scan::control::Control;
 use crate::scan::filter::Condition;
 use crate::scan::strings::Strings;
@@ -140,6 +141,8 @@ pub struct Plan {
     pub shape: Shape,
     /// Runs of blocks accumulated in order and merged in order.
     pub lanes: Vec<Vec<Run>>,
+    /// Partitions of keys that lanes are merged by.
+    pub(super) partitions: usize,
     /// Places of time and entity, where first and last need them.
     pub timed: Option<(usize, usize)>,
     /// Whether sums and extremes are taken from the rows, not from what is kept beside them.
@@ -194,11 +197,9 @@ impl Plan {
         };
         let windows = spec.window.as_ref().map(|window| windows_of(window, times));
         let shape = Shape::of(&radices(windows.as_ref(), &keys, null_word, &columns), scan.rows);
-        // Where states multiply, merging them must stay small beside scanning: longer lanes, up to 16 M rows.
-        let likely_groups = match &shape {
-            Shape::Hashed(_) => MAX_DENSE / 4,
-            other => other.slots(),
-        };
+        let partitions = merge::partitions(&shape, scan.rows);
+        // Where states multiply, merging them must stay small beside scanning: longer lanes.
+        let likely_groups = if partitions > 1 { LANE_ROWS / 4 } else { shape.slots() };
         let reads_ends = condition.is_none()
             && windows.is_none()
             && matches!(&keys[..], [key] if columns[key.column].stored == ENTITY)
@@ -226,6 +227,7 @@ impl Plan {
             order,
             top: spec.top,
             shape,
+            partitions,
             lanes,
             timed,
             no_footers: spec.hints.no_footers,

@@ -4,8 +4,8 @@ use hashbrown::HashMap;
 
 use super::lane::new_states;
 use super::layout::Layout;
+use super::merge::Merged;
 use super::plan::{After, Plan, Windows};
-use super::run::Merged;
 use super::spec::Hopping;
 use super::state::States;
 use crate::aggregate::Aggregate;

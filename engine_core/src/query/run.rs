@@ -1,6 +1,5 @@
 //! Runs a plan: lanes accumulated in order by whichever thread takes them, merged in order, then finished into columns.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,15 +8,15 @@ use super::answer::{self, Answer};
 use super::compare::Shift;
 use super::ends::Newest;
 use super::entities::entities;
-use super::lane::{Counts, Lane, new_states};
+use super::lane::Lane;
+use super::merge::{Merged, Merging, Partial};
 use super::plan::Plan;
 use super::regroup::{Starts, regroup};
 use super::spec::Spec;
-use super::state::States;
 use super::top;
 use crate::column::Schema;
 use crate::error::{Error, Kind, Result};
-use crate::group::{Grouper, Keys};
+use crate::group::Grouper;
 use crate::scan::Scan;
 use crate::scan::control::Control;
 use crate::scan::pool::{Job, Pool};
@@ -209,27 +208,10 @@ fn stream_deleted(name: &str) -> Error {
     Error::new(Kind::NotFound, "STREAM_NOT_FOUND", message)
 }
 
-/// Keys and states of a lane.
-#[derive(Debug)]
-struct Partial {
-    keys: Keys,
-    states: Vec<States>,
-    counts: Counts,
-}
-
-/// All lanes merged.
-#[derive(Debug)]
-pub(crate) struct Merged {
-    pub(crate) groups: Grouper,
-    pub(crate) states: Vec<States>,
-    pub(crate) counts: Counts,
-}
-
-struct Merging {
-    /// Lanes that are done before an earlier one is.
-    waiting: BTreeMap<usize, Partial>,
-    next: usize,
-    merged: Option<Merged>,
+/// How far a query is.
+#[derive(Default)]
+struct Progress {
+    lanes: usize,
     failed: Option<Error>,
 }
 
@@ -241,7 +223,8 @@ struct Work {
     next_lane: AtomicUsize,
     /// Group tables that lanes are done with.
     spare: Mutex<Vec<Grouper>>,
-    merging: Mutex<Merging>,
+    merging: Merging,
+    progress: Mutex<Progress>,
     done: Condvar,
 }
 
@@ -251,24 +234,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Work {
     fn new(plan: Plan, control: Control, max_groups: u64) -> Result<Self> {
-        let merged = Merged {
-            groups: Grouper::new(plan.shape.clone()),
-            states: new_states(&plan)?,
-            counts: Counts::new(plan.columns.len()),
-        };
         Ok(Self {
             newest: Newest::new(&plan),
+            merging: Merging::new(&plan, max_groups)?,
             plan,
             control,
             max_groups,
             next_lane: AtomicUsize::new(0),
             spare: Mutex::default(),
-            merging: Mutex::new(Merging {
-                waiting: BTreeMap::new(),
-                next: 0,
-                merged: Some(merged),
-                failed: None,
-            }),
+            progress: Mutex::default(),
             done: Condvar::new(),
         })
     }
@@ -283,17 +257,15 @@ impl Work {
             }
             _ => while self.step() {},
         }
-        let mut merging = lock(&self.merging);
-        while merging.failed.is_none() && merging.next < lanes {
-            merging = self.done.wait(merging).unwrap_or_else(PoisonError::into_inner);
+        let mut progress = lock(&self.progress);
+        while progress.failed.is_none() && progress.lanes < lanes {
+            progress = self.done.wait(progress).unwrap_or_else(PoisonError::into_inner);
         }
-        if let Some(error) = merging.failed.take() {
+        if let Some(error) = progress.failed.take() {
             return Err(error);
         }
-        merging
-            .merged
-            .take()
-            .ok_or_else(|| Error::internal("a query finished twice"))
+        drop(progress);
+        self.merging.finish(&self.plan)
     }
 
     fn run_lane(&self, lane: usize) -> Result<()> {
@@ -307,33 +279,14 @@ impl Work {
             counts,
         };
         lock(&self.spare).push(groups);
-        let merging = &mut *lock(&self.merging);
-        merging.waiting.insert(lane, partial);
-        while let Some(partial) = merging.waiting.remove(&merging.next) {
-            if let Some(merged) = &mut merging.merged {
-                self.merge(merged, partial)?;
-            }
-            merging.next += 1;
-        }
-        Ok(())
-    }
-
-    fn merge(&self, merged: &mut Merged, lane: Partial) -> Result<()> {
-        merged.counts.matched += lane.counts.matched;
-        merged.counts.nodes += lane.counts.nodes;
-        for (nans, more) in merged.counts.nans.iter_mut().zip(lane.counts.nans) {
-            *nans += more;
-        }
-        let groups = merged.groups.adopt(&lane.keys, self.max_groups)?;
-        for ((mine, theirs), slot) in merged.states.iter_mut().zip(lane.states).zip(&self.plan.slots) {
-            mine.merge(theirs, &groups, self.plan.slot_strings(slot))?;
-        }
+        self.merging.take(&self.plan, lane, partial)?;
+        lock(&self.progress).lanes += 1;
         Ok(())
     }
 
     fn fail(&self, error: Error) {
         // First the reason, then the stop: lanes stopped by another's failure say nothing new.
-        lock(&self.merging).failed.get_or_insert(error);
+        lock(&self.progress).failed.get_or_insert(error);
         self.control.stop();
     }
 }

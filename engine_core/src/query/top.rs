@@ -2,9 +2,9 @@
 
 use super::answer::finished;
 use super::layout::Layout;
+use super::merge::Merged;
 use super::plan::Plan;
 use super::regroup::{Making, Starts};
-use super::run::Merged;
 use crate::column::NULL_CODE;
 use crate::error::Result;
 use crate::group::Shape;
@@ -18,14 +18,12 @@ pub(super) fn keep(plan: &Plan, merged: Merged, starts: &Starts, most: u64) -> R
     let Some(top) = plan.top else {
         return Ok(merged);
     };
-    let table = finished(plan, &merged, starts)?;
+    let table = finished(plan, &merged, starts, None)?;
     let mut is_kept = vec![false; table.rows];
     let layout = Layout::new(plan, &merged.groups, table.rows);
     for window in layout.windows() {
-        let mut groups = window.clone();
-        groups.sort_by(|&a, &b| table.compare(plan, a, b));
-        groups.truncate(top.groups as usize);
-        groups.into_iter().for_each(|group| is_kept[group as usize] = true);
+        let first = table.ordered(plan, window.clone(), Some(top.groups.into()));
+        first.into_iter().for_each(|group| is_kept[group as usize] = true);
     }
     let mut making = Making::new(plan, &merged, Shape::Hashed(plan.key_parts()))?;
     let all = 0..table.rows as u32;

@@ -241,6 +241,34 @@ impl States {
         picked!(Count MeanF64 MeanI64 MinF64 MaxF64 MinI64 MaxI64 MinText MaxText First Last)
     }
 
+    /// Takes those of some of the groups out, in this order.
+    pub fn take(&mut self, groups: &[u32]) -> Self {
+        macro_rules! taken {
+            ($($kind:ident)*) => {
+                match self {
+                    $(Self::$kind(states) => Self::$kind(groups.iter().map(|&group| std::mem::take(&mut states[group as usize])).collect()),)*
+                    Self::Own(own) => Self::Own(own.take(groups)),
+                }
+            };
+        }
+        taken!(Count MeanF64 MeanI64 MinF64 MaxF64 MinI64 MaxI64 MinText MaxText First Last)
+    }
+
+    /// Appends the states of other groups.
+    pub fn append(&mut self, others: Self) -> Result<()> {
+        macro_rules! appended {
+            ($($kind:ident)*) => {
+                match (self, others) {
+                    $((Self::$kind(states), Self::$kind(others)) => states.extend(others),)*
+                    (Self::Own(own), Self::Own(others)) => own.append(others)?,
+                    _ => return Err(Error::internal("states of different kinds")),
+                }
+            };
+        }
+        appended!(Count MeanF64 MeanI64 MinF64 MaxF64 MinI64 MaxI64 MinText MaxText First Last);
+        Ok(())
+    }
+
     /// Tells states of windows in a row of each other, where they want to know.
     pub(in crate::query) fn link(&mut self, layout: &Layout<'_>) {
         if let Self::Own(own) = self

@@ -51,6 +51,12 @@ pub trait OwnStates: Debug + Send + Sync {
     /// Those of some of the groups, in this order.
     fn pick(&self, groups: &[u32]) -> Box<dyn OwnStates>;
 
+    /// Takes those of some of the groups out, in this order.
+    fn take(&mut self, groups: &[u32]) -> Box<dyn OwnStates>;
+
+    /// Appends the states of other groups.
+    fn append(&mut self, others: Box<dyn OwnStates>) -> Result<()>;
+
     /// A copy.
     fn copy(&self) -> Box<dyn OwnStates>;
 
@@ -97,6 +103,12 @@ impl<S: OwnState> Grouped<S> {
             parameter,
         })
     }
+
+    /// States that must be of this kind.
+    fn same(others: Box<dyn OwnStates>) -> Result<Box<Self>> {
+        let others = others.into_any().downcast::<Self>();
+        others.map_err(|_| Error::internal("states of different kinds"))
+    }
 }
 
 impl<S: OwnState> OwnStates for Grouped<S> {
@@ -109,9 +121,7 @@ impl<S: OwnState> OwnStates for Grouped<S> {
     }
 
     fn merge(&mut self, later: Box<dyn OwnStates>, groups: &[u32]) -> Result<()> {
-        let later = later.into_any().downcast::<Self>();
-        let later = later.map_err(|_| Error::internal("states of different kinds"))?;
-        merge_with(&mut self.states, later.states, groups, S::merge);
+        merge_with(&mut self.states, Self::same(later)?.states, groups, S::merge);
         Ok(())
     }
 
@@ -131,6 +141,21 @@ impl<S: OwnState> OwnStates for Grouped<S> {
                 .collect(),
             parameter: self.parameter,
         })
+    }
+
+    fn take(&mut self, groups: &[u32]) -> Box<dyn OwnStates> {
+        let states = groups
+            .iter()
+            .map(|&group| std::mem::take(&mut self.states[group as usize]));
+        Box::new(Self {
+            states: states.collect(),
+            parameter: self.parameter,
+        })
+    }
+
+    fn append(&mut self, others: Box<dyn OwnStates>) -> Result<()> {
+        self.states.extend(Self::same(others)?.states);
+        Ok(())
     }
 
     fn copy(&self) -> Box<dyn OwnStates> {
