@@ -7,8 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from marigram_client import measures
 from marigram_client.admin import Ledger, MapStatus, SealingStatus, ServerStatus, StreamStatus
+from marigram_tui import formats
 from marigram_tui.app import MarigramApp
+from marigram_tui.explore import found, kinds
+from marigram_tui.explore.form import Query
+from marigram_tui.explore.found import Found, Made
 from marigram_tui.gateway import Kind, Trouble
 from marigram_tui.questions import Answer, Column, Line, Question, Schema
 
@@ -64,6 +69,8 @@ class FakeGateway:
         self.trouble: Trouble | None = None
         self.hold: asyncio.Event | None = None
         self.answer: Callable[[Question], Answer] = wave
+        self.explored: list[tuple[Query, tuple[int | str | None, int | str | None]]] = []
+        self.given_up = 0
         self._coming: asyncio.Queue[ServerStatus | Trouble] = asyncio.Queue()
 
     def push(self, *coming: ServerStatus | Trouble) -> None:
@@ -97,12 +104,56 @@ class FakeGateway:
         self._fail()
         return self.answer(question)
 
+    async def kinds(self) -> tuple[kinds.MeasureKind, ...]:
+        return kinds.of(measures)
+
+    async def explore(self, query: Query, bounds: tuple[int | str | None, int | str | None]) -> Found:
+        self.explored.append((query, bounds))
+        try:
+            if self.hold is not None:
+                await self.hold.wait()
+        except asyncio.CancelledError:
+            self.given_up += 1
+            raise
+        self._fail()
+        return explored(query, bounds, self.of_group)
+
     async def close(self) -> None:
         self._coming = asyncio.Queue()
 
     def _fail(self) -> None:
         if self.trouble is not None:
             raise self.trouble
+
+
+def explored(query: Query, bounds: tuple[int | str | None, int | str | None], members: tuple[str, ...]) -> Found:
+    """A wave an hour wide of each member, or one number of each where there are no windows."""
+    end = bounds[1] if isinstance(bounds[1], int) else START_NS
+    hours = 1 if query.window is None else 48
+    starts = end // (3_600 * SECOND_NS) * 3_600 * SECOND_NS - np.arange(hours - 1, -1, -1) * 3_600 * SECOND_NS
+    labels = members if query.group else ("",)
+    names = query.names if query.compare is None else (*query.names, *(f"{name}_before" for name in query.names))
+    rows = [(int(start), place, label) for start in starts for place, label in enumerate(labels)]
+    values = {
+        name: np.array(
+            [20 + 6 * which + 4 * place + 10 * np.sin(row / 9 + place) for row, (_, place, _) in enumerate(rows)]
+        )
+        for which, name in enumerate(names)
+    }
+    heads = (*(("start",) if query.window else ()), *query.group, *names)
+    cells = tuple(
+        (
+            *((formats.moment(start),) if query.window else ()),
+            *(label for _ in query.group),
+            *(f"{values[name][row]:.6g}" for name in names),
+        )
+        for row, (start, _, label) in enumerate(rows)
+    )
+    error = 0.00542 if any(call.function == "quantile" for call in query.measures) else 0.0
+    made = Made("raw", 336_776, 4_711, error, timedelta(milliseconds=3.4), True, START_NS - 10 * SECOND_NS)
+    windowed = np.array([start for start, _, _ in rows], np.int64) if query.window else None
+    shown = cells[: found.MOST_ROWS]
+    return Found(query, bounds, heads, shown, len(rows), windowed, tuple(label for *_, label in rows), values, made)
 
 
 def wave(question: Question) -> Answer:

@@ -8,7 +8,14 @@ from pathlib import Path
 from tests.tui.scenes import SCENES
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
-PICTURES = {"overview": (100, 30), "chart": (100, 30), "groups": (100, 30), "lost": (100, 24)}
+PICTURES = {
+    "overview": (100, 30),
+    "chart": (100, 30),
+    "groups": (100, 30),
+    "explorer": (100, 30),
+    "explorer-unreadable": (100, 24),
+    "lost": (100, 24),
+}
 
 
 async def picture(name: str, size: tuple[int, int]) -> str:

@@ -4,12 +4,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from marigram_tui.app import MarigramApp
 from marigram_tui.gateway import Kind, Trouble
-from tests.tui.driving import live, settle
+from marigram_tui.screens.choose import Choose
+from marigram_tui.screens.copy import Copy
+from marigram_tui.screens.explorer import Explorer
+from tests.tui.driving import live, settle, until
 from tests.tui.fake import Clock, FakeGateway, application, status
 
+BAD_FILTER = Trouble(
+    Kind.QUESTION, "character 10: expected a value, got 'A'", field="spec.filter_text", reason="BAD_FILTER_TEXT"
+)
 Prepare = Callable[[Pilot[None], FakeGateway, Clock], Awaitable[None]]
 
 
@@ -66,6 +73,63 @@ async def keys(pilot: Pilot[None], gateway: FakeGateway, clock: Clock) -> None:
     await pilot.pause()
 
 
+async def explored(pilot: Pilot[None], gateway: FakeGateway, clock: Clock) -> None:
+    """The explorer with one question asked, from the overview."""
+    await overview(pilot, gateway, clock)
+    await pilot.press("x")
+    await settle(pilot)
+    app = pilot.app
+    assert isinstance(app.screen, Explorer)
+    fields = app.screen.fields
+    fields.box("measures").value = "p95:dep_delay, mean:dep_delay"
+    fields.box("group").value = "carrier"
+    fields.box("filter").value = "origin = JFK"
+    for name in fields.query("Input"):
+        name.cursor_blink = False  # type: ignore[attr-defined]
+    await pilot.press("enter")
+    await settle(pilot)
+
+
+async def table(pilot: Pilot[None], gateway: FakeGateway, clock: Clock) -> None:
+    await explored(pilot, gateway, clock)
+    await pilot.press("f3")
+    await settle(pilot)
+
+
+async def bars(pilot: Pilot[None], gateway: FakeGateway, clock: Clock) -> None:
+    await explored(pilot, gateway, clock)
+    app = pilot.app
+    assert isinstance(app.screen, Explorer)
+    app.screen.fields.box("window").value = ""
+    await pilot.press("enter")
+    await settle(pilot)
+
+
+async def unreadable(pilot: Pilot[None], gateway: FakeGateway, clock: Clock) -> None:
+    await explored(pilot, gateway, clock)
+    app = pilot.app
+    assert isinstance(app.screen, Explorer)
+    app.screen.fields.box("filter").value = "origin = AND dep_delay > 15"
+    gateway.trouble = BAD_FILTER
+    await pilot.press("enter")
+    await settle(pilot)
+
+
+async def choosing(pilot: Pilot[None], gateway: FakeGateway, clock: Clock) -> None:
+    await explored(pilot, gateway, clock)
+    await pilot.press("f2")
+    await until(pilot, lambda: isinstance(pilot.app.screen, Choose))
+    pilot.app.screen.query_one("#part", Input).cursor_blink = False
+    await settle(pilot)
+
+
+async def copying(pilot: Pilot[None], gateway: FakeGateway, clock: Clock) -> None:
+    await explored(pilot, gateway, clock)
+    await pilot.press("f4")
+    await until(pilot, lambda: isinstance(pilot.app.screen, Copy))
+    await settle(pilot)
+
+
 SCENES = {
     "overview": Scene(overview),
     "chart": Scene(chart, "flights"),
@@ -74,4 +138,10 @@ SCENES = {
     "lost": Scene(lost),
     "refused": Scene(refused),
     "help": Scene(keys),
+    "explorer": Scene(explored),
+    "explorer-table": Scene(table),
+    "explorer-bars": Scene(bars),
+    "explorer-unreadable": Scene(unreadable),
+    "explorer-choosing": Scene(choosing),
+    "explorer-query": Scene(copying),
 }

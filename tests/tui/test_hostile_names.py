@@ -6,8 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from marigram_tui.explore.form import Form
 from marigram_tui.gateway import Kind, Trouble
 from marigram_tui.questions import Column, Schema
+from marigram_tui.screens.choose import Choose
+from marigram_tui.screens.explorer import Explorer
 from tests.tui.driving import live, screen_text, settle, until
 from tests.tui.fake import application, status, stream
 
@@ -109,3 +112,51 @@ async def test_names_that_look_alike_stay_two_streams() -> None:
         gateway.push(status(streams=(replace(twins[0], rows=3_333), twins[1])))
         await settle(pilot)
         assert screen_text(app).count("3,333") == 1
+
+
+@MARK
+async def test_what_an_explorer_asks_of_and_gets(name: str) -> None:
+    app, gateway, _ = application()
+    gateway.schemas |= {name: Schema.of((Column(name, "f64", name), Column(name, "label")), timedelta(seconds=10))}
+    gateway.of_group = (name, "plain")
+    async with app.run_test(size=SIZE) as pilot:
+        gateway.push(status(streams=(stream(name),)))
+        await settle(pilot)
+        await pilot.press("x")
+        await settle(pilot)
+        assert isinstance(app.screen, Explorer)
+        screen = app.screen
+        screen.fields.box("group").value = name
+        for window, key in (("1h", "f3"), ("", "f3"), ("", "enter")):
+            screen.fields.box("window").value = window
+            await pilot.press("enter")
+            await settle(pilot)
+            harmless(screen_text(app))
+            await pilot.press(key)
+            await settle(pilot)
+            harmless(screen_text(app))
+        gateway.trouble = Trouble(Kind.QUESTION, name, field=name, reason=name)
+        await pilot.press("enter")
+        await settle(pilot)
+        harmless(screen_text(app))
+        gateway.trouble = None
+        await pilot.press("f4")
+        await settle(pilot)
+        harmless(screen_text(app))
+
+
+@MARK
+async def test_a_column_s_name_among_choices(name: str) -> None:
+    app, gateway, _ = application()
+    gateway.schemas["flights"] = Schema.of((Column(name, "label", name),), timedelta(seconds=10))
+    async with app.run_test(size=SIZE) as pilot:
+        gateway.push(status())
+        await settle(pilot)
+        app.open_explorer(Form(stream="flights"))
+        await settle(pilot)
+        assert isinstance(app.screen, Explorer)
+        app.screen.fields.box("group").focus()
+        await pilot.press("f2")
+        await until(pilot, lambda: isinstance(app.screen, Choose))
+        await settle(pilot)
+        harmless(screen_text(app))

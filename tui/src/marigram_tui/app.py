@@ -21,6 +21,7 @@ from marigram_tui.state import State
 if TYPE_CHECKING:
     from textual.command import Provider
 
+    from marigram_tui.explore.form import Form
     from marigram_tui.gateway import ServerStatus
 
 FRAMES_A_SECOND = 4
@@ -35,7 +36,7 @@ class MarigramApp(App[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 (as Textual declares it)
     VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark", "help", "help", key_display="?"),
+        Binding("question_mark,f1", "help", "help", key_display="?"),
         Binding("q", "quit", "quit"),
         Binding("ctrl+c", "quit", "quit", show=False, priority=True),
         Binding("R", "retry", "retry now", show=False),
@@ -78,9 +79,10 @@ class MarigramApp(App[None]):
         self.call_after_refresh(self._begin)
 
     def frame(self) -> None:
-        """Paint the screen that is on top."""
-        if isinstance(self.screen, FrameScreen):
-            self.screen.paint()
+        """Paint the screen that is on top, once it has its widgets."""
+        screen = self.screen
+        if isinstance(screen, FrameScreen) and screen.is_mounted:
+            screen.paint()
 
     def open_stream(self, stream: str, column: str | None = None) -> None:
         """Show a stream's chart."""
@@ -90,13 +92,19 @@ class MarigramApp(App[None]):
             self.pop_screen()
         self.push_screen(Chart(stream, column))
 
+    def open_explorer(self, first: "Form") -> None:
+        """Show the metrics explorer with these fields; it asks at once if they name a stream."""
+        from marigram_tui.screens.explorer import Explorer
+
+        self.push_screen(Explorer(first))
+
     def on_stream_chosen(self, message: StreamChosen) -> None:
         self.open_stream(message.stream)
 
     def action_help(self) -> None:
         from marigram_tui.screens.help import Help
 
-        self.push_screen(Help())
+        self.push_screen(Help(type(self.screen).__name__))
 
     def action_retry(self) -> None:
         self._connection.retry_now()

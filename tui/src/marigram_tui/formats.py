@@ -34,12 +34,17 @@ def safe(text: str, cells: int = 64) -> str:
                 shown.append(letter)
             continue
         marks = 0
-        if category in _INVISIBLE:
-            shown.append(chr(0x2400 + ord(letter)) if ord(letter) < 0x20 else "\N{REPLACEMENT CHARACTER}")
-        else:
-            shown.append(" " if category == "Zs" else letter)
+        shown.append(visible(letter, category))
     line = "".join(shown)
     return clip(line, cells) if len(text) <= cells * 4 else clip(line + "…" * cells, cells)
+
+
+def visible(letter: str, category: str | None = None) -> str:
+    """One letter as one that can do nothing but be read; ``category`` is that of Unicode, if it is known already."""
+    category = category or unicodedata.category(letter)
+    if category in _INVISIBLE:
+        return chr(0x2400 + ord(letter)) if ord(letter) < 0x20 else "\N{REPLACEMENT CHARACTER}"
+    return " " if category == "Zs" else letter
 
 
 def clip(line: str, cells: int) -> str:
@@ -87,6 +92,14 @@ def duration(seconds: float) -> str:
             rest = whole % scale // minor
             return f"{whole // scale} {sign} {rest} {below}" if rest else f"{whole // scale} {sign}"
     return f"{whole} s"
+
+
+def length(seconds: int) -> str:
+    """A length as ``marigram query`` takes it, in the greatest unit that it is a whole number of: ``15m``, ``7d``."""
+    for unit, sign in ((86_400, "d"), (3_600, "h"), (60, "m")):
+        if seconds % unit == 0:
+            return f"{seconds // unit}{sign}"
+    return f"{seconds}s"
 
 
 def moment(time_ns: int) -> str:

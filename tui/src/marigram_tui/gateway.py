@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from marigram_tui.questions import ENTITY, ROWS, Answer, Column, Line, Question, Schema
 
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from marigram_client import Measure as AskedMeasure
     from marigram_client import ServerStatus, StreamStatus  # noqa: TC004 (screens take the types from here)
     from marigram_client.aio import Client
+    from marigram_tui.explore.calls import Call
+    from marigram_tui.explore.form import Query
+    from marigram_tui.explore.found import Found
+    from marigram_tui.explore.kinds import MeasureKind
+
+    Bounds = tuple[int | str | None, int | str | None]
 
 __all__ = ["Gateway", "Kind", "LiveGateway", "ServerStatus", "StreamStatus", "Trouble"]
 
@@ -33,13 +39,18 @@ class Kind(Enum):
 
 
 class Trouble(Exception):  # noqa: N818  (not an error of the program)
-    """Something went wrong with the server or on the way to it: one sentence why, and one what to do about it."""
+    """Something went wrong with the server or on the way to it: one sentence why, and one what to do about it.
 
-    def __init__(self, kind: Kind, why: str, advice: str = "") -> None:
+    ``field`` is the path of what broke a rule, ``reason`` the server's word for it; empty where there is none.
+    """
+
+    def __init__(self, kind: Kind, why: str, advice: str = "", *, field: str = "", reason: str = "") -> None:
         super().__init__(why)
         self.kind = kind
         self.why = why
         self.advice = advice
+        self.field = field
+        self.reason = reason
 
 
 class Gateway(Protocol):
@@ -58,6 +69,12 @@ class Gateway(Protocol):
 
     async def ask(self, question: Question) -> Answer:
         """The answer as of now."""
+
+    async def kinds(self) -> "tuple[MeasureKind, ...]":
+        """The measures that the client knows."""
+
+    async def explore(self, query: "Query", bounds: "Bounds") -> "Found":
+        """The answer of a query over this range. A caller that is cancelled cancels it in the server too."""
 
     async def close(self) -> None:
         """Give up what is running."""
@@ -115,6 +132,33 @@ class LiveGateway:
             )
         return _answer(table, question)
 
+    async def kinds(self) -> "tuple[MeasureKind, ...]":
+        from marigram_tui.explore import kinds
+
+        return kinds.of(await asyncio.to_thread(importlib.import_module, "marigram_client.measures"))
+
+    async def explore(self, query: "Query", bounds: "Bounds") -> "Found":
+        from marigram_client import ascending, descending, provenance
+        from marigram_tui.explore import found
+
+        client = await self._connected()
+        with _told("query:read"):
+            table = await client.query(
+                query.stream,
+                measures=[_called(call) for call in query.measures],
+                range=bounds if any(bound is not None for bound in bounds) else None,
+                where=query.filter or None,
+                window=_called(query.window) if query.window is not None else None,
+                group_by=query.group,
+                fill=query.fill,  # type: ignore[arg-type]  # one of the words, as was read
+                compare=query.compare,  # type: ignore[arg-type]
+                order_by=[descending(key[1:]) if key.startswith("-") else ascending(key) for key in query.order],
+                top_groups=query.top or None,
+                other=query.other,
+                timeout=_QUERY_TIMEOUT,
+            )
+            return await asyncio.to_thread(found.of, table, query, bounds, found.made(provenance(table)))
+
     async def close(self) -> None:
         client, self._client = self._client, None
         if client is not None:
@@ -150,6 +194,7 @@ def trouble(error: Exception, scope: str) -> Trouble:
     import marigram_client as client
 
     why = str(error) or type(error).__name__
+    told = {"field": getattr(error, "field", ""), "reason": getattr(error, "reason", "")}
     match error:
         case Trouble():
             return error
@@ -165,10 +210,12 @@ def trouble(error: Exception, scope: str) -> Trouble:
                 why,
                 f"Ask an administrator for a key with the scope {scope}; the role viewer has it.",
             )
+        case client.Unsupported() if scope == "query:read" and error.field:
+            return Trouble(Kind.QUESTION, why, **told)
         case client.Unsupported():
             return Trouble(Kind.SETTING, f"this server is too old: {why}", "Update the server.")
         case client.NotFound() | client.InvalidArgument() | client.OutOfRange() | client.LimitExceeded():
-            return Trouble(Kind.QUESTION if scope else Kind.SETTING, why)
+            return Trouble(Kind.QUESTION if scope else Kind.SETTING, why, **told)
         case client.DeadlineExceeded() if scope == "query:read":
             return Trouble(Kind.QUESTION, why)
         case _:
@@ -182,6 +229,13 @@ def _plain(why: str) -> str:
     return why
 
 
+def _called(call: "Call") -> Any:
+    """What the client's function makes of what was typed."""
+    import marigram_client as client
+
+    return getattr(client, call.function)(*call.arguments, **dict(call.named))
+
+
 def _measure(question: Question) -> "AskedMeasure":
     import marigram_client as client
 
@@ -193,9 +247,11 @@ def _measure(question: Question) -> "AskedMeasure":
     kinds = {
         "count": client.count,
         "distinct": client.distinct,
+        "sum": client.sum_,
         "mean": client.mean,
         "min": client.min_,
         "max": client.max_,
+        "last": client.last,
         "standard deviation": client.standard_deviation,
         "rate": client.rate,
         "increase": client.increase,

@@ -9,11 +9,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Measure = Literal[
-    "count", "distinct", "mean", "min", "max", "p50", "p95", "p99", "standard deviation", "rate", "increase"
+    "count",
+    "distinct",
+    "sum",
+    "mean",
+    "min",
+    "max",
+    "last",
+    "p50",
+    "p95",
+    "p99",
+    "standard deviation",
+    "rate",
+    "increase",
 ]
 
 OF_NUMBERS: tuple[Measure, ...] = (
-    "mean", "min", "max", "p50", "p95", "p99", "standard deviation", "rate", "increase", "count",
+    "mean", "min", "max", "p50", "p95", "p99", "standard deviation", "rate", "increase", "sum", "last", "distinct",
+    "count",
 )  # fmt: skip
 OF_TEXTS: tuple[Measure, ...] = ("count", "distinct")
 OF_ROWS: tuple[Measure, ...] = ("count",)

@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from marigram_tui import formats, themes
+from marigram_tui.explore import grammar
 from marigram_tui.gateway import Kind, Trouble
 from marigram_tui.questions import ROWS, Answer, Column, Line, Measure, Question, Schema
 from marigram_tui.screens.frame import FrameScreen
@@ -44,6 +45,7 @@ class Chart(FrameScreen):
         Binding("M", "measure(-1)", "measure back", show=False),
         Binding("g", "group(1)", "group"),
         Binding("G", "group(-1)", "group back", show=False),
+        Binding("x", "explore", "explore", show=False),
         Binding("left_square_bracket", "zoom(-1)", "range", key_display="[ ]"),
         Binding("right_square_bracket", "zoom(1)", "longer", show=False),
         Binding("minus,comma", "width(-1)", "window", key_display="- +"),
@@ -101,6 +103,7 @@ class Chart(FrameScreen):
     def commands(self) -> Iterator[tuple[str, Callable[[], None]]]:
         yield ("Go on" if self.view.paused else "Pause"), self.action_pause
         yield "Range and window by themselves", self.action_automatic
+        yield "Explore from here", self.action_explore
         for place, column in enumerate(self.schema.columns if self.schema else ()):
             yield f"Draw {formats.safe(column.name) or 'rows'}", partial(self._choose, place)
 
@@ -164,6 +167,21 @@ class Chart(FrameScreen):
             self._group = choices[(place + step) % len(choices)]
             self._members, self._members_at = (), -1e9
             self._changed()
+
+    def action_explore(self) -> None:
+        """The same question, with all that there is to change of it."""
+        from marigram_tui.explore.form import Form
+
+        width_s = self.view.width(self.query_one(TimePlot).columns).total_seconds()
+        self.home.open_explorer(
+            Form(
+                stream=self.stream,
+                range=formats.length(self.view.range_s),
+                measures="count" if self.column.name == ROWS else typed(self._measure, self.column.name),
+                group=self._group or "",
+                window=formats.length(int(width_s)),
+            )
+        )
 
     def _choose(self, place: int) -> None:
         self._place = place
@@ -289,7 +307,7 @@ class Chart(FrameScreen):
             drawn,
             (question.start_ns / formats.SECOND_NS, question.end_ns / formats.SECOND_NS),
             settled,
-            from_zero=question.measure in {"count", "distinct", "rate", "increase", "standard deviation"},
+            from_zero=question.measure in {"count", "distinct", "sum", "rate", "increase", "standard deviation"},
             muted=colours["secondary"],
         )
 
@@ -312,7 +330,7 @@ class Chart(FrameScreen):
         width = formats.duration(width_s)
         length = formats.duration(view.range_s)
         column = self.column
-        unit = formats.safe(column.unit, 12)
+        unit = "" if self._measure in {"count", "distinct"} else formats.safe(column.unit, 12)
         if self._measure == "rate":
             unit = f"{unit or '1'}/s"
         unit = f" ({unit})" if unit else ""
@@ -370,6 +388,11 @@ class Chart(FrameScreen):
         if self.state.live and self.state.status is not None and self.state.stream(self.stream) is None:
             return "! this stream has no rows, or is gone"
         return ""
+
+
+def typed(measure: Measure, column: str) -> str:
+    """A measure of the chart in the explorer's words."""
+    return grammar.joined("", f"{measure.replace(' ', '_')}:{column}")
 
 
 def points(line: Line, question: Question) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":

@@ -32,6 +32,7 @@ class Overview(FrameScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "filter", key_display="/"),
+        Binding("x", "explore", "explore"),
         Binding("escape", "unfilter", "all streams", show=False),
     ]
 
@@ -64,6 +65,7 @@ class Overview(FrameScreen):
         for column in SORTS:
             yield f"Sort streams by {column}", partial(table.sort_by, column)
         yield "Filter streams", self.action_filter
+        yield "Explore metrics", self.action_explore
 
     def paint(self) -> None:
         super().paint()
@@ -75,6 +77,11 @@ class Overview(FrameScreen):
         width = self.query_one("#ledger").size.width
         self.query_one("#ledger", Static).update(ledger(status, width))
         self.query_one(StreamTable).show(self.state, second)
+
+    def action_explore(self) -> None:
+        from marigram_tui.explore.form import Form
+
+        self.home.open_explorer(Form(stream=self.query_one(StreamTable).held or ""))
 
     def action_filter(self) -> None:
         box = self.query_one("#filter", Input)

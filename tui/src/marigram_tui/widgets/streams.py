@@ -152,7 +152,7 @@ class StreamTable(DataTable[Text]):
     def _build(self) -> None:
         """Columns and rows anew, the cursor where it was."""
         width, dropped = self._layout
-        held = self._held()
+        held = self.held
         self.clear(columns=True)
         self._texts.clear()
         self._order = []
@@ -166,12 +166,14 @@ class StreamTable(DataTable[Text]):
         if held in self._order:
             self.move_cursor(row=self._order.index(held))
 
-    def _held(self) -> str | None:
+    @property
+    def held(self) -> str | None:
+        """The stream that the cursor is on."""
         return self._order[self.cursor_row] if 0 <= self.cursor_row < len(self._order) else None
 
     def _arrange(self, order: list[str]) -> None:
         """Rows in this order, the cursor on the stream it was on."""
-        held = self._held()
+        held = self.held
         if set(order) != set(self._order):
             self.clear()
             self._texts.clear()
