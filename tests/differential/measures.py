@@ -4,6 +4,7 @@ A measure in SQL is a query over ``cut``, the rows with their group ``gid``, of 
 another may differ from it. An ``e`` of no finite number means that rounding alone may make any difference.
 """
 
+# ruff: noqa: E501  # SQL reads best in whole lines
 from dataclasses import dataclass
 from random import Random
 

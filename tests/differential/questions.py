@@ -2,7 +2,7 @@
 
 Left out, as the engine and docs/queries.md differ there today: ``other`` beside keys that are no texts, whose nulls it is
 mixed with; the order of sessions that begin at one time; ``share_of_total`` of sessions, which are taken together where they begin at one time; and ``fill`` of a range
-that is open on a side and has no rows, which puts a window outside of it, or has a filter, which bounds it or not.
+without rows, which puts a window outside of it, or of one that is open on a side, with a filter, which bounds it or not.
 """
 
 from dataclasses import dataclass, replace
@@ -166,7 +166,7 @@ def _shaped(dice: Random, question: Question, stream: Stream) -> Question:
     times = stream.table["time"].to_pylist()
     begins, ends = question.start is None, question.end is None
     has_rows = any((begins or time >= question.start) and (ends or time < question.end) for time in times)
-    is_known = (has_rows and question.filter is None) or not (begins or ends)
+    is_known = has_rows and (question.filter is None or not (begins or ends))
     if choice < 0.15 and in_a_row and is_bounded and is_known:
         question = replace(question, fill=dice.choice(FILLS))
     elif choice < 0.3 and question.keys and not is_session:

@@ -5,6 +5,7 @@ Rows of the answer are ``(start, end, keys..., then value and slack of each meas
 ``chain``, the group without its window).
 """
 
+# ruff: noqa: E501  # SQL reads best in whole lines
 from collections.abc import Sequence
 
 from tests.differential.literals import NUMBERS, TEXTS, TYPES

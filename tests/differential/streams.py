@@ -1,4 +1,4 @@
-"""Random streams: rows late, twice, null, NaN, negative and extreme, partly sealed; the same rows as a table for DuckDB."""
+"""Random streams: rows late, twice, null, NaN, negative and extreme, partly sealed; and the same as a table."""
 
 import math
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Random questions have the answers that DuckDB gives.
 
-How many, and from which seed on, by environment: MARIGRAM_DIFFERENTIAL_CASES (2,000), MARIGRAM_DIFFERENTIAL_SEED (0). What
-differs is named with the seed of its stream and the number of its question, and made small.
+How many, and from which seed on, by environment: MARIGRAM_DIFFERENTIAL_CASES (2,000), MARIGRAM_DIFFERENTIAL_SEED (0).
+What differs is named with the seed of its stream and the number of its question, and made small.
 """
 
 import os
