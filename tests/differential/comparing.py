@@ -17,7 +17,7 @@ from tests.differential.streams import Stream
 from tests.differential.windows import LEAST, MOST, Calendar, Whole, Window
 
 
-class Differs(AssertionError):
+class Differs(AssertionError):  # noqa: N818  # what is said of it
     """Two answers are not the same."""
 
 

@@ -44,7 +44,7 @@ def text(column: str, value: Value) -> str:
     if isinstance(value, str):
         return quoted(value)
     if TYPES[column] == "timestamp":
-        return f'"{np.datetime64(value, "ns")}Z"'
+        return f'"{np.datetime64(int(value), "ns")}Z"'
     return repr(value)
 
 

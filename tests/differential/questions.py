@@ -1,8 +1,9 @@
 """Random questions: every window and measure, filters, groups, and what shapes an answer.
 
-Left out, as the engine and docs/queries.md differ there today: ``other`` beside keys that are no texts, whose nulls it is
-mixed with; the order of sessions that begin at one time; ``share_of_total`` of sessions, which are taken together where they begin at one time; and ``fill`` of a range
-without rows, which puts a window outside of it, or of one that is open on a side, with a filter, which bounds it or not.
+Left out, as the engine and docs/queries.md differ there today: ``other`` beside keys that are no texts, whose nulls it
+is mixed with; the order of sessions that begin at one time; ``share_of_total`` of sessions, which are taken together
+where they begin at one time; and ``fill`` of a range without rows, which puts a window outside of it, or of one that is
+open on a side, with a filter, which bounds it or not.
 """
 
 from dataclasses import dataclass, replace
