@@ -157,7 +157,8 @@ def _window(dice: Random, stream: Stream) -> Window:
         LAST_YEAR,
     )
     session = Session(width // dice.choice([1, 2, 10]))
-    return dice.choice([Whole(), Hopping(width, width), Hopping(width, step), calendar, calendar, session])
+    windows: list[Window] = [Whole(), Hopping(width, width), Hopping(width, step), calendar, calendar, session]
+    return dice.choice(windows)
 
 
 def _shaped(dice: Random, question: Question, stream: Stream) -> Question:

@@ -6,7 +6,7 @@ Rows of the answer are ``(start, end, keys..., then value and slack of each meas
 """
 
 # ruff: noqa: E501  # SQL reads best in whole lines
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tests.differential.literals import NUMBERS, TEXTS, TYPES
 from tests.differential.measures import FORMULAS, Measure
@@ -131,6 +131,7 @@ def _filled(question: Question, keys: list[str]) -> list[str]:
         "SELECT DISTINCT chain" + "".join(f", {key}" for key in keys) + " FROM cut" if keys else "SELECT 1 AS chain"
     )
     window = question.window
+    number: Callable[[object], str]
     if isinstance(window, Calendar):
         number = lambda bound: f"(SELECT max(w) FROM {window.table} WHERE edge <= {bound})"  # noqa: E731
         start = f"(SELECT edge FROM {window.table} AS edges WHERE edges.w = windows.w)"
