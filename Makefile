@@ -51,9 +51,10 @@ faults: .make/develop .make/release  # storage and processes, broken on purpose
 	STORE_LIFE_ROUNDS=20000 cargo test --locked --profile develop --test store_life
 	MODEL_SEQUENCES=20000 TMPDIR=/dev/shm cargo test --locked --profile develop --test model
 
-fuzz: .make/develop  # decoders against broken bytes, long: Rust tests with fuzz in their names, then Rust beside Python
+fuzz: .make/develop  # long: Rust tests with fuzz in their names, decoders in Rust beside Python, the engine beside DuckDB
 	PROPTEST_CASES=100000 cargo test --locked --profile develop --workspace fuzz -- --include-ignored
 	MARIGRAM_FUZZ_CASES=2000000 MARIGRAM_FUZZ_SEED=0 .venv/bin/python -m pytest -s tests/wire
+	MARIGRAM_DIFFERENTIAL_CASES=20000 .venv/bin/python -m pytest -s tests/differential
 
 lock: .make/tools  # the newest versions that the .in files allow
 	.venv/bin/$(LOCK) $(patsubst %,--no-emit-package %,marigram marigram-client marigram-tui) requirements.in -o requirements.txt
