@@ -82,7 +82,16 @@ if TYPE_CHECKING:
     from marigram_client.orders import Order, ascending, descending
     from marigram_client.outcomes import EventResult, RowError, TrackResult, WriteResult
     from marigram_client.queries import Budget
-    from marigram_client.streams import Column, DeletedStream, RecodedParts, Retention, SealedRows, Stream, StreamStats
+    from marigram_client.streams import (
+        Column,
+        DeletedStream,
+        RecodedParts,
+        Retention,
+        Rollup,
+        SealedRows,
+        Stream,
+        StreamStats,
+    )
     from marigram_client.windows import Window, calendar, hopping, session, tumbling, whole
 
 __all__ = [
@@ -122,6 +131,7 @@ __all__ = [
     "RecodedParts",
     "Rejection",
     "Retention",
+    "Rollup",
     "RowError",
     "SealedRows",
     "SealingStatus",
@@ -198,7 +208,7 @@ _HOMES = {
     "orders": "Order ascending descending",
     "outcomes": "EventResult RowError TrackResult WriteResult",
     "queries": "Budget",
-    "streams": "Column DeletedStream RecodedParts Retention SealedRows Stream StreamStats",
+    "streams": "Column DeletedStream RecodedParts Retention Rollup SealedRows Stream StreamStats",
     "windows": "Window calendar hopping session tumbling whole",
 }
 """Modules, and the names that come from them."""

@@ -10,6 +10,7 @@ use crate::query::state::own::{Grouped, Own, OwnState, states_of, with_doubles};
 use crate::query::state::{Keep, Present};
 use crate::sketch::Sketch;
 use crate::sketch::exponential::ExponentialHistogram;
+use crate::store::rollup::State;
 use crate::wire::v1;
 
 pub(super) const KIND: Kind = Kind {
@@ -51,6 +52,12 @@ impl OwnState for ExponentialHistogram {
 
     fn merge(&mut self, later: Self) {
         Sketch::merge(self, &later);
+    }
+
+    const STORED: Option<State> = Some(State::Sketch);
+
+    fn from_stored(bytes: &[u8]) -> Result<Self> {
+        Sketch::from_bytes(bytes)
     }
 }
 
