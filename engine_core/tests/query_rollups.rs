@@ -9,7 +9,9 @@ use std::sync::Arc;
 use marigram_core::column::batch::BatchColumn;
 use marigram_core::column::packed::pack;
 use marigram_core::column::rollup::RollupSpec;
-use marigram_core::column::{Bitmap, ColumnData, ColumnType, PackedBatch, RejectCounts, RowBatch, StreamKind};
+use marigram_core::column::{
+    Bitmap, ColumnData, ColumnType, PackedBatch, RejectCounts, RowBatch, StreamKind, TextData,
+};
 use marigram_core::query::{Answer, Context, Spec, run};
 use marigram_core::store::{CommitItem, Stream};
 use marigram_core::time::{ManualClock, SECOND_NS};
@@ -109,8 +111,22 @@ fn write(bed: &Bed, stream: &Arc<Stream>, random: &mut Random, n: usize, (from, 
     let mut columns = vec![
         BatchColumn {
             id: column("level"),
-            data: ColumnData::Code(level),
-            validity: None,
+            data: if has_i {
+                ColumnData::Code(level)
+            } else {
+                // As a column whose dictionary is full lies.
+                let mut texts = TextData::default();
+                level.iter().for_each(|&code| {
+                    texts.push(
+                        levels
+                            .iter()
+                            .position(|&known| known == code)
+                            .map_or("", |at| LEVELS[at]),
+                    )
+                });
+                ColumnData::Text(texts)
+            },
+            validity: (!has_i).then(|| bits(level.iter().map(|&code| code > 0))),
         },
         BatchColumn {
             id: column("ok"),

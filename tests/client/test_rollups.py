@@ -48,20 +48,17 @@ def test_rollups_answer_in_place_of_rows_and_when_these_are_gone(tmp_path: Path)
         values = [float(n % 977) for n in range(9_000)]
         hosts = [f"host {n % 3}" for n in range(9_000)]
         client.write("cpu", {"time": times, "host": hosts, "value": values}, labels=["host"])
-        asked = {
-            "measures": [count(), mean("value"), quantile("value", 0.9)],
-            "window": tumbling(hours=1),
-            "group_by": "host",
-        }
-        before = client.query("cpu", **asked)
+        asked = client.query_of("cpu").measure(count(), mean("value"), quantile("value", 0.9))
+        asked = asked.window(tumbling(hours=1)).by("host")
+        before = asked.run()
         assert provenance(before).tier == "raw"
         client.seal("cpu")
-        sealed = client.query("cpu", **asked)
+        sealed = asked.run()
         assert provenance(sealed).tier == "rollup"
         assert sealed.to_pylist() == before.to_pylist()
         client.update_stream("cpu", keep_for=timedelta(minutes=1))
         assert client.apply_retention("cpu").rows == 9_000
-        kept = client.query("cpu", **asked)
+        kept = asked.run()
         assert kept.to_pylist() == before.to_pylist()
         assert (provenance(kept).tier, provenance(kept).rows_unavailable) == ("rollup", 0)
         lost = client.query("cpu", measures=[count()], window=tumbling(minutes=1))

@@ -29,9 +29,9 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """States of windows of ``width``, aligned to 1970 in UTC, that are kept beside sealed rows and answer queries in their
-    place. ``keep_for`` None keeps them for ever, also once their rows are gone; ``group_by`` nothing tells entities apart;
-    with ``sketches`` quantiles are read from them, too."""
+    """States of windows of ``width``, aligned to 1970 in UTC, that are kept beside sealed rows and answer queries in
+    their place. ``keep_for`` None keeps them for ever, also once their rows are gone; ``group_by`` nothing tells
+    entities apart; with ``sketches`` quantiles are read from them, too."""
 
     width: timedelta
     keep_for: timedelta | None = None

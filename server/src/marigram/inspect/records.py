@@ -259,11 +259,13 @@ def read_stream(namespace: int, number: int, fields: Fields) -> Stream:
     times = fields.i64(), fields.i64(), fields.i64(), fields.optional_i64()
     description = fields.text()
     columns = tuple(_column(at + FIRST, fields) for at in range(fields.varint()))
-    ages = [None if fields.whole() else fields.optional_i64() for _ in ("keep_for", "cold_after")]
+    keep_for = None if fields.whole() else fields.optional_i64()
+    cold_after = None if fields.whole() else fields.optional_i64()
     rollups = () if fields.whole() else tuple(_declared(fields) for _ in range(fields.varint()))
     found = Stream(
-        namespace, number, name, made_at, KINDS[kind], version, strict, *times, description, columns, *ages, rollups
-    )
+        namespace, number, name, made_at, KINDS[kind], version, strict, *times, description, columns, keep_for,
+        cold_after, rollups,
+    )  # fmt: skip
     return _ended(fields, found)
 
 
