@@ -108,6 +108,7 @@ fn write(bed: &Bed, stream: &Arc<Stream>, random: &mut Random, n: usize, (from, 
         .map(|time| ZERO + from * MINUTE + time as i64 * 1_000_000)
         .collect();
     let valid = |except: u64| Some(bits(nulls.iter().map(|&null| null != except)));
+    let has_level = bits(level.iter().map(|&code| code > 0));
     let mut columns = vec![
         BatchColumn {
             id: column("level"),
@@ -116,17 +117,13 @@ fn write(bed: &Bed, stream: &Arc<Stream>, random: &mut Random, n: usize, (from, 
             } else {
                 // As a column whose dictionary is full lies.
                 let mut texts = TextData::default();
-                level.iter().for_each(|&code| {
-                    texts.push(
-                        levels
-                            .iter()
-                            .position(|&known| known == code)
-                            .map_or("", |at| LEVELS[at]),
-                    )
-                });
+                for code in &level {
+                    let at = levels.iter().position(|known| known == code);
+                    texts.push(at.map_or("", |at| LEVELS[at]));
+                }
                 ColumnData::Text(texts)
             },
-            validity: (!has_i).then(|| bits(level.iter().map(|&code| code > 0))),
+            validity: (!has_i).then_some(has_level),
         },
         BatchColumn {
             id: column("ok"),

@@ -110,14 +110,15 @@ pub(super) fn write(shared: &Shared, parts: &[Sealed]) -> Result<Vec<(Identity, 
     outcome.map(|()| written)
 }
 
-/// Writes parts and their rollups to files. A failure leaves none.
+/// Writes parts and their rollups to files. A failure leaves none. `helps`: whether a second thread may take part now.
 pub(super) fn write_with_rollups(
     shared: &Arc<Shared>,
     stream: &Arc<Stream>,
     parts: &[Sealed],
+    helps: &(dyn Fn() -> bool + Sync),
 ) -> Result<Vec<(Identity, PartRecord)>> {
     let mut written = write(shared, parts)?;
-    match rollup::roll_up(shared, stream, &written) {
+    match rollup::roll_up(shared, stream, &written, helps) {
         Ok(rollups) => written.extend(rollups),
         Err(error) => {
             remove_files(shared, written.iter().map(|(identity, _)| identity));

@@ -368,10 +368,9 @@ fn seal_once(shared: &Arc<Shared>, stream: &Arc<Stream>, through: u64, is_awaite
         commit: prefix.commit,
         codecs: Codecs::Hot,
     };
-    let parts = publish::build(shared, stream, &sources, tiles, width, origin, &|| {
-        helps(shared, is_awaited)
-    })?;
-    let written = publish::write_with_rollups(shared, stream, &parts)?;
+    let helps = || helps(shared, is_awaited);
+    let parts = publish::build(shared, stream, &sources, tiles, width, origin, &helps)?;
+    let written = publish::write_with_rollups(shared, stream, &parts, &helps)?;
     let of_rows = || written.iter().filter(|(_, record)| record.rollup.is_none());
     let report = SealReport {
         rows: prefix.rows,

@@ -1,4 +1,4 @@
-//! From a part to its rollups: each column is read once, block by block, for all of them.
+//! From a part to its rollups: each column is read once, block by block, for all of them, by whichever thread is free.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub(in crate::store) fn make(
     let runs = part.runs()?;
     let source = Rows::Part(Arc::clone(&part), Arc::clone(handle));
     let times = read::integers(std::slice::from_ref(&source), TIME, team)?.values;
-    let mut rollups = Vec::new();
+    let (mut rollups, mut files) = (Vec::new(), Vec::new());
     for tier in tiers {
         let groups = grouping::group(stream, &source, &runs, &times, tier, team)?;
         let rolled = Rolled {
@@ -43,39 +43,60 @@ pub(in crate::store) fn make(
             times: handle.times(),
         };
         let about = describe(groups.starts.len() as u64);
-        rollups.push(Rollup::new(rolled, groups, about, team)?);
+        let rollup = Rollup { rolled, groups };
+        files.push(rollup.begin(about, team)?);
+        rollups.push(rollup);
     }
-    for (column, physical) in source.columns() {
-        if column == ENTITY || column == TIME {
-            continue;
-        }
-        let Some(found) = source.column(column)? else { continue };
-        let mut states: Vec<States> = rollups.iter().map(|rollup| rollup.states(physical)).collect();
-        let mut places = vec![0; rollups.len()];
-        let mut block = Block::default();
-        for number in 0..source.blocks() {
-            let first = number * BLOCK_ROWS;
-            let rows = source.block_rows(number);
-            block.read(&found, number, rows)?;
-            for ((rollup, states), place) in rollups.iter().zip(&mut states).zip(&mut places) {
-                rollup.take(&block, first..first + rows, &times, states, place);
+    let mut columns = source.columns();
+    columns.retain(|(column, _)| *column != ENTITY && *column != TIME);
+    team.each(
+        columns,
+        |(column, physical)| Ok((column, states_of(&source, column, physical, &rollups, &times)?)),
+        |(column, states)| {
+            // Small beside reading it.
+            let mut alone = Team {
+                helps: &|| false,
+                rest: &mut || Ok(()),
+            };
+            for ((rollup, file), states) in rollups.iter().zip(&mut files).zip(states) {
+                let columns = states.columns(&rollup.groups.starts, rollup.rolled.tier.is_by_entity());
+                for (state, values) in columns {
+                    write(file, state.of(column), values, &mut alone)?;
+                }
             }
-            if number % PIECE_BLOCKS == 0 {
-                (team.rest)()?;
-            }
-        }
-        for (rollup, states) in rollups.iter_mut().zip(&states) {
-            let columns = states.columns(&rollup.groups.starts, rollup.rolled.tier.is_by_entity());
-            for (state, values) in columns {
-                rollup.write(state.of(column), values, team)?;
-            }
-        }
-    }
-    Ok(rollups.into_iter().map(Rollup::finish).collect())
+            Ok(())
+        },
+    )?;
+    let finished = rollups.iter().zip(files).map(|(rollup, file)| Sealed {
+        rollup: Some(rollup.rolled),
+        ..file.finish()
+    });
+    Ok(finished.collect())
 }
 
-/// Blocks that are read between two rests.
-const PIECE_BLOCKS: usize = 64;
+/// States of a column in each of the rollups.
+fn states_of(
+    source: &Rows,
+    column: ColumnId,
+    physical: Physical,
+    rollups: &[Rollup],
+    times: &[i64],
+) -> Result<Vec<States>> {
+    let mut states: Vec<States> = rollups.iter().map(|rollup| rollup.states(physical)).collect();
+    let Some(found) = source.column(column)? else {
+        return Ok(states);
+    };
+    let (mut places, mut block) = (vec![0; rollups.len()], Block::default());
+    for number in 0..source.blocks() {
+        let first = number * BLOCK_ROWS;
+        let rows = source.block_rows(number);
+        block.read(&found, number, rows)?;
+        for ((rollup, states), place) in rollups.iter().zip(&mut states).zip(&mut places) {
+            rollup.take(&block, first..first + rows, times, states, place);
+        }
+    }
+    Ok(states)
+}
 
 /// A block's values that are neither null nor NaN, and the rows they stand in.
 struct Block {
@@ -113,6 +134,11 @@ impl Block {
             Physical::F64 => {
                 let mut values = [0.0; BLOCK_ROWS];
                 let validity = column.decode_f64(block, &mut values)?;
+                if validity == Validity::All && column.stats(block).nans == 0 {
+                    self.doubles.extend_from_slice(&values[..rows]);
+                    self.rows.extend(0..rows as u16);
+                    return Ok(());
+                }
                 each(&validity, &mut |row| {
                     if values[row].is_nan() {
                         self.nans.push(row as u16);
@@ -125,6 +151,11 @@ impl Block {
             Physical::I64 => {
                 let mut values = [0; BLOCK_ROWS];
                 let validity = column.decode_i64(block, &mut values)?;
+                if validity == Validity::All {
+                    self.integers.extend_from_slice(&values[..rows]);
+                    self.rows.extend(0..rows as u16);
+                    return Ok(());
+                }
                 each(&validity, &mut |row| {
                     self.integers.push(values[row]);
                     self.rows.push(row as u16);
@@ -166,78 +197,33 @@ impl Block {
 struct Rollup {
     rolled: Rolled,
     groups: Grouping,
-    part: Part,
 }
 
 impl Rollup {
-    /// With what tells its groups apart, and their rows.
-    fn new(rolled: Rolled, mut groups: Grouping, about: Description, team: &mut Team<'_>) -> Result<Self> {
+    /// Its file, with what tells its groups apart, and their rows.
+    fn begin(&self, about: Description, team: &mut Team<'_>) -> Result<Part> {
+        let groups = &self.groups;
         let n = groups.starts.len() as u32;
         let bounds = groups.starts.iter();
         let bounds = bounds.fold((i64::MAX, i64::MIN), |(least, greatest), &start| {
             (least.min(start), greatest.max(start))
         });
         let runs = Runs::of(groups.entities.iter().copied());
-        let mut part = Part::new(about.tile, (0..n).collect(), runs, bounds, about);
-        part.times(&groups.starts, team)?;
-        part.entities(team)?;
-        let mut rollup = Self {
-            rolled,
-            part,
-            groups: Grouping {
-                entities: std::mem::take(&mut groups.entities),
-                starts: std::mem::take(&mut groups.starts),
-                keys: Vec::new(),
-                segments: std::mem::take(&mut groups.segments),
-            },
-        };
-        for (column, values) in groups.keys {
-            rollup.write_key(column, values, team)?;
+        let mut file = Part::new(about.tile, (0..n).collect(), runs, bounds, about);
+        file.times(&groups.starts, team)?;
+        file.entities(team)?;
+        for (column, values) in &groups.keys {
+            write_key(&mut file, *column, values, team)?;
         }
         let mut rows = vec![0i64; n as usize];
         let mut start = 0;
-        for segment in &rollup.groups.segments {
+        for segment in &groups.segments {
             rows[segment.group as usize] += i64::from(segment.end - start);
             start = segment.end;
         }
         let rows = Whole::of(rows.into_iter().map(Some));
-        rollup.write(ROWS, Column::I64(rows), team)?;
-        Ok(rollup)
-    }
-
-    fn write_key(&mut self, column: ColumnId, values: KeyValues, team: &mut Team<'_>) -> Result<()> {
-        match values {
-            KeyValues::Codes(codes) => {
-                self.part.begin(column, Physical::Code);
-                self.part.symbols(&codes, team)
-            }
-            KeyValues::Bools(whole) => {
-                self.part.begin(column, Physical::Bool);
-                self.part.booleans(&whole, team)
-            }
-            KeyValues::Texts(all) => {
-                let mut texts = WholeTexts::default();
-                all.iter().for_each(|text| texts.push(text.as_deref()));
-                self.write(column, Column::Texts(texts), team)
-            }
-        }
-    }
-
-    fn write(&mut self, column: ColumnId, values: Column, team: &mut Team<'_>) -> Result<()> {
-        match values {
-            Column::F64(whole) => {
-                self.part.begin(column, Physical::F64);
-                self.part.doubles(&whole, team)
-            }
-            Column::I64(whole) => {
-                self.part.begin(column, Physical::I64);
-                self.part.integers(&whole, team)
-            }
-            Column::Texts(texts) => {
-                self.part.begin(column, Physical::Text);
-                self.part.texts(&texts, team)
-            }
-        }
+        write(&mut file, ROWS, Column::I64(rows), team)?;
+        Ok(file)
     }
 
     /// States of a column that lies so, of no rows yet.
@@ -279,11 +265,39 @@ impl Rollup {
             }
         }
     }
+}
 
-    fn finish(self) -> Sealed {
-        Sealed {
-            rollup: Some(self.rolled),
-            ..self.part.finish()
+fn write_key(file: &mut Part, column: ColumnId, values: &KeyValues, team: &mut Team<'_>) -> Result<()> {
+    match values {
+        KeyValues::Codes(codes) => {
+            file.begin(column, Physical::Code);
+            file.symbols(codes, team)
+        }
+        KeyValues::Bools(whole) => {
+            file.begin(column, Physical::Bool);
+            file.booleans(whole, team)
+        }
+        KeyValues::Texts(all) => {
+            let mut texts = WholeTexts::default();
+            all.iter().for_each(|text| texts.push(text.as_deref()));
+            write(file, column, Column::Texts(texts), team)
+        }
+    }
+}
+
+fn write(file: &mut Part, column: ColumnId, values: Column, team: &mut Team<'_>) -> Result<()> {
+    match values {
+        Column::F64(whole) => {
+            file.begin(column, Physical::F64);
+            file.doubles(&whole, team)
+        }
+        Column::I64(whole) => {
+            file.begin(column, Physical::I64);
+            file.integers(&whole, team)
+        }
+        Column::Texts(texts) => {
+            file.begin(column, Physical::Text);
+            file.texts(&texts, team)
         }
     }
 }

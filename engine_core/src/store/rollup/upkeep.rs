@@ -32,11 +32,13 @@ fn is_kept(last: i64, keep_for: Option<i64>, now: i64) -> bool {
     keep_for.is_none_or(|keep_for| last >= now.saturating_sub(keep_for))
 }
 
-/// Writes the rollups that parts should have, which have been written. A failure leaves none.
+/// Writes the rollups that parts should have, which have been written. A failure leaves none. `helps`: whether a second
+/// thread may take part now.
 pub(in crate::store) fn roll_up(
     shared: &Arc<Shared>,
     stream: &Arc<Stream>,
     parts: &[(Identity, PartRecord)],
+    helps: &(dyn Fn() -> bool + Sync),
 ) -> Result<Vec<(Identity, PartRecord)>> {
     let (declared, now) = (declared(stream), shared.options.clock.now());
     let mut rollups = Vec::new();
@@ -44,7 +46,7 @@ pub(in crate::store) fn roll_up(
         let wanted = declared.iter();
         let wanted = wanted.filter(|(_, keep_for)| is_kept(record.times.1, *keep_for, now));
         let wanted: Vec<Tier> = wanted.map(|(tier, _)| *tier).collect();
-        rollups.extend(of_part(shared, stream, (*identity, *record), &wanted)?);
+        rollups.extend(of_part(shared, stream, (*identity, *record), &wanted, helps)?);
     }
     publish::write(shared, &rollups)
 }
@@ -54,6 +56,7 @@ fn of_part(
     stream: &Arc<Stream>,
     (identity, record): (Identity, PartRecord),
     tiers: &[Tier],
+    helps: &(dyn Fn() -> bool + Sync),
 ) -> Result<Vec<Sealed>> {
     if tiers.is_empty() {
         return Ok(Vec::new());
@@ -76,10 +79,7 @@ fn of_part(
         began = Instant::now();
         Ok(())
     };
-    let mut team = Team {
-        helps: &|| false,
-        rest: &mut rest,
-    };
+    let mut team = Team { helps, rest: &mut rest };
     // Where it is not published yet, who publishes it opens it anew.
     let known = stream.parts();
     let known = known.iter().find(|part| part.identity == identity).cloned();
@@ -144,7 +144,7 @@ pub(in crate::store) fn catch_up(shared: &Arc<Shared>, stream: &Arc<Stream>, due
     }
     // They are hardly ever larger than what they are made of.
     shared.has_room_for(part.bytes())?;
-    let made = of_part(shared, stream, (part.identity, part.record), tiers)?;
+    let made = of_part(shared, stream, (part.identity, part.record), tiers, &|| false)?;
     let written = publish::write(shared, &made)?;
     let is_replaced = |rollup: &&Arc<PartHandle>| {
         rollup
