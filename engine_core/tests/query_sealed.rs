@@ -96,7 +96,7 @@ fn shifted(sealed: &Sealed, change: impl Fn(&mut Row)) -> Sealed {
     let mut rows = sealed.rows.clone();
     change(&mut rows[12_345]);
     Sealed {
-        _bed: Bed::new(),
+        bed: Bed::new(),
         stream: Arc::clone(&sealed.stream),
         rows,
     }

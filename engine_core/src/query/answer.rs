@@ -33,6 +33,8 @@ use crate::wire::v1;
 pub struct Answer {
     /// `start` if windows were asked for, keys, measures.
     pub batch: RecordBatch,
+    /// Rows that there were before `having` and the limit.
+    pub groups: usize,
     /// How it was made.
     pub provenance: v1::Provenance,
 }
@@ -212,6 +214,7 @@ pub(super) fn build(
     };
     Ok(Answer {
         batch,
+        groups: table.rows,
         provenance: v1::Provenance {
             commit: facts.commit,
             watermark_ns: facts.watermark_ns,

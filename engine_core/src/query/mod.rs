@@ -1,20 +1,24 @@
 //! Queries: a checked specification, a plan over one snapshot, lanes run and merged, columns out with their provenance.
 
 pub mod answer;
+mod call;
 mod compare;
 mod ends;
 mod entities;
+pub mod explore;
 mod fill;
 mod having;
 mod keys;
 mod known;
 mod lane;
 mod layout;
+pub mod listing;
 mod measures;
 mod merge;
 mod nodes;
 mod order;
 mod output;
+mod page;
 pub mod plan;
 mod regroup;
 pub mod resolve;

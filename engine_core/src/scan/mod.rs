@@ -277,13 +277,13 @@ impl Scan {
 }
 
 /// Whether one of the codes, which ascend, lies between these.
-fn has_any(codes: &[u32], (least, greatest): (u32, u32)) -> bool {
+pub(crate) fn has_any(codes: &[u32], (least, greatest): (u32, u32)) -> bool {
     let next = codes.partition_point(|&code| code < least);
     codes.get(next).is_some_and(|&code| code <= greatest)
 }
 
 /// Blocks of a part with rows of these entities, apart and in order.
-fn blocks_of(part: &Part, codes: &[u32]) -> Result<Vec<Range<usize>>> {
+pub(crate) fn blocks_of(part: &Part, codes: &[u32]) -> Result<Vec<Range<usize>>> {
     let runs = part.runs()?;
     let mut all: Vec<Range<usize>> = Vec::new();
     for rows in codes.iter().filter_map(|&code| runs.rows(code)) {

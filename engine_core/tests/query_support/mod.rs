@@ -201,6 +201,7 @@ pub(crate) fn by(columns: &[&str]) -> Vec<v1::GroupKey> {
         .iter()
         .map(|column| v1::GroupKey {
             column: (*column).to_owned(),
+            ..Default::default()
         })
         .collect()
 }

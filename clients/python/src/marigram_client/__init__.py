@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from marigram_client.answers import Provenance, provenance
     from marigram_client.blocking import Client
     from marigram_client.delivery import Rejection, Totals
+    from marigram_client.dimensions import Dimension, DimensionColumn, DimensionValue
     from marigram_client.errors import (
         AlreadyExists,
         Cancelled,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         Unsupported,
         VersionConflict,
     )
+    from marigram_client.events import FoundEvent, StoredEvent
     from marigram_client.filters import Condition, column
     from marigram_client.ingest import Event
     from marigram_client.measures import (
@@ -99,10 +101,14 @@ __all__ = [
     "Corrupt",
     "DeadlineExceeded",
     "DeletedStream",
+    "Dimension",
+    "DimensionColumn",
+    "DimensionValue",
     "Event",
     "EventResult",
     "FailedPrecondition",
     "Fenced",
+    "FoundEvent",
     "Internal",
     "InvalidArgument",
     "Ledger",
@@ -127,6 +133,7 @@ __all__ = [
     "SealingStatus",
     "ServerStatus",
     "StoreFull",
+    "StoredEvent",
     "Stream",
     "StreamStats",
     "StreamStatus",
@@ -183,11 +190,13 @@ _HOMES = {
     "answers": "Provenance provenance",
     "blocking": "Client",
     "delivery": "Rejection Totals",
+    "dimensions": "Dimension DimensionColumn DimensionValue",
     "errors": (
         "AlreadyExists Cancelled Corrupt DeadlineExceeded FailedPrecondition Fenced Internal InvalidArgument "
         "LimitExceeded MarigramError NotFound OutOfRange Overloaded PermissionDenied StoreFull "
         "Unauthenticated Unsupported VersionConflict"
     ),
+    "events": "FoundEvent StoredEvent",
     "filters": "Condition column",
     "ingest": "Event",
     "measures": (

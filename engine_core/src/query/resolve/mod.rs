@@ -19,7 +19,8 @@ use crate::store::Stream;
 pub struct Columns<'a> {
     stream: &'a Arc<Stream>,
     schema: &'a Schema,
-    scan: &'a Scan,
+    /// What is read; none: it is not known yet.
+    scan: Option<&'a Scan>,
     control: &'a Control,
     names: Vec<String>,
     /// Tests that seek texts in rows, so far.
@@ -32,9 +33,17 @@ impl<'a> Columns<'a> {
     /// None yet. The scan must have been taken before, so that dictionaries hold every code in it.
     pub fn new(stream: &'a Arc<Stream>, schema: &'a Schema, scan: &'a Scan, control: &'a Control) -> Self {
         Self {
+            scan: Some(scan),
+            ..Self::of_any(stream, schema, control)
+        }
+    }
+
+    /// None yet, of rows that may hold anything. The snapshot must have been taken before, likewise.
+    pub fn of_any(stream: &'a Arc<Stream>, schema: &'a Schema, control: &'a Control) -> Self {
+        Self {
             stream,
             schema,
-            scan,
+            scan: None,
             control,
             names: Vec::new(),
             seeking: 0,
@@ -83,7 +92,7 @@ impl<'a> Columns<'a> {
             ColumnType::Symbol | ColumnType::Text => {
                 let known = self.stream.all_symbols().into_iter().find(|(id, _)| *id == spec.id);
                 let texts = known.map_or(Texts::Rows, |(_, symbols)| Texts::Symbol(symbols));
-                text(spec.id, texts, self.scan.has_texts(spec.id))
+                text(spec.id, texts, self.scan.is_none_or(|scan| scan.has_texts(spec.id)))
             }
         })
     }

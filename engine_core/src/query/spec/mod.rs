@@ -244,7 +244,7 @@ pub fn check_format(format: i32) -> Result<()> {
     }
 }
 
-fn unknown_number(field: &str, number: i32) -> Error {
+pub(super) fn unknown_number(field: &str, number: i32) -> Error {
     Error::invalid(
         "UNKNOWN_ENUM",
         field,
@@ -261,6 +261,16 @@ fn filter_of(tree: Option<v1::Filter>, text: &str, patterns: &mut Patterns) -> R
         (Some(tree), Some(text)) => Some(FilterSpec::All(vec![tree, text])),
         (tree, text) => tree.or(text),
     })
+}
+
+/// Which rows a request is of that is no query, but says so as queries do.
+pub(super) fn rows_of(
+    range: Option<v1::TimeRange>,
+    filter: Option<v1::Filter>,
+    filter_text: &str,
+) -> Result<(TimeRange, Option<FilterSpec>)> {
+    let filter = filter_of(filter, filter_text, &mut Patterns::default())?;
+    Ok((range_of(range)?, filter))
 }
 
 fn range_of(range: Option<v1::TimeRange>) -> Result<TimeRange> {
@@ -282,7 +292,25 @@ fn range_of(range: Option<v1::TimeRange>) -> Result<TimeRange> {
 fn group_by_of(keys: Vec<v1::GroupKey>) -> Result<Vec<String>> {
     at_most("spec.group_by", "keys to group by", keys.len(), MAX_GROUP_KEYS)?;
     let mut names: Vec<String> = Vec::with_capacity(keys.len());
-    for (at, v1::GroupKey { column }) in keys.into_iter().enumerate() {
+    for (at, key) in keys.into_iter().enumerate() {
+        let v1::GroupKey {
+            column,
+            name,
+            time_part,
+            time_zone,
+            bin_width,
+            capture,
+        } = key;
+        let unserved = [
+            ("name", !name.is_empty()),
+            ("time_part", time_part != 0),
+            ("time_zone", !time_zone.is_empty()),
+            ("bin_width", bin_width != 0.0),
+            ("capture", !capture.is_empty()),
+        ];
+        if let Some((part, _)) = unserved.iter().find(|(_, set)| *set) {
+            return Err(Error::unsupported(format!("spec.group_by[{at}].{part}")));
+        }
         let field = format!("spec.group_by[{at}].column");
         if column.is_empty() {
             return Err(Error::invalid(
@@ -464,7 +492,10 @@ mod tests {
             });
         });
         invalid("DUPLICATE_GROUP_KEY", "spec.group_by[1].column", |spec| {
-            let key = v1::GroupKey { column: "a".to_owned() };
+            let key = v1::GroupKey {
+                column: "a".to_owned(),
+                ..Default::default()
+            };
             spec.group_by = vec![key.clone(), key];
         });
         invalid("WINDOW_MISSING", "spec.window", |spec| {

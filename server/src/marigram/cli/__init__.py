@@ -22,6 +22,7 @@ class _InOrder(TyperGroup):
             "serve",
             "import",
             "query",
+            "explore",
             "streams",
             "status",
             "top",
@@ -249,6 +250,53 @@ def query(
             limit=limit,
             form=output,
             file=output_file,
+            address=address,
+            profile=profile,
+        )
+    )
+
+
+@app.command(epilog=EXIT_CODES)
+@failures.told
+def explore(
+    stream: Annotated[str, typer.Argument(help="Stream to look at.")],
+    column: Annotated[str, typer.Argument(help="Column, label or entity; without it, the columns.")] = "",
+    where: Annotated[
+        list[str] | None, typer.Option(metavar="CONDITION", help="As of query; may be repeated, all must hold.")
+    ] = None,
+    filter_text: Annotated[
+        str | None,
+        typer.Option(
+            "--filter", metavar="TEXT", help="Rows to take, as the server reads it (AIP-160); besides --where."
+        ),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="First instant, as 2013-01-01 or 2013-01-01T12:00Z.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="First instant after the range.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most values to print.")] = 20,
+    output: Output = Shape.TABLE,
+    address: Address = None,
+    profile: Profile = None,
+) -> None:
+    """Print what a column holds, most frequent values first, or which columns a stream has and how many values.
+
+    \b
+    Example:
+      marigram explore flights
+      marigram explore flights carrier
+      marigram explore flights dest --where 'origin == JFK' --limit 5 --output json
+    """
+    from marigram.cli import exploring, words
+
+    asyncio.run(
+        exploring.run(
+            stream,
+            column,
+            where=[*map(words.condition, where or ()), *([] if filter_text is None else [filter_text])],
+            range=(words.maybe_instant(since, "from"), words.maybe_instant(until, "to")),
+            limit=limit,
+            shape=output,
             address=address,
             profile=profile,
         )

@@ -157,6 +157,54 @@ CALENDAR_UNIT_YEAR: CalendarUnit.ValueType  # 6
 """Year."""
 Global___CalendarUnit: _TypeAlias = CalendarUnit  # noqa: Y015
 
+class _TimePart:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TimePartEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimePart.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TIME_PART_UNSPECIFIED: _TimePart.ValueType  # 0
+    """None."""
+    TIME_PART_HOUR_OF_DAY: _TimePart.ValueType  # 1
+    """Hour that clocks show, 0 to 23; an hour that comes twice is one."""
+    TIME_PART_DAY_OF_WEEK: _TimePart.ValueType  # 2
+    """Day of the week by ISO 8601, 1 (Monday) to 7."""
+    TIME_PART_DAY_OF_MONTH: _TimePart.ValueType  # 3
+    """Day of the month, 1 to 31."""
+    TIME_PART_DAY_OF_YEAR: _TimePart.ValueType  # 4
+    """Day of the year, 1 to 366."""
+    TIME_PART_ISO_WEEK: _TimePart.ValueType  # 5
+    """Week by ISO 8601, 1 to 53; days at the ends of a year may be of a week of the next or the last."""
+    TIME_PART_MONTH: _TimePart.ValueType  # 6
+    """Month, 1 to 12."""
+    TIME_PART_QUARTER: _TimePart.ValueType  # 7
+    """Quarter, 1 to 4."""
+    TIME_PART_YEAR: _TimePart.ValueType  # 8
+    """Year, 1677 to 2262."""
+
+class TimePart(_TimePart, metaclass=_TimePartEnumTypeWrapper):
+    """Part of an instant, by the clocks and the Gregorian calendar of a time zone."""
+
+TIME_PART_UNSPECIFIED: TimePart.ValueType  # 0
+"""None."""
+TIME_PART_HOUR_OF_DAY: TimePart.ValueType  # 1
+"""Hour that clocks show, 0 to 23; an hour that comes twice is one."""
+TIME_PART_DAY_OF_WEEK: TimePart.ValueType  # 2
+"""Day of the week by ISO 8601, 1 (Monday) to 7."""
+TIME_PART_DAY_OF_MONTH: TimePart.ValueType  # 3
+"""Day of the month, 1 to 31."""
+TIME_PART_DAY_OF_YEAR: TimePart.ValueType  # 4
+"""Day of the year, 1 to 366."""
+TIME_PART_ISO_WEEK: TimePart.ValueType  # 5
+"""Week by ISO 8601, 1 to 53; days at the ends of a year may be of a week of the next or the last."""
+TIME_PART_MONTH: TimePart.ValueType  # 6
+"""Month, 1 to 12."""
+TIME_PART_QUARTER: TimePart.ValueType  # 7
+"""Quarter, 1 to 4."""
+TIME_PART_YEAR: TimePart.ValueType  # 8
+"""Year, 1677 to 2262."""
+Global___TimePart: _TypeAlias = TimePart  # noqa: Y015
+
 class _MeasureKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -417,6 +465,30 @@ TIER_CACHE: Tier.ValueType  # 5
 """An earlier answer."""
 Global___Tier: _TypeAlias = Tier  # noqa: Y015
 
+class _EventOrder:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EventOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventOrder.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EVENT_ORDER_UNSPECIFIED: _EventOrder.ValueType  # 0
+    """The default, TIME_DESCENDING."""
+    EVENT_ORDER_TIME_DESCENDING: _EventOrder.ValueType  # 1
+    """Latest first: TIME_ASCENDING backwards."""
+    EVENT_ORDER_TIME_ASCENDING: _EventOrder.ValueType  # 2
+    """By time; rows of one instant in the order in which their entities were first seen, those of one entity as they arrived."""
+
+class EventOrder(_EventOrder, metaclass=_EventOrderEnumTypeWrapper):
+    """In which order rows are listed."""
+
+EVENT_ORDER_UNSPECIFIED: EventOrder.ValueType  # 0
+"""The default, TIME_DESCENDING."""
+EVENT_ORDER_TIME_DESCENDING: EventOrder.ValueType  # 1
+"""Latest first: TIME_ASCENDING backwards."""
+EVENT_ORDER_TIME_ASCENDING: EventOrder.ValueType  # 2
+"""By time; rows of one instant in the order in which their entities were first seen, those of one entity as they arrived."""
+Global___EventOrder: _TypeAlias = EventOrder  # noqa: Y015
+
 @_typing.final
 class QuerySpec(_message.Message):
     """A query: from which rows, which windows and groups, which measures, in which order."""
@@ -478,7 +550,7 @@ class QuerySpec(_message.Message):
 
     @_builtins.property
     def group_by(self) -> _containers.RepeatedCompositeFieldContainer[Global___GroupKey]:
-        """Columns and labels to group by, each once, at most 16; `entity` names the entity column."""
+        """Columns, labels and what is made of them to group by, each once, at most 16; `entity` names the entity column."""
 
     @_builtins.property
     def measures(self) -> _containers.RepeatedCompositeFieldContainer[Global___Measure]:
@@ -975,21 +1047,47 @@ Global___CalendarWindow: _TypeAlias = CalendarWindow  # noqa: Y015
 
 @_typing.final
 class GroupKey(_message.Message):
-    """A column to group by."""
+    """What to group by: a column, or what one of time_part, bin_width and capture makes of its values. Nulls are a group of their own."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     COLUMN_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    TIME_PART_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    BIN_WIDTH_FIELD_NUMBER: _builtins.int
+    CAPTURE_FIELD_NUMBER: _builtins.int
     column: _builtins.str
-    """Column, label or `entity`. Nulls are a group of their own."""
+    """Column, label or `entity`; `time` with a time_part."""
+    name: _builtins.str
+    """Name in the answer, of at most 255 bytes; empty: the column's, or PART_COLUMN in lower case such as `month_born`, PART alone of
+    `time`, `bin_COLUMN`, `capture_COLUMN`.
+    """
+    time_part: Global___TimePart.ValueType
+    """Part of `time` or of a timestamp column. i64."""
+    time_zone: _builtins.str
+    """For time_part: IANA name, such as `Europe/Berlin`; empty: UTC."""
+    bin_width: _builtins.float
+    """Bins of an f64 or i64 column, positive and finite, in its unit: floor(x / width) * width in doubles, the bin's lower bound. NaN
+    stays NaN. f64.
+    """
+    capture: _builtins.str
+    """Regular expression as of TextMatch, found anywhere in a symbol, text, label or `entity`; what its first group takes is the key. It
+    has at least one group. Null where it is not found, or its group takes no part. It counts among the query's 32.
+    """
     def __init__(
         self,
         *,
         column: _builtins.str = ...,
+        name: _builtins.str = ...,
+        time_part: Global___TimePart.ValueType = ...,
+        time_zone: _builtins.str = ...,
+        bin_width: _builtins.float = ...,
+        capture: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bin_width", b"bin_width", "capture", b"capture", "column", b"column", "name", b"name", "time_part", b"time_part", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1398,3 +1496,389 @@ class StreamQueryResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StreamQueryResponse: _TypeAlias = StreamQueryResponse  # noqa: Y015
+
+@_typing.final
+class ListEventsRequest(_message.Message):
+    """Asks for rows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STREAM_FIELD_NUMBER: _builtins.int
+    RANGE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    FILTER_TEXT_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    stream: _builtins.str
+    """Stream id."""
+    filter_text: _builtins.str
+    """The same as text, as in a query; both hold where both are set."""
+    order: Global___EventOrder.ValueType
+    """Order."""
+    page_size: _builtins.int
+    """Most rows to return: 0 means 100, more than 1,000 means 1,000, below 0 is refused. A page has fewer where its message would
+    otherwise be above 3 MiB.
+    """
+    page_token: _builtins.str
+    """As the last page gave it; empty for the first. Other fields must not change between pages."""
+    @_builtins.property
+    def range(self) -> _common_pb2.TimeRange:
+        """Rows by event time; absent: all."""
+
+    @_builtins.property
+    def filter(self) -> Global___Filter:
+        """Rows to take; absent: all."""
+
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Columns and labels to return, each once, at most 1,024; empty: all."""
+
+    def __init__(
+        self,
+        *,
+        stream: _builtins.str = ...,
+        range: _common_pb2.TimeRange | None = ...,
+        filter: Global___Filter | None = ...,
+        filter_text: _builtins.str = ...,
+        columns: _abc.Iterable[_builtins.str] | None = ...,
+        order: Global___EventOrder.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "range", b"range"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "filter", b"filter", "filter_text", b"filter_text", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "range", b"range", "stream", b"stream"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEventsRequest: _TypeAlias = ListEventsRequest  # noqa: Y015
+
+@_typing.final
+class StoredEvent(_message.Message):
+    """A row of a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    TIME_NS_FIELD_NUMBER: _builtins.int
+    ENTITY_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    """Its id, 24 bytes: the same for equal rows, as TrackEvents gives it."""
+    time_ns: _builtins.int
+    """Event time, Unix nanoseconds."""
+    entity: _builtins.str
+    """Entity: the user, or the series as text; absent: none."""
+    @_builtins.property
+    def values(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Value]:
+        """One a column of the answer, of the column's type; nothing set is null."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+        time_ns: _builtins.int = ...,
+        entity: _builtins.str | None = ...,
+        values: _abc.Iterable[_common_pb2.Value] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_entity", b"_entity", "entity", b"entity"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_entity", b"_entity", "entity", b"entity", "id", b"id", "time_ns", b"time_ns", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__entity: _TypeAlias = _typing.Literal["entity"]  # noqa: Y015
+    _WhichOneofArgType__entity: _TypeAlias = _typing.Literal["_entity", b"_entity"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__entity) -> _WhichOneofReturnType__entity | None: ...
+
+Global___StoredEvent: _TypeAlias = StoredEvent  # noqa: Y015
+
+@_typing.final
+class ListEventsResponse(_message.Message):
+    """A page of rows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    COMMIT_FIELD_NUMBER: _builtins.int
+    ROWS_SCANNED_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last."""
+    commit: _builtins.int
+    """Commit the page is as of. Pages of one listing are all as of the first one's as long as that can be served: once later rows have
+    been sealed with it, the pages that follow are as of a newer one, with no row twice and none of the first commit's left out.
+    """
+    rows_scanned: _builtins.int
+    """Rows in the range that were looked at, before the filter."""
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Columns of the values, as asked for or as the stream has them."""
+
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoredEvent]:
+        """The rows."""
+
+    def __init__(
+        self,
+        *,
+        columns: _abc.Iterable[_builtins.str] | None = ...,
+        events: _abc.Iterable[Global___StoredEvent] | None = ...,
+        next_page_token: _builtins.str = ...,
+        commit: _builtins.int = ...,
+        rows_scanned: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "commit", b"commit", "events", b"events", "next_page_token", b"next_page_token", "rows_scanned", b"rows_scanned"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEventsResponse: _TypeAlias = ListEventsResponse  # noqa: Y015
+
+@_typing.final
+class GetEventRequest(_message.Message):
+    """Asks for a row."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    """Its id, 24 bytes."""
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Columns and labels to return, each once, at most 1,024; empty: all."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+        columns: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEventRequest: _TypeAlias = GetEventRequest  # noqa: Y015
+
+@_typing.final
+class GetEventResponse(_message.Message):
+    """A row."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STREAM_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
+    COPIES_FIELD_NUMBER: _builtins.int
+    COMMIT_FIELD_NUMBER: _builtins.int
+    stream: _builtins.str
+    """Id of its stream."""
+    copies: _builtins.int
+    """How many equal rows there are, 1 or more."""
+    commit: _builtins.int
+    """Commit the answer is as of."""
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Columns of the values."""
+
+    @_builtins.property
+    def event(self) -> Global___StoredEvent:
+        """The row."""
+
+    def __init__(
+        self,
+        *,
+        stream: _builtins.str = ...,
+        columns: _abc.Iterable[_builtins.str] | None = ...,
+        event: Global___StoredEvent | None = ...,
+        copies: _builtins.int = ...,
+        commit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "commit", b"commit", "copies", b"copies", "event", b"event", "stream", b"stream"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEventResponse: _TypeAlias = GetEventResponse  # noqa: Y015
+
+@_typing.final
+class ExploreDimensionRequest(_message.Message):
+    """Asks for the values of a column."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STREAM_FIELD_NUMBER: _builtins.int
+    COLUMN_FIELD_NUMBER: _builtins.int
+    RANGE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    FILTER_TEXT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
+    stream: _builtins.str
+    """Stream id."""
+    column: _builtins.str
+    """Column, label or `entity`; empty: the columns themselves, in order of their name."""
+    filter_text: _builtins.str
+    """The same as text, as in a query; both hold where both are set."""
+    page_size: _builtins.int
+    """Most values, or columns, to return: 0 means 100, more than 1,000 means 1,000, below 0 is refused."""
+    page_token: _builtins.str
+    """As the last page gave it; empty for the first. Other fields must not change between pages."""
+    @_builtins.property
+    def range(self) -> _common_pb2.TimeRange:
+        """Rows by event time; absent: all."""
+
+    @_builtins.property
+    def filter(self) -> Global___Filter:
+        """Rows to take; absent: all."""
+
+    @_builtins.property
+    def budget(self) -> Global___Budget:
+        """What a page may cost; absent: the server's limits. A column with more distinct values than max_groups is refused."""
+
+    def __init__(
+        self,
+        *,
+        stream: _builtins.str = ...,
+        column: _builtins.str = ...,
+        range: _common_pb2.TimeRange | None = ...,
+        filter: Global___Filter | None = ...,
+        filter_text: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        budget: Global___Budget | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "filter", b"filter", "range", b"range"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "column", b"column", "filter", b"filter", "filter_text", b"filter_text", "page_size", b"page_size", "page_token", b"page_token", "range", b"range", "stream", b"stream"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExploreDimensionRequest: _TypeAlias = ExploreDimensionRequest  # noqa: Y015
+
+@_typing.final
+class DimensionValue(_message.Message):
+    """A value of a column."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """Rows that have it."""
+    share: _builtins.float
+    """Their share in all rows taken, 0 to 1."""
+    @_builtins.property
+    def value(self) -> _common_pb2.Value:
+        """The value; never null."""
+
+    def __init__(
+        self,
+        *,
+        value: _common_pb2.Value | None = ...,
+        count: _builtins.int = ...,
+        share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "share", b"share", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DimensionValue: _TypeAlias = DimensionValue  # noqa: Y015
+
+@_typing.final
+class DimensionColumn(_message.Message):
+    """A column of a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    CARDINALITY_FIELD_NUMBER: _builtins.int
+    EXACT_FIELD_NUMBER: _builtins.int
+    NULLS_SHARE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name; `entity` for the entity."""
+    type: _common_pb2.ColumnType.ValueType
+    """Its type; that of the entity is SYMBOL."""
+    cardinality: _builtins.int
+    """Distinct values; null is none. Exact up to 1,024, then within 1.8 %, as MEASURE_KIND_DISTINCT_SKETCH says. NaN is none."""
+    exact: _builtins.bool
+    """Whether the cardinality is exact."""
+    nulls_share: _builtins.float
+    """Share of the rows taken that are null, 0 to 1; 0 of no rows."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        type: _common_pb2.ColumnType.ValueType = ...,
+        cardinality: _builtins.int = ...,
+        exact: _builtins.bool = ...,
+        nulls_share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cardinality", b"cardinality", "exact", b"exact", "name", b"name", "nulls_share", b"nulls_share", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DimensionColumn: _TypeAlias = DimensionColumn  # noqa: Y015
+
+@_typing.final
+class ExploreDimensionResponse(_message.Message):
+    """The values of a column, or the columns of a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CARDINALITY_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    NULLS_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    COMMIT_FIELD_NUMBER: _builtins.int
+    cardinality: _builtins.int
+    """Distinct values of the column, exact; null is none, all NaN are one. 0 without a column."""
+    rows: _builtins.int
+    """Rows taken."""
+    nulls: _builtins.int
+    """Rows of them that are null in the column. 0 without a column."""
+    next_page_token: _builtins.str
+    """For the next page; empty on the last."""
+    commit: _builtins.int
+    """Commit the answer is as of; that of the first page as long as it can be served."""
+    @_builtins.property
+    def values(self) -> _containers.RepeatedCompositeFieldContainer[Global___DimensionValue]:
+        """The values, most frequent first, exact; equally frequent ones ascending. Empty without a column."""
+
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___DimensionColumn]:
+        """The columns, in order of their name. Empty with a column."""
+
+    def __init__(
+        self,
+        *,
+        cardinality: _builtins.int = ...,
+        rows: _builtins.int = ...,
+        nulls: _builtins.int = ...,
+        values: _abc.Iterable[Global___DimensionValue] | None = ...,
+        columns: _abc.Iterable[Global___DimensionColumn] | None = ...,
+        next_page_token: _builtins.str = ...,
+        commit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cardinality", b"cardinality", "columns", b"columns", "commit", b"commit", "next_page_token", b"next_page_token", "nulls", b"nulls", "rows", b"rows", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExploreDimensionResponse: _TypeAlias = ExploreDimensionResponse  # noqa: Y015
