@@ -13,7 +13,7 @@ use marigram_core::wire::v1;
 use proptest::prelude::*;
 use query_support::filter_text::printed;
 use query_support::{
-    Cell, Row, by, filter, hopping, is_null, like, measure, push, spec, stream, table, tumbling, value,
+    Cell, Row, by, filter, hopping, is_null, keys, like, measure, push, spec, stream, table, tumbling, value,
 };
 use v1::ComparisonOperator as Operator;
 use v1::TextMatchKind as Kind;
@@ -528,7 +528,7 @@ fn interpret(query: &v1::QuerySpec, rows: &[Row], entities: &[String], cut: Cut)
         let keys: Vec<Cell> = query
             .group_by
             .iter()
-            .map(|key| plain_zero(cell_of(row, &key.column)))
+            .map(|key| plain_zero(keys::made(key, cell_of(row, &key.column))))
             .collect();
         match cut {
             None => vec![keys],
@@ -565,6 +565,23 @@ fn interpret(query: &v1::QuerySpec, rows: &[Row], entities: &[String], cut: Cut)
         table.truncate(query.limit as usize);
     }
     table
+}
+
+/// Keys that are made of columns; names tell them apart.
+fn derived() -> impl Strategy<Value = Vec<v1::GroupKey>> {
+    use v1::TimePart as Part;
+    let all = vec![
+        keys::part("time", Part::HourOfDay, "America/New_York"),
+        keys::part("time", Part::Year, ""),
+        keys::part("time", Part::IsoWeek, "Asia/Kathmandu"),
+        keys::part("t", Part::DayOfWeek, "Europe/Berlin"),
+        keys::bins("f", 0.75),
+        keys::bins("i", 3.0),
+        keys::capture("s", 0),
+        keys::capture("x", 1),
+        keys::capture("entity", 2),
+    ];
+    prop::sample::subsequence(all, 0..3)
 }
 
 fn measures() -> impl Strategy<Value = Vec<v1::Measure>> {
@@ -666,6 +683,7 @@ proptest! {
         cuts in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 1..5),
         filter in prop::option::of(condition()),
         keys in prop::sample::subsequence(vec!["entity", "s", "x", "b", "i", "f", "t"], 0..4),
+        derived in derived(),
         cut in prop::option::of(prop_oneof![
             (1i64..20).prop_map(|width| (width, width)),
             Just((1_000_000_000_007, 1_000_000_000_007)),
@@ -700,6 +718,7 @@ proptest! {
         let mut query = spec(measures.collect());
         query.filter = filter;
         query.group_by = by(&keys);
+        query.group_by.extend(derived);
         query.window = match cut {
             Some((width, step)) if width != step => hopping(width, step),
             cut => cut.and_then(|(width, _)| tumbling(width)),

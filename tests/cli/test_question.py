@@ -142,3 +142,31 @@ def test_windows_without_rows_are_filled_with_a_word_or_a_number() -> None:
     assert [question.fill(text) for text in ("previous", "zero", "-1.5")] == ["previous", "zero", -1.5]
     with pytest.raises(InvalidArgument, match="fill must be null, previous, linear, zero or a number, got 'mean'"):
         question.fill("mean")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("hour_of_day:time@Europe/Berlin", mc.time_part("hour_of_day", time_zone="Europe/Berlin")),
+        ("month:born=birthday", mc.time_part("month", "born", name="birthday")),
+        ("bin(15):delay", mc.bins("delay", 15)),
+        ("bin(0.5):delay=late", mc.bins("delay", 0.5, "late")),
+        ("capture(^/([^/]+)):path", mc.captured("path", "^/([^/]+)")),
+        ("capture(a=(b)):path=section", mc.captured("path", "a=(b)", "section")),
+    ],
+)
+def test_a_key_is_what_it_is_made_of_its_column_and_name(text: str, expected: mc.Group) -> None:
+    assert question.group(text) == expected
+
+
+@pytest.mark.parametrize("text", ["host", "month", "hour_of_day", "bin", "a:b", "other(1):x"])
+def test_what_is_made_of_nothing_is_a_column(text: str) -> None:
+    assert question.group(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["bin(x):delay", "bin():delay", "bin(1):delay@UTC", "capture((a)):path@UTC", "bin(-1):d"]
+)
+def test_a_key_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(mc.InvalidArgument):
+        question.group(text)

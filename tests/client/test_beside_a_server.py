@@ -20,6 +20,8 @@ from marigram_client import (
     Unauthenticated,
     Unsupported,
     VersionConflict,
+    bins,
+    captured,
     column,
     count,
     descending,
@@ -32,6 +34,7 @@ from marigram_client import (
     provenance,
     quantile,
     sum_,
+    time_part,
     tumbling,
 )
 from marigram_client.aio import Client
@@ -274,3 +277,37 @@ async def test_columns_are_explored(client: Client) -> None:
     assert (caught.value.reason, caught.value.field) == ("UNKNOWN_COLUMN", "column")
     with pytest.raises(LimitExceeded):
         await client.explore("cpu", "value", budget=Budget(max_groups=1))
+
+
+async def test_groups_are_made_of_times_numbers_and_texts(client: Client) -> None:
+    hour = 3600 * SECOND_NS
+    rows = {"time": np.arange(4) * hour, "value": [1.0, 12.0, 19.0, None], "host": ["web1", "web2", "db1", "x"]}
+    await client.write("cpu", rows, labels=["host"])
+    berlin = time_part("hour_of_day", time_zone="Europe/Berlin")
+    table = await client.query("cpu", measures=[count()], group_by=berlin)
+    assert table.to_pylist() == [{"hour_of_day": hour, "count": 1} for hour in (1, 2, 3, 4)]
+    table = await client.query(
+        "cpu", measures=[count()], group_by=[bins("value", 10), captured("host", "^([a-z]+)\\d")]
+    )
+    assert table.to_pylist() == [
+        {"bin_value": 0.0, "capture_host": "web", "count": 1},
+        {"bin_value": 10.0, "capture_host": "db", "count": 1},
+        {"bin_value": 10.0, "capture_host": "web", "count": 1},
+        {"bin_value": None, "capture_host": None, "count": 1},
+    ]
+    asked = {
+        "stream": "cpu",
+        "measures": [{"kind": "MEASURE_KIND_COUNT"}],
+        "groupBy": [{"column": "time", "timePart": "TIME_PART_YEAR", "name": "y"}],
+    }
+    assert (await client.query(asked)).to_pylist() == [{"y": 1970, "count": 4}]
+    with pytest.raises(InvalidArgument) as caught:
+        await client.query_of("cpu").measure(count()).by(bins("host", 1)).run()
+    assert (caught.value.reason, caught.value.field) == ("TYPE_MISMATCH", "spec.group_by[0].column")
+    for refused in ("-1", "0", "inf", "nan"):
+        with pytest.raises(InvalidArgument):
+            bins("value", float(refused))
+    with pytest.raises(InvalidArgument):
+        captured("host", "")
+    with pytest.raises(InvalidArgument):
+        time_part("noon")  # type: ignore[arg-type]

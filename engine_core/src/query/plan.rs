@@ -7,7 +7,7 @@ use super::entities::Left;
 use super::measures::{From, Of};
 use super::merge;
 use super::resolve::Columns;
-use super::spec::{Hopping, MeasureSpec, Spec, WindowSpec};
+use super::spec::{Hopping, KeySpec, MeasureSpec, Spec, WindowSpec};
 use super::state::Keep;
 use crate::column::Schema;
 use crate::column::schema::ENTITY;
@@ -333,18 +333,22 @@ fn sessions(
     })
 }
 
-fn plan_keys(columns: &mut Columns<'_>, names: &[String]) -> Result<(Vec<PlannedKey>, bool)> {
+fn plan_keys(columns: &mut Columns<'_>, specs: &[KeySpec]) -> Result<(Vec<PlannedKey>, bool)> {
     let (mut keys, mut null_bits) = (Vec::<PlannedKey>::new(), 0);
-    for (at, name) in names.iter().enumerate() {
-        let field = format!("spec.group_by[{at}].column");
-        if name == "time" {
-            let message = "rows are grouped by time through a window, not by the column \"time\"";
-            return Err(Error::invalid("GROUP_BY_TIME", field, message));
+    for (at, key) in specs.iter().enumerate() {
+        let (name, field) = (&key.name, format!("spec.group_by[{at}]"));
+        if key.column == "time" && key.made.is_none() {
+            let message = "rows are grouped by time through a window or by a part of it, not by the column \"time\"";
+            return Err(Error::invalid("GROUP_BY_TIME", format!("{field}.column"), message));
         }
-        let column = columns.place(name, &field)?;
+        let column = columns.key(key, &field)?;
         if let Some(other) = keys.iter().find(|other| other.column == column) {
-            let message = format!("each column is grouped by once, {name:?} is {:?}", other.name);
-            return Err(Error::invalid("DUPLICATE_GROUP_KEY", field, message));
+            let message = format!("each column is grouped by once, {:?} is {:?}", key.column, other.name);
+            return Err(Error::invalid(
+                "DUPLICATE_GROUP_KEY",
+                format!("{field}.column"),
+                message,
+            ));
         }
         let null_bit = match columns.columns[column].data_type {
             Type::F64 | Type::I64 | Type::Timestamp => {
@@ -424,16 +428,20 @@ fn plan_order(spec: &Spec) -> Result<Vec<(usize, bool)>> {
     if matches!(spec.window, Some(WindowSpec::Session(_))) {
         names.push("end");
     }
-    for (at, name) in spec.group_by.iter().enumerate() {
-        if names.contains(&name.as_str()) {
-            let message = format!("columns of the answer have distinct names, {name:?} is also the window's");
+    for (at, key) in spec.group_by.iter().enumerate() {
+        if names.contains(&key.name.as_str()) {
+            let message = format!(
+                "columns of the answer have distinct names, {:?} is also the window's",
+                key.name
+            );
+            let part = if key.name == key.column { "column" } else { "name" };
             return Err(Error::invalid(
                 "DUPLICATE_NAME",
-                format!("spec.group_by[{at}].column"),
+                format!("spec.group_by[{at}].{part}"),
                 message,
             ));
         }
-        names.push(name);
+        names.push(&key.name);
     }
     for (at, measure) in spec.measures.iter().enumerate() {
         if names.contains(&measure.name.as_str()) {

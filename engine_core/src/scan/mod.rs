@@ -1,7 +1,9 @@
 //! Rows of a stream, block by block: pruned by statistics, filtered, decoded late, cut into lanes.
 
 pub mod block;
+pub mod capture;
 pub mod control;
+pub mod derived;
 pub mod filter;
 pub mod mask;
 pub mod outlook;
@@ -46,6 +48,8 @@ pub struct Column {
     pub data_type: Type,
     /// Code space of its texts.
     pub strings: Option<Arc<strings::Strings>>,
+    /// What is made of its values, if they are not taken as they are.
+    pub derived: Option<derived::Derived>,
 }
 
 /// Blocks in a row to read.

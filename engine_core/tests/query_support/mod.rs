@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its share")]
 
 pub(crate) mod filter_text;
+pub(crate) mod keys;
 
 use std::sync::Arc;
 

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     )
     from marigram_client.events import FoundEvent, StoredEvent
     from marigram_client.filters import Condition, column
+    from marigram_client.groups import Group, bins, captured, time_part
     from marigram_client.ingest import Event
     from marigram_client.measures import (
         Measure,
@@ -109,6 +110,7 @@ __all__ = [
     "FailedPrecondition",
     "Fenced",
     "FoundEvent",
+    "Group",
     "Internal",
     "InvalidArgument",
     "Ledger",
@@ -147,7 +149,9 @@ __all__ = [
     "Window",
     "WriteResult",
     "ascending",
+    "bins",
     "calendar",
+    "captured",
     "column",
     "count",
     "cumulative",
@@ -177,6 +181,7 @@ __all__ = [
     "share_of_total",
     "standard_deviation",
     "sum_",
+    "time_part",
     "time_weighted_mean",
     "tumbling",
     "variance",
@@ -198,6 +203,7 @@ _HOMES = {
     ),
     "events": "FoundEvent StoredEvent",
     "filters": "Condition column",
+    "groups": "Group bins captured time_part",
     "ingest": "Event",
     "measures": (
         "Measure count cumulative delta derivative distinct distinct_sketch first formula increase last max_ mean min_ "

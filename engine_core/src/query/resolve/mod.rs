@@ -1,6 +1,7 @@
 //! Names of a query looked up in a stream's schema: columns, and in `conditions` what is asked of them.
 
 mod conditions;
+mod keys;
 mod literals;
 mod numbers;
 
@@ -22,7 +23,8 @@ pub struct Columns<'a> {
     /// What is read; none: it is not known yet.
     scan: Option<&'a Scan>,
     control: &'a Control,
-    names: Vec<String>,
+    /// Their names; none of those that are made of others.
+    names: Vec<Option<String>>,
     /// Tests that seek texts in rows, so far.
     seeking: usize,
     /// The columns, by place.
@@ -54,11 +56,11 @@ impl<'a> Columns<'a> {
     /// Place of the column of this name; `field` is where the request names it.
     pub fn place(&mut self, name: &str, field: &str) -> Result<usize> {
         let name = if self.schema.is_entity(name) { "entity" } else { name };
-        if let Some(place) = self.names.iter().position(|known| known == name) {
+        if let Some(place) = self.names.iter().position(|known| known.as_deref() == Some(name)) {
             return Ok(place);
         }
         let column = self.find(name, field)?;
-        self.names.push(name.to_owned());
+        self.names.push(Some(name.to_owned()));
         self.columns.push(column);
         Ok(self.columns.len() - 1)
     }
@@ -68,11 +70,13 @@ impl<'a> Columns<'a> {
             stored,
             data_type,
             strings: None,
+            derived: None,
         };
         let text = |stored, texts, may_meet| Column {
             stored,
             data_type: Type::Text,
             strings: Some(Arc::new(Strings::new(self.stream, texts, may_meet))),
+            derived: None,
         };
         if name == "time" {
             return Ok(plain(TIME, Type::Timestamp));

@@ -2,11 +2,13 @@
 //! names the field; nothing is ignored. Columns are looked up later, by `resolve`.
 
 pub mod filters;
+mod keys;
 mod measures;
 mod patterns;
 mod text;
 mod windows;
 
+pub use keys::{KeySpec, Made};
 pub use measures::MeasureSpec;
 pub use windows::{Hopping, WindowSpec};
 
@@ -36,8 +38,8 @@ pub struct Spec {
     pub filter: Option<FilterSpec>,
     /// Windows; none: the whole range.
     pub window: Option<WindowSpec>,
-    /// Names of the columns to group by.
-    pub group_by: Vec<String>,
+    /// What to group by.
+    pub group_by: Vec<KeySpec>,
     /// What to compute.
     pub measures: Vec<MeasureSpec>,
     /// Order keys: name in the answer, and whether the greatest comes first.
@@ -104,13 +106,13 @@ impl Spec {
             ));
         }
         let fill = fill_of(fill, fill_value, window.as_ref())?;
-        let group_by = group_by_of(group_by)?;
+        let mut patterns = Patterns::default();
+        let group_by = keys::of(group_by, &mut patterns)?;
         let order_by = order_by_of(order_by)?;
         let top = top_of(top_groups, other, &group_by, &order_by, window.as_ref())?;
         let compare = compare
             .map(|compare| period_of(compare, window.as_ref(), top))
             .transpose()?;
-        let mut patterns = Patterns::default();
         Ok(Self {
             stream,
             range: range_of(range)?,
@@ -208,7 +210,7 @@ fn fill_of(fill: i32, value: f64, window: Option<&WindowSpec>) -> Result<Option<
 fn top_of(
     groups: u32,
     has_other: bool,
-    group_by: &[String],
+    group_by: &[KeySpec],
     order_by: &[(String, bool)],
     window: Option<&WindowSpec>,
 ) -> Result<Option<Top>> {
@@ -287,45 +289,6 @@ fn range_of(range: Option<v1::TimeRange>) -> Result<TimeRange> {
         ));
     }
     Ok(range)
-}
-
-fn group_by_of(keys: Vec<v1::GroupKey>) -> Result<Vec<String>> {
-    at_most("spec.group_by", "keys to group by", keys.len(), MAX_GROUP_KEYS)?;
-    let mut names: Vec<String> = Vec::with_capacity(keys.len());
-    for (at, key) in keys.into_iter().enumerate() {
-        let v1::GroupKey {
-            column,
-            name,
-            time_part,
-            time_zone,
-            bin_width,
-            capture,
-        } = key;
-        let unserved = [
-            ("name", !name.is_empty()),
-            ("time_part", time_part != 0),
-            ("time_zone", !time_zone.is_empty()),
-            ("bin_width", bin_width != 0.0),
-            ("capture", !capture.is_empty()),
-        ];
-        if let Some((part, _)) = unserved.iter().find(|(_, set)| *set) {
-            return Err(Error::unsupported(format!("spec.group_by[{at}].{part}")));
-        }
-        let field = format!("spec.group_by[{at}].column");
-        if column.is_empty() {
-            return Err(Error::invalid(
-                "COLUMN_MISSING",
-                field,
-                "a group key names a column, got none",
-            ));
-        }
-        if names.contains(&column) {
-            let message = format!("each column is grouped by once, {column:?} stands twice");
-            return Err(Error::invalid("DUPLICATE_GROUP_KEY", field, message));
-        }
-        names.push(column);
-    }
-    Ok(names)
 }
 
 fn order_by_of(keys: Vec<v1::OrderBy>) -> Result<Vec<(String, bool)>> {

@@ -153,7 +153,13 @@ def query(
     ] = None,
     group_by: Annotated[
         list[str] | None,
-        typer.Option("--group-by", "-g", metavar="COLUMN", help="Column, label or entity; may be repeated."),
+        typer.Option(
+            "--group-by",
+            "-g",
+            metavar="KEY",
+            help="Column, label or entity; hour_of_day:time@Europe/Berlin; bin(15):delay; capture(^(..)):host; =NAME "
+            "behind the last three; may be repeated.",
+        ),
     ] = None,
     window: Annotated[
         str | None,
@@ -230,6 +236,7 @@ def query(
       marigram query web -m rate:requests -m ratio:errors:requests -w 10m/1m \\
         --formula 'percent=ratio_errors * 100'
       marigram query visits -m count -w week@Europe/Berlin
+      marigram query visits -g hour_of_day:time@Europe/Berlin
     """
     from marigram.cli import ask, question, words
 
@@ -237,7 +244,7 @@ def query(
         ask.run(
             stream,
             measures=[*map(question.measure, measure or ("count",)), *map(question.formula, formula or ())],
-            group_by=group_by or (),
+            group_by=[question.group(text) for text in group_by or ()],
             window=None if window is None else question.window(window),
             where=[*map(words.condition, where or ()), *([] if filter_text is None else [filter_text])],
             range=(words.maybe_instant(since, "from"), words.maybe_instant(until, "to")),

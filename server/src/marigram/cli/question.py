@@ -1,7 +1,8 @@
 """Measures and windows as people type them.
 
-A measure is ``KIND[(PARAMETER)]:COLUMN[:SECOND][=NAME]``, a window a length, two lengths, ``session:LENGTH`` or
-``UNIT[(FIRST)][@ZONE]``.
+A measure is ``KIND[(PARAMETER)]:COLUMN[:SECOND][=NAME]``, a key of groups a column, ``PART:COLUMN[@ZONE][=NAME]``,
+``bin(WIDTH):COLUMN[=NAME]`` or ``capture(PATTERN):COLUMN[=NAME]``, a window a length, two lengths, ``session:LENGTH``
+or ``UNIT[(FIRST)][@ZONE]``.
 """
 
 import re
@@ -10,6 +11,7 @@ from typing import cast, get_args
 
 import marigram_client as mc
 from marigram.cli.words import duration, wrong
+from marigram_client.groups import Group, Part
 from marigram_client.measures import Measure
 from marigram_client.queries import Fill
 from marigram_client.windows import Unit, Window
@@ -51,6 +53,11 @@ _FILLS = ("null", "previous", "linear", "zero")
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
 _MEASURE = re.compile(
     r"(?P<kind>[\w.]+)(?:\((?P<parameter>[^()]*)\))?(?::(?P<column>[^=]+))?(?:=(?P<name>.*))?", re.DOTALL
+)
+_KEY = re.compile(
+    rf"(?:(?P<part>{'|'.join(get_args(Part))})|bin\((?P<width>[^()]*)\)|capture\((?P<pattern>.*)\))"
+    r":(?P<column>[^:=@]+)(?:@(?P<zone>[^=]+))?(?:=(?P<name>.+))?",
+    re.DOTALL,
 )
 _CALENDAR = re.compile(rf"(?P<unit>{'|'.join(get_args(Unit))})(?:\((?P<first>\d\d?)\))?(?:@(?P<zone>.+))?")
 
@@ -112,6 +119,25 @@ def window(text: str) -> Window:
     if slash:
         return mc.hopping(duration(width, "window"), duration(step, "window"))
     return mc.tumbling(duration(width, "window"))
+
+
+def group(text: str) -> str | Group:
+    """A key of groups from ``host``, ``hour_of_day:time@Europe/Berlin``, ``bin(15):delay=late`` or
+    ``capture(^/([^/]+)):path``."""
+    match = _KEY.fullmatch(text)
+    if match is None:
+        return text
+    column, zone, name = match["column"], match["zone"] or "", match["name"] or ""
+    if match["part"]:
+        return mc.time_part(cast("Part", match["part"]), column, time_zone=zone, name=name)
+    if zone:
+        raise wrong("group-by", f"must have a part of time before @ZONE, got {text!r}")
+    if match["width"] is None:
+        return mc.captured(column, match["pattern"], name)
+    try:
+        return mc.bins(column, float(match["width"]), name)
+    except ValueError:
+        raise wrong("group-by", f"must have a number as width of bins, got {text!r}") from None
 
 
 def fill(text: str) -> Fill:
