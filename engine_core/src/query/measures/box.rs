@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use super::quantile::HISTOGRAM;
-use super::shared::count;
+use super::shared::{HISTOGRAM, count};
 use super::{Found, Kind, Measure, Of, Want};
 use crate::error::Result;
 use crate::query::nested;

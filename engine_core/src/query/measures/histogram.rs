@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::quantile::HISTOGRAM;
-use super::shared::{between, count};
+use super::shared::{HISTOGRAM, between, count};
 use super::{Found, Kind, Measure, Of, Parameter, Want};
 use crate::aggregate::between::{Between, Bounds};
 use crate::error::Result;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::shared::HISTOGRAM;
 use super::{Found, Kind, Measure, Of, Parameter, Sketch as Sketches, Want};
 use crate::aggregate::{GroupRun, Groups};
 use crate::error::{Error, Result};
@@ -31,33 +32,6 @@ pub(super) const KIND: Kind = Kind {
         })
     },
 };
-
-pub(super) const HISTOGRAM: Own = Own {
-    name: "exponential histogram",
-    parameter: 0,
-    is_timed: false,
-    make: |_, parameter| Grouped::<ExponentialHistogram>::boxed(parameter),
-};
-
-impl OwnState for ExponentialHistogram {
-    fn insert(states: &mut [Self], present: &Present<'_>, _parameter: u64) -> Result<()> {
-        with_doubles(present.values, present.n, |values| match present.groups {
-            Groups::One(group) => states[group as usize].insert_all(values),
-            Groups::Each(groups) => {
-                for (&group, &value) in groups.iter().zip(values) {
-                    Sketch::insert(&mut states[group as usize], value);
-                }
-            }
-            Groups::Runs(runs) => {
-                GroupRun::ranges(runs).for_each(|(group, range)| states[group].insert_all(&values[range]));
-            }
-        })
-    }
-
-    fn merge(&mut self, later: Self) {
-        Sketch::merge(self, &later);
-    }
-}
 
 #[derive(Debug)]
 struct Quantile(f64);

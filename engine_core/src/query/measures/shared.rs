@@ -15,6 +15,8 @@ use crate::query::state::own::{Grouped, Own, OwnState, with_doubles};
 use crate::query::state::{Present, States, each_group};
 use crate::scan::Type;
 use crate::scan::block::Values;
+use crate::sketch::Sketch;
+use crate::sketch::exponential::ExponentialHistogram;
 
 /// Values and their sums by group.
 pub(super) enum Sums<'a> {
@@ -146,6 +148,34 @@ impl OwnState for Moments {
 
     fn merge(&mut self, later: Self) {
         Aggregate::merge(self, &later);
+    }
+}
+
+/// Quantiles, and how many values lie where.
+pub(super) const HISTOGRAM: Own = Own {
+    name: "exponential histogram",
+    parameter: 0,
+    is_timed: false,
+    make: |_, parameter| Grouped::<ExponentialHistogram>::boxed(parameter),
+};
+
+impl OwnState for ExponentialHistogram {
+    fn insert(states: &mut [Self], present: &Present<'_>, _parameter: u64) -> Result<()> {
+        with_doubles(present.values, present.n, |values| match present.groups {
+            Groups::One(group) => states[group as usize].insert_all(values),
+            Groups::Each(groups) => {
+                for (&group, &value) in groups.iter().zip(values) {
+                    Sketch::insert(&mut states[group as usize], value);
+                }
+            }
+            Groups::Runs(runs) => {
+                GroupRun::ranges(runs).for_each(|(group, range)| states[group].insert_all(&values[range]));
+            }
+        })
+    }
+
+    fn merge(&mut self, later: Self) {
+        Sketch::merge(self, &later);
     }
 }
 
