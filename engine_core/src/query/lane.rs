@@ -479,7 +479,11 @@ impl<'a> Lane<'a> {
 
     /// Counts rows, of no column.
     fn count_rows(&mut self, at: usize, n: usize, passing: &Mask, grouping: Grouping) -> Result<()> {
-        let count = passing.rows(&mut self.present);
+        let count = if *passing == Mask::first(n) {
+            n
+        } else {
+            passing.rows(&mut self.present)
+        };
         for &slot in &self.by_source[at].slots {
             if let Grouping::One(group) = grouping {
                 self.states[slot].insert_known(group as usize, Known::Count(count as u64))?;
