@@ -110,6 +110,7 @@ fn one_row_that_is_another_is_noticed() {
         range: i64::MIN..i64::MAX,
         width: None,
         test: tests()[0].clone(),
+        filters: vec![tests()[0].clone(); kinds.len()],
     };
     let fails = |question: &Question, sealed: &Sealed| {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| question.check(sealed, None))).is_err()

@@ -179,7 +179,10 @@ pub(super) fn build(
     let rows = table.order(plan, having.as_ref(), spec.limit);
     let Table { outputs, measures, .. } = &table;
     let max_bytes = limits.max_result_bytes;
-    let bytes: u64 = outputs.iter().map(|output| output.bytes(&rows)).sum();
+    let bytes = outputs
+        .iter()
+        .map(|output| output.bytes(&rows))
+        .fold(0, u64::saturating_add);
     // Texts of one column share 31-bit offsets.
     let max_bytes = max_bytes.min(i32::MAX as u64);
     if bytes > max_bytes {
@@ -234,15 +237,15 @@ pub(super) fn build(
 fn nan_skipped(seen: &Seen) -> u64 {
     let plan = seen.plan();
     let of_measure = |slots: &[usize]| -> u64 {
-        let columns = |slot: &Slot| [slot.column, slot.second];
-        let mut columns: Vec<usize> = slots
-            .iter()
-            .flat_map(|&slot| columns(&plan.slots[slot]))
-            .flatten()
-            .collect();
-        columns.sort_unstable();
-        columns.dedup();
-        columns.iter().map(|&column| seen.merged.counts.nans[column]).sum()
+        let places = |slot: &Slot| {
+            let filter = slot.filter;
+            let columns = [slot.column, slot.second].into_iter().flatten();
+            columns.map(move |column| plan.nan_place(column, filter))
+        };
+        let mut places: Vec<usize> = slots.iter().flat_map(|&slot| places(&plan.slots[slot])).collect();
+        places.sort_unstable();
+        places.dedup();
+        places.iter().map(|&place| seen.merged.counts.nans[place]).sum()
     };
     plan.measures.iter().map(|measure| of_measure(&measure.slots)).sum()
 }
@@ -271,6 +274,7 @@ fn finish(plan: &Plan, states: &[States], layout: &Layout<'_>) -> Result<(Vec<Ou
         };
         let output = measure.spec.measure.finish(&found)?;
         let mut relative_error = measure.spec.measure.relative_error(&found)?;
+        let rank_error = measure.spec.measure.rank_error(&found)?;
         // What is made of estimates is one; by how much it may be off depends on the formula.
         let reads = measure.spec.measure.reads();
         let of_estimates = made
@@ -286,6 +290,7 @@ fn finish(plan: &Plan, states: &[States], layout: &Layout<'_>) -> Result<(Vec<Ou
                 name: measure.spec.name.clone(),
                 exact: relative_error == 0.0,
                 relative_error,
+                rank_error,
             },
         ));
     }
@@ -310,7 +315,7 @@ fn key_columns(plan: &Plan, keys: &Grouper, starts: &Starts, groups: &[u32]) -> 
             };
             times("start", groups().map(start).collect());
         }
-        Starts::Sessions(bounds) => {
+        Starts::Spans(bounds) => {
             times("start", groups().map(|group| bounds[group].0).collect());
             times("end", groups().map(|group| bounds[group].1).collect());
         }

@@ -1013,6 +1013,12 @@ pub struct Measure {
     pub formula: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "9")]
     pub filter: ::core::option::Option<Filter>,
+    #[prost(double, repeated, tag = "10")]
+    pub bounds: ::prost::alloc::vec::Vec<f64>,
+    #[prost(enumeration = "QuantileSketch", tag = "11")]
+    pub sketch: i32,
+    #[prost(string, tag = "12")]
+    pub filter_text: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OrderBy {
@@ -1066,6 +1072,8 @@ pub struct MeasureProvenance {
     pub exact: bool,
     #[prost(double, tag = "3")]
     pub relative_error: f64,
+    #[prost(double, tag = "4")]
+    pub rank_error: f64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Rows {
@@ -1462,6 +1470,7 @@ pub enum MeasureKind {
     Cumulative = 28,
     Moving = 29,
     Formula = 30,
+    CumulativeDistribution = 31,
 }
 impl MeasureKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1501,6 +1510,7 @@ impl MeasureKind {
             Self::Cumulative => "MEASURE_KIND_CUMULATIVE",
             Self::Moving => "MEASURE_KIND_MOVING",
             Self::Formula => "MEASURE_KIND_FORMULA",
+            Self::CumulativeDistribution => "MEASURE_KIND_CUMULATIVE_DISTRIBUTION",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1537,6 +1547,36 @@ impl MeasureKind {
             "MEASURE_KIND_CUMULATIVE" => Some(Self::Cumulative),
             "MEASURE_KIND_MOVING" => Some(Self::Moving),
             "MEASURE_KIND_FORMULA" => Some(Self::Formula),
+            "MEASURE_KIND_CUMULATIVE_DISTRIBUTION" => Some(Self::CumulativeDistribution),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum QuantileSketch {
+    Unspecified = 0,
+    Exponential = 1,
+    Kll = 2,
+}
+impl QuantileSketch {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "QUANTILE_SKETCH_UNSPECIFIED",
+            Self::Exponential => "QUANTILE_SKETCH_EXPONENTIAL",
+            Self::Kll => "QUANTILE_SKETCH_KLL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "QUANTILE_SKETCH_UNSPECIFIED" => Some(Self::Unspecified),
+            "QUANTILE_SKETCH_EXPONENTIAL" => Some(Self::Exponential),
+            "QUANTILE_SKETCH_KLL" => Some(Self::Kll),
             _ => None,
         }
     }

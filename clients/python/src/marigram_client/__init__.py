@@ -54,14 +54,17 @@ if TYPE_CHECKING:
     from marigram_client.ingest import Event
     from marigram_client.measures import (
         Measure,
+        box,
         count,
         cumulative,
+        cumulative_distribution,
         delta,
         derivative,
         distinct,
         distinct_sketch,
         first,
         formula,
+        histogram,
         increase,
         last,
         max_,
@@ -79,6 +82,7 @@ if TYPE_CHECKING:
         standard_deviation,
         sum_,
         time_weighted_mean,
+        top_k,
         variance,
         weighted_mean,
     )
@@ -86,7 +90,7 @@ if TYPE_CHECKING:
     from marigram_client.outcomes import EventResult, RowError, TrackResult, WriteResult
     from marigram_client.queries import Budget
     from marigram_client.streams import Column, DeletedStream, RecodedParts, Retention, SealedRows, Stream, StreamStats
-    from marigram_client.windows import Window, calendar, hopping, session, tumbling, whole
+    from marigram_client.windows import Window, calendar, hopping, session, sliding, tumbling, whole
 
 __all__ = [
     "AlreadyExists",
@@ -150,11 +154,13 @@ __all__ = [
     "WriteResult",
     "ascending",
     "bins",
+    "box",
     "calendar",
     "captured",
     "column",
     "count",
     "cumulative",
+    "cumulative_distribution",
     "delta",
     "derivative",
     "descending",
@@ -162,6 +168,7 @@ __all__ = [
     "distinct_sketch",
     "first",
     "formula",
+    "histogram",
     "hopping",
     "increase",
     "last",
@@ -179,10 +186,12 @@ __all__ = [
     "session",
     "share_below",
     "share_of_total",
+    "sliding",
     "standard_deviation",
     "sum_",
     "time_part",
     "time_weighted_mean",
+    "top_k",
     "tumbling",
     "variance",
     "weighted_mean",
@@ -206,15 +215,15 @@ _HOMES = {
     "groups": "Group bins captured time_part",
     "ingest": "Event",
     "measures": (
-        "Measure count cumulative delta derivative distinct distinct_sketch first formula increase last max_ mean min_ "
-        "mode moving quantile range_ rank rate ratio share_below share_of_total standard_deviation sum_ "
-        "time_weighted_mean variance weighted_mean"
+        "Measure box count cumulative cumulative_distribution delta derivative distinct distinct_sketch first "
+        "formula histogram increase last max_ mean min_ mode moving quantile range_ rank rate ratio share_below "
+        "share_of_total standard_deviation sum_ time_weighted_mean top_k variance weighted_mean"
     ),
     "orders": "Order ascending descending",
     "outcomes": "EventResult RowError TrackResult WriteResult",
     "queries": "Budget",
     "streams": "Column DeletedStream RecodedParts Retention SealedRows Stream StreamStats",
-    "windows": "Window calendar hopping session tumbling whole",
+    "windows": "Window calendar hopping session sliding tumbling whole",
 }
 """Modules, and the names that come from them."""
 

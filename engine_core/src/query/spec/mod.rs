@@ -8,12 +8,17 @@ mod patterns;
 mod text;
 mod windows;
 
+use std::sync::Arc;
+
 pub use keys::{KeySpec, Made};
 pub use measures::MeasureSpec;
-pub use windows::{Hopping, WindowSpec};
+use measures::Measures;
+pub use windows::{Hopping, Session, WindowSpec};
 
 use super::measures::Of;
+use super::nested;
 use super::plan::Top;
+use crate::aggregate::between::Bounds;
 use crate::error::{Error, Result};
 use crate::time::TimeRange;
 use crate::wire::v1;
@@ -42,6 +47,10 @@ pub struct Spec {
     pub group_by: Vec<KeySpec>,
     /// What to compute.
     pub measures: Vec<MeasureSpec>,
+    /// Rows that some of them alone take, each once.
+    pub measure_filters: Vec<FilterSpec>,
+    /// Bounds that some of them have, each once.
+    pub bounds: Vec<Arc<Bounds>>,
     /// Order keys: name in the answer, and whether the greatest comes first.
     pub order_by: Vec<(String, bool)>,
     /// Rows of the answer to keep.
@@ -91,7 +100,12 @@ impl Spec {
         }
         crate::column::schema::check_stream_id("spec.stream", &stream)?;
         let window = windows::of(window)?;
-        let measures = measures::of(measures)?;
+        let mut patterns = Patterns::default();
+        let Measures {
+            specs: measures,
+            filters: measure_filters,
+            bounds,
+        } = measures::of(measures, &mut patterns)?;
         let over_windows = measures
             .iter()
             .position(|measure| measure.kind.of == Of::NumberOverWindows);
@@ -105,6 +119,16 @@ impl Spec {
                 message,
             ));
         }
+        let among = measures.iter().position(|spec| spec.measure.is_among_groups());
+        if let (Some(at), Some(WindowSpec::Sliding(_))) = (among, &window) {
+            let name = measures[at].kind.name;
+            let message = format!("{name} is of all groups of a window, a sliding one is of one group");
+            return Err(Error::invalid(
+                "WINDOW_NOT_TAKEN",
+                format!("spec.measures[{at}].kind"),
+                message,
+            ));
+        }
         let fill = fill_of(fill, fill_value, window.as_ref())?;
         let mut patterns = Patterns::default();
         let group_by = keys::of(group_by, &mut patterns)?;
@@ -113,13 +137,19 @@ impl Spec {
         let compare = compare
             .map(|compare| period_of(compare, window.as_ref(), top))
             .transpose()?;
+        let mut specs = measures.iter();
+        if let Some(nested) = specs.find(|spec| compare.is_some() && spec.measure.is_nested()) {
+            return Err(nested::refused(&nested.name, "a comparison", "spec.compare".to_owned()));
+        }
         Ok(Self {
             stream,
             range: range_of(range)?,
-            filter: filter_of(filter, &filter_text, &mut patterns)?,
+            filter: filter_of(filter, &filter_text, "spec", &mut patterns)?,
             window,
             group_by,
             measures,
+            measure_filters,
+            bounds,
             order_by,
             having: having
                 .map(|having| filters::of(having, "spec.having", &mut patterns))
@@ -160,7 +190,10 @@ fn period_of(compare: v1::Comparison, window: Option<&WindowSpec>, top: Option<T
         Ok(v1::ComparisonPeriod::SameWeekday) => Period::SameWeekday,
         Ok(v1::ComparisonPeriod::YearAgo) => Period::YearAgo,
     };
-    let overlaps = matches!(window, Some(WindowSpec::Hopping(_) | WindowSpec::Session(_)));
+    let overlaps = matches!(
+        window,
+        Some(WindowSpec::Hopping(_) | WindowSpec::Session(_) | WindowSpec::Sliding(_))
+    );
     if overlaps || top.is_some() {
         let rule = "windows that are compared lie side by side, and groups are not the top ones of each";
         return Err(Error::invalid("BAD_COMPARISON", "spec.compare", rule));
@@ -198,7 +231,7 @@ fn fill_of(fill: i32, value: f64, window: Option<&WindowSpec>) -> Result<Option<
     if !value.is_finite() {
         return invalid("spec.fill_value", "a value to fill with is a finite number");
     }
-    if filled.is_some() && matches!(window, None | Some(WindowSpec::Session(_))) {
+    if filled.is_some() && matches!(window, None | Some(WindowSpec::Session(_) | WindowSpec::Sliding(_))) {
         return invalid(
             "spec.fill",
             "windows without rows are put in among tumbling, hopping or calendar windows",
@@ -231,7 +264,7 @@ fn top_of(
             "the top groups are those of group_by by the first key of order_by",
         );
     }
-    if matches!(window, Some(WindowSpec::Session(_))) {
+    if matches!(window, Some(WindowSpec::Session(_) | WindowSpec::Sliding(_))) {
         return Err(Error::unsupported("spec.top_groups"));
     }
     Ok(Some(Top { groups, has_other }))
@@ -255,10 +288,10 @@ pub(super) fn unknown_number(field: &str, number: i32) -> Error {
 }
 
 /// What both the tree and the text take.
-fn filter_of(tree: Option<v1::Filter>, text: &str, patterns: &mut Patterns) -> Result<Option<FilterSpec>> {
-    let tree = tree.map(|filter| filters::of(filter, "spec.filter", patterns));
+fn filter_of(tree: Option<v1::Filter>, text: &str, field: &str, patterns: &mut Patterns) -> Result<Option<FilterSpec>> {
+    let tree = tree.map(|filter| filters::of(filter, &format!("{field}.filter"), patterns));
     let tree = tree.transpose()?;
-    let text = text::parse(text, "spec.filter_text", patterns)?;
+    let text = text::parse(text, &format!("{field}.filter_text"), patterns)?;
     Ok(match (tree, text) {
         (Some(tree), Some(text)) => Some(FilterSpec::All(vec![tree, text])),
         (tree, text) => tree.or(text),
@@ -349,24 +382,6 @@ mod tests {
     fn what_is_not_served_is_named() {
         unserved("spec.as_of", |spec| spec.as_of = 1);
         unserved("spec.sample", |spec| spec.sample = f64::NAN);
-        use v1::window::Kind::{Session, Sliding};
-        let second = Some(prost_types::Duration { seconds: 1, nanos: 0 });
-        let session = v1::SessionWindow {
-            gap: second,
-            max_length: second,
-        };
-        for (field, kind) in [
-            ("spec.window.sliding", Sliding(v1::SlidingWindow::default())),
-            ("spec.window.session.max_length", Session(session)),
-        ] {
-            unserved(field, |spec| spec.window = Some(v1::Window { kind: Some(kind) }));
-        }
-        for kind in [v1::MeasureKind::Histogram, v1::MeasureKind::Box, v1::MeasureKind::TopK] {
-            unserved("spec.measures[0].kind", |spec| spec.measures[0].kind = kind as i32);
-        }
-        unserved("spec.measures[0].filter", |spec| {
-            spec.measures[0].filter = Some(v1::Filter::default());
-        });
         assert_eq!(check_format(2).unwrap_err().kind(), Kind::Unsupported);
     }
 

@@ -2,9 +2,12 @@
 
 pub mod own;
 
+use std::sync::Arc;
+
 use own::{Own, OwnStates};
 
 use super::layout::Layout;
+use crate::aggregate::between::Bounds;
 use crate::aggregate::count::{Count, count_into};
 use crate::aggregate::ends::{First, Last, Timed};
 use crate::aggregate::extrema::{MaxF64, MaxI64, MinF64, MinI64};
@@ -91,6 +94,8 @@ pub struct Present<'a> {
     pub strings: Option<&'a Strings>,
     /// Values of the second column, where a state is of two: neither null nor NaN either.
     pub second: Option<&'a Values>,
+    /// Bounds of the query, by place.
+    pub bounds: &'a [Arc<Bounds>],
     /// Whether the rows are in order of entity and time, and no other rows of the query lie between them in time.
     pub is_ordered: bool,
 }

@@ -141,7 +141,7 @@ def query(
             metavar="MEASURE",
             help="count, KIND:COLUMN, KIND:COLUMN:SECOND or KIND(PARAMETER):COLUMN, such as mean:value, p99:value, "
             "rate:requests, ratio:errors:requests, share_below(100):latency; =NAME behind it names the column of the "
-            "answer; may be repeated; count if not given.",
+            "answer, ' where FILTER' takes rows for it alone; may be repeated; count if not given.",
         ),
     ] = None,
     formula: Annotated[
@@ -167,7 +167,8 @@ def query(
             "--window",
             "-w",
             metavar="WINDOW",
-            help="30s, 6h or 7d side by side; 10m/1m each minute ten; session:30m; hour, day, week, month, quarter or "
+            help="30s, 6h or 7d side by side; 10m/1m each minute ten; sliding:10m; session:30m or "
+            "session:30m/8h; hour, day, week, month, quarter or "
             "year, @Europe/Berlin behind it for another zone than UTC; without it, one.",
         ),
     ] = None,

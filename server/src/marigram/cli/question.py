@@ -1,8 +1,8 @@
 """Measures and windows as people type them.
 
-A measure is ``KIND[(PARAMETER)]:COLUMN[:SECOND][=NAME]``, a key of groups a column, ``PART:COLUMN[@ZONE][=NAME]``,
-``bin(WIDTH):COLUMN[=NAME]`` or ``capture(PATTERN):COLUMN[=NAME]``, a window a length, two lengths, ``session:LENGTH``
-or ``UNIT[(FIRST)][@ZONE]``.
+A measure is ``KIND[(PARAMETER)]:COLUMN[:SECOND][=NAME][ where FILTER]``, a key of groups a column,
+``PART:COLUMN[@ZONE][=NAME]``, ``bin(WIDTH):COLUMN[=NAME]`` or ``capture(PATTERN):COLUMN[=NAME]``, a window a length, two
+lengths, ``sliding:LENGTH``, ``session:LENGTH[/LENGTH]`` or ``UNIT[(FIRST)][@ZONE]``.
 """
 
 import re
@@ -37,9 +37,13 @@ _OF_ONE: dict[str, Callable[[str, str], Measure]] = {
     "time_weighted_mean": mc.time_weighted_mean,
     "share_of_total": mc.share_of_total,
     "cumulative": mc.cumulative,
+    "histogram": lambda column, name: mc.histogram(column, name=name),
+    "box": mc.box,
 }
 _OF_TWO = {"weighted_mean": mc.weighted_mean, "ratio": mc.ratio}
 _WITH_THRESHOLD = {"rank": mc.rank, "share_below": mc.share_below}
+_WITH_COUNT = {"moving": mc.moving, "top_k": mc.top_k}
+_WITH_BOUNDS = {"histogram": mc.histogram, "cumulative_distribution": mc.cumulative_distribution}
 _KINDS = ", ".join(
     [
         *_OF_ONE,
@@ -47,6 +51,9 @@ _KINDS = ", ".join(
         *(f"{kind} with :SECOND" for kind in _OF_TWO),
         *(f"{kind}(THRESHOLD)" for kind in _WITH_THRESHOLD),
         "moving(WINDOWS)",
+        "top_k(VALUES)",
+        *(f"{kind}(BOUND,BOUND...)" for kind in _WITH_BOUNDS),
+        "p0(kll) to p100(kll)",
     ]
 )
 _FILLS = ("null", "previous", "linear", "zero")
@@ -63,16 +70,17 @@ _CALENDAR = re.compile(rf"(?P<unit>{'|'.join(get_args(Unit))})(?:\((?P<first>\d\
 
 
 def measure(text: str) -> Measure:
-    """A measure from ``count``, ``mean:value``, ``p99:delay``, ``ratio:errors:requests``, ``rank(100):delay`` or
-    ``mean:value=average``."""
-    match = _MEASURE.fullmatch(text)
+    """A measure from ``count``, ``mean:value``, ``p99:delay``, ``ratio:errors:requests``, ``rank(100):delay``,
+    ``mean:value=average`` or ``count=errors where status >= 500``."""
+    plain, where, condition = text.partition(" where ")
+    match = _MEASURE.fullmatch(plain.rstrip())
     found = None
     if match is not None:
         found = _found(match["kind"], match["parameter"], match["column"] or "", match["name"] or "")
-    if found is None:
-        grammar = "KIND[(PARAMETER)]:COLUMN[:SECOND][=NAME]"
+    if found is None or (where and not condition.strip()):
+        grammar = "KIND[(PARAMETER)]:COLUMN[:SECOND][=NAME][ where FILTER]"
         raise wrong("measure", f"must be {grammar} with KIND one of {_KINDS}, got {text!r}")
-    return found
+    return found.where(condition.strip()) if where else found
 
 
 def _found(kind: str, parameter: str | None, column: str, name: str) -> Measure | None:
@@ -88,9 +96,14 @@ def _found(kind: str, parameter: str | None, column: str, name: str) -> Measure 
 
 
 def _with_parameter(kind: str, parameter: str, column: str, name: str) -> Measure | None:
-    if kind == "moving":
-        return mc.moving(column, int(parameter), name) if re.fullmatch(r"\d{1,9}", parameter) else None
+    percentile = _PERCENTILE.fullmatch(kind)
+    if percentile:
+        return mc.quantile(column, float(percentile[1]) / 100, name, sketch="kll") if parameter == "kll" else None
+    if kind in _WITH_COUNT:
+        return _WITH_COUNT[kind](column, int(parameter), name) if re.fullmatch(r"\d{1,9}", parameter) else None
     try:
+        if kind in _WITH_BOUNDS:
+            return _WITH_BOUNDS[kind](column, [float(bound) for bound in parameter.split(",")], name)
         return _WITH_THRESHOLD[kind](column, float(parameter), name) if kind in _WITH_THRESHOLD else None
     except ValueError:
         return None
@@ -105,15 +118,20 @@ def formula(text: str) -> Measure:
 
 
 def window(text: str) -> Window:
-    """A window from ``1m``, ``10m/1m`` (a width and a step), ``session:30m``, ``day``, ``week@Europe/Berlin`` or
-    ``year(4)``."""
+    """A window from ``1m``, ``10m/1m`` (a width and a step), ``sliding:10m``, ``session:30m``, ``session:30m/8h``
+    (a gap and the longest session), ``day``, ``week@Europe/Berlin`` or ``year(4)``."""
     calendar = _CALENDAR.fullmatch(text)
     if calendar is not None:
         return _calendar(cast("Unit", calendar["unit"]), calendar["first"], calendar["zone"] or "UTC")
     if text.startswith("session:"):
-        return mc.session(duration(text.removeprefix("session:"), "window"))
+        gap, slash, longest = text.removeprefix("session:").partition("/")
+        return mc.session(duration(gap, "window"), max_length=duration(longest, "window") if slash else None)
+    if text.startswith("sliding:"):
+        return mc.sliding(duration(text.removeprefix("sliding:"), "window"))
     if not text[:1].isdecimal():
-        rule = "must be LENGTH, WIDTH/STEP, session:GAP or UNIT[(FIRST)][@ZONE] with UNIT one of"
+        rule = (
+            "must be LENGTH, WIDTH/STEP, sliding:WIDTH, session:GAP[/LONGEST] or UNIT[(FIRST)][@ZONE] with UNIT one of"
+        )
         raise wrong("window", f"{rule} {', '.join(get_args(Unit))}, got {text!r}")
     width, slash, step = text.partition("/")
     if slash:

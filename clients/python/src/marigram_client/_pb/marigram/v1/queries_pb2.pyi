@@ -262,15 +262,25 @@ class _MeasureKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeasureKi
     MEASURE_KIND_SHARE_BELOW: _MeasureKind.ValueType  # 21
     """Share of values below `threshold`, exact. f64."""
     MEASURE_KIND_HISTOGRAM: _MeasureKind.ValueType  # 22
-    """Counts by bucket. Not served yet."""
+    """How many values lie in each bucket: a list of structs {lower, upper, count} (f64, f64, i64). By `bounds` b0 to bn the buckets
+    (-inf, b0], (b0, b1] to (bn, inf), exact, also those without values; without bounds the buckets of the exponential histogram
+    that have values, (lower, upper] above zero, [lower, upper) below it, zero and each infinity apart.
+    """
     MEASURE_KIND_BOX: _MeasureKind.ValueType  # 23
-    """Five-number summary. Not served yet."""
+    """Box of a box plot (Tukey 1977), a struct of {min, q1, median, q3, max, lower_fence, upper_fence, lower_whisker, upper_whisker}
+    (f64) and {outliers} (i64). Quartiles as `quantile` has them; fences lie 1.5 (q3 - q1) outside of them; whiskers are the
+    outermost values within the fences; outliers are the values outside. Exact up to 256 values a group; then min and max are
+    exact, quartiles within 0.542 %, and values are told from a fence by their bucket.
+    """
     MEASURE_KIND_DISTINCT_SKETCH: _MeasureKind.ValueType  # 24
     """Distinct values by sketch (UltraLogLog, 2^14 registers): exact up to 1,024 a group, then within 1.8 %, three standard errors, for
     997 answers of 1,000. i64.
     """
     MEASURE_KIND_TOP_K: _MeasureKind.ValueType  # 25
-    """Most frequent values with their error. Not served yet."""
+    """The `count` most frequent values: a list of structs {value (the column's type), count, error (i64)}, most frequent first, the
+    least of equally frequent ones. Exact while a group has at most 8,192 distinct values; from there a count is at most `error`
+    too high and never too low, and `error` is at most a 4,096th of the group's values (SpaceSaving).
+    """
     MEASURE_KIND_MODE: _MeasureKind.ValueType  # 26
     """Most frequent value, exact; the least of equally frequent ones. The column's type."""
     MEASURE_KIND_SHARE_OF_TOTAL: _MeasureKind.ValueType  # 27
@@ -283,6 +293,8 @@ class _MeasureKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeasureKi
     """
     MEASURE_KIND_FORMULA: _MeasureKind.ValueType  # 30
     """Arithmetic on other measures of the same group, as `formula` says. f64."""
+    MEASURE_KIND_CUMULATIVE_DISTRIBUTION: _MeasureKind.ValueType  # 31
+    """For each of `bounds` the share of values that are not above it, exact: a list of structs {bound, share} (f64)."""
 
 class MeasureKind(_MeasureKind, metaclass=_MeasureKindEnumTypeWrapper):
     """What a measure computes. Nulls and NaN are skipped; provenance counts the NaN."""
@@ -338,15 +350,25 @@ MEASURE_KIND_RANK: MeasureKind.ValueType  # 20
 MEASURE_KIND_SHARE_BELOW: MeasureKind.ValueType  # 21
 """Share of values below `threshold`, exact. f64."""
 MEASURE_KIND_HISTOGRAM: MeasureKind.ValueType  # 22
-"""Counts by bucket. Not served yet."""
+"""How many values lie in each bucket: a list of structs {lower, upper, count} (f64, f64, i64). By `bounds` b0 to bn the buckets
+(-inf, b0], (b0, b1] to (bn, inf), exact, also those without values; without bounds the buckets of the exponential histogram
+that have values, (lower, upper] above zero, [lower, upper) below it, zero and each infinity apart.
+"""
 MEASURE_KIND_BOX: MeasureKind.ValueType  # 23
-"""Five-number summary. Not served yet."""
+"""Box of a box plot (Tukey 1977), a struct of {min, q1, median, q3, max, lower_fence, upper_fence, lower_whisker, upper_whisker}
+(f64) and {outliers} (i64). Quartiles as `quantile` has them; fences lie 1.5 (q3 - q1) outside of them; whiskers are the
+outermost values within the fences; outliers are the values outside. Exact up to 256 values a group; then min and max are
+exact, quartiles within 0.542 %, and values are told from a fence by their bucket.
+"""
 MEASURE_KIND_DISTINCT_SKETCH: MeasureKind.ValueType  # 24
 """Distinct values by sketch (UltraLogLog, 2^14 registers): exact up to 1,024 a group, then within 1.8 %, three standard errors, for
 997 answers of 1,000. i64.
 """
 MEASURE_KIND_TOP_K: MeasureKind.ValueType  # 25
-"""Most frequent values with their error. Not served yet."""
+"""The `count` most frequent values: a list of structs {value (the column's type), count, error (i64)}, most frequent first, the
+least of equally frequent ones. Exact while a group has at most 8,192 distinct values; from there a count is at most `error`
+too high and never too low, and `error` is at most a 4,096th of the group's values (SpaceSaving).
+"""
 MEASURE_KIND_MODE: MeasureKind.ValueType  # 26
 """Most frequent value, exact; the least of equally frequent ones. The column's type."""
 MEASURE_KIND_SHARE_OF_TOTAL: MeasureKind.ValueType  # 27
@@ -359,7 +381,37 @@ Needs tumbling or calendar windows. f64.
 """
 MEASURE_KIND_FORMULA: MeasureKind.ValueType  # 30
 """Arithmetic on other measures of the same group, as `formula` says. f64."""
+MEASURE_KIND_CUMULATIVE_DISTRIBUTION: MeasureKind.ValueType  # 31
+"""For each of `bounds` the share of values that are not above it, exact: a list of structs {bound, share} (f64)."""
 Global___MeasureKind: _TypeAlias = MeasureKind  # noqa: Y015
+
+class _QuantileSketch:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _QuantileSketchEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_QuantileSketch.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    QUANTILE_SKETCH_UNSPECIFIED: _QuantileSketch.ValueType  # 0
+    """The default, EXPONENTIAL."""
+    QUANTILE_SKETCH_EXPONENTIAL: _QuantileSketch.ValueType  # 1
+    """Within a share of the value: 0.542 %."""
+    QUANTILE_SKETCH_KLL: _QuantileSketch.ValueType  # 2
+    """Within a share of ranks, whatever the values: KLL with k = 1,024, exact up to 1,024 values a group, then within 0.6 % of the
+    number of values for 997 answers of 1,000; provenance says the bound of this answer. The estimate is one of the values.
+    """
+
+class QuantileSketch(_QuantileSketch, metaclass=_QuantileSketchEnumTypeWrapper):
+    """Which sketch quantiles of many values are read from."""
+
+QUANTILE_SKETCH_UNSPECIFIED: QuantileSketch.ValueType  # 0
+"""The default, EXPONENTIAL."""
+QUANTILE_SKETCH_EXPONENTIAL: QuantileSketch.ValueType  # 1
+"""Within a share of the value: 0.542 %."""
+QUANTILE_SKETCH_KLL: QuantileSketch.ValueType  # 2
+"""Within a share of ranks, whatever the values: KLL with k = 1,024, exact up to 1,024 values a group, then within 0.6 % of the
+number of values for 997 answers of 1,000; provenance says the bound of this answer. The estimate is one of the values.
+"""
+Global___QuantileSketch: _TypeAlias = QuantileSketch  # noqa: Y015
 
 class _Fill:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -558,7 +610,7 @@ class QuerySpec(_message.Message):
 
     @_builtins.property
     def having(self) -> Global___Filter:
-        """Rows of the answer to keep, by its columns: measures, keys, `start`. Comes after fill."""
+        """Rows of the answer to keep, by its columns that are no list or struct: measures, keys, `start`. Comes after fill."""
 
     @_builtins.property
     def order_by(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderBy]:
@@ -568,7 +620,7 @@ class QuerySpec(_message.Message):
     def compare(self) -> Global___Comparison:
         """A period to compare with: each measure M has M_before beside it, its value in the same window and group of that period, and
         M_change, by how much of M_before it has changed (null where that is null, zero or no number). Tumbling or calendar windows, or
-        none; not with top_groups.
+        none; not with top_groups, and not of measures that are lists or structs.
         """
 
     @_builtins.property
@@ -852,7 +904,7 @@ class Window(_message.Message):
 
     @_builtins.property
     def sliding(self) -> Global___SlidingWindow:
-        """A window a row, reaching back. Not served yet."""
+        """A window for each time that a group has rows at, reaching back."""
 
     @_builtins.property
     def session(self) -> Global___SessionWindow:
@@ -955,7 +1007,10 @@ Global___HoppingWindow: _TypeAlias = HoppingWindow  # noqa: Y015
 
 @_typing.final
 class SlidingWindow(_message.Message):
-    """For each row, what lies this far back."""
+    """For each time t that a group has rows at, its rows in (t - width, t]: one row of the answer for each time and group, which are
+    groups of the budget, with `start`, t - width, and `end`, t. Rows before the range are not seen. Not for share_of_total, and not
+    with fill, compare and top_groups.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -993,7 +1048,9 @@ class SessionWindow(_message.Message):
 
     @_builtins.property
     def max_length(self) -> _duration_pb2.Duration:
-        """Longest session; absent: no bound. Not served yet."""
+        """Longest session, from its first row to its last; positive; absent: no bound. A row further from the first begins another one.
+        Each time that an entity has rows at is then a group of the budget.
+        """
 
     def __init__(
         self,
@@ -1108,6 +1165,9 @@ class Measure(_message.Message):
     COUNT_FIELD_NUMBER: _builtins.int
     FORMULA_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
+    BOUNDS_FIELD_NUMBER: _builtins.int
+    SKETCH_FIELD_NUMBER: _builtins.int
+    FILTER_TEXT_FIELD_NUMBER: _builtins.int
     kind: Global___MeasureKind.ValueType
     """What to compute."""
     column: _builtins.str
@@ -1121,14 +1181,24 @@ class Measure(_message.Message):
     threshold: _builtins.float
     """For rank and share_below; not NaN."""
     count: _builtins.int
-    """For moving: windows, 1 to 10,000."""
+    """For moving: windows, 1 to 10,000. For top_k: values, 1 to 1,000."""
     formula: _builtins.str
     """For formula, at most 1,024 bytes: `+ - * /`, numbers, parentheses and names of other measures, in double quotes unless made of
     letters, digits and underscores. Formulas it is of come before it. Null where an operand is, or what it divides by is zero.
     """
+    sketch: Global___QuantileSketch.ValueType
+    """For quantile."""
+    filter_text: _builtins.str
+    """The same as `filter` as text, as `filter_text` of a query; both hold where both are set."""
     @_builtins.property
     def filter(self) -> Global___Filter:
-        """Rows this measure alone takes. Not served yet."""
+        """Rows this measure alone takes: those that the query takes and for which this holds too. Not for formula. Groups stay those of
+        the query.
+        """
+
+    @_builtins.property
+    def bounds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """For histogram and cumulative_distribution, in the column's unit: finite, strictly ascending, at most 1,024."""
 
     def __init__(
         self,
@@ -1142,10 +1212,13 @@ class Measure(_message.Message):
         count: _builtins.int = ...,
         formula: _builtins.str = ...,
         filter: Global___Filter | None = ...,
+        bounds: _abc.Iterable[_builtins.float] | None = ...,
+        sketch: Global___QuantileSketch.ValueType = ...,
+        filter_text: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "count", b"count", "filter", b"filter", "formula", b"formula", "kind", b"kind", "name", b"name", "quantile", b"quantile", "second_column", b"second_column", "threshold", b"threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bounds", b"bounds", "column", b"column", "count", b"count", "filter", b"filter", "filter_text", b"filter_text", "formula", b"formula", "kind", b"kind", "name", b"name", "quantile", b"quantile", "second_column", b"second_column", "sketch", b"sketch", "threshold", b"threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1160,7 +1233,7 @@ class OrderBy(_message.Message):
     COLUMN_FIELD_NUMBER: _builtins.int
     DESCENDING_FIELD_NUMBER: _builtins.int
     column: _builtins.str
-    """`start`, a group key or a measure, by its name in the answer."""
+    """`start`, a group key or a measure that is no list or struct, by its name in the answer."""
     descending: _builtins.bool
     """True: greatest first. Nulls come last either way."""
     def __init__(
@@ -1302,22 +1375,28 @@ class MeasureProvenance(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     EXACT_FIELD_NUMBER: _builtins.int
     RELATIVE_ERROR_FIELD_NUMBER: _builtins.int
+    RANK_ERROR_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name in the answer."""
     exact: _builtins.bool
     """True: exact but for rounding (float sums within 2^-50 of the sum of magnitudes; docs/queries.md has the others)."""
     relative_error: _builtins.float
-    """Bound of the relative error when not exact; infinite for a formula of values that are not exact."""
+    """Bound of the relative error when not exact; infinite for a formula of values that are not exact, for top_k, whose rows say their
+    own error, and where `rank_error` is set.
+    """
+    rank_error: _builtins.float
+    """Bound of the error of a quantile's rank as a share of the number of values, for 997 answers of 1,000; 0 where it has none."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         exact: _builtins.bool = ...,
         relative_error: _builtins.float = ...,
+        rank_error: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exact", b"exact", "name", b"name", "relative_error", b"relative_error"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exact", b"exact", "name", b"name", "rank_error", b"rank_error", "relative_error", b"relative_error"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1415,7 +1494,9 @@ class QueryResponse(_message.Message):
     ROWS_FIELD_NUMBER: _builtins.int
     PROVENANCE_FIELD_NUMBER: _builtins.int
     arrow: _builtins.bytes
-    """An Arrow IPC stream: `start` (timestamp[ns, UTC]) if windows were asked for, group keys, measures."""
+    """An Arrow IPC stream: `start` (timestamp[ns, UTC]) if windows were asked for, `end` too of sessions and sliding windows, group
+    keys, measures.
+    """
     @_builtins.property
     def rows(self) -> Global___Rows:
         """Rows."""
