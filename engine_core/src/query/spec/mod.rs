@@ -304,7 +304,7 @@ pub(super) fn rows_of(
     filter: Option<v1::Filter>,
     filter_text: &str,
 ) -> Result<(TimeRange, Option<FilterSpec>)> {
-    let filter = filter_of(filter, filter_text, &mut Patterns::default())?;
+    let filter = filter_of(filter, filter_text, "spec", &mut Patterns::default())?;
     Ok((range_of(range)?, filter))
 }
 
