@@ -64,6 +64,7 @@ fn of_cell(cell: Cell) -> Option<Key> {
         Cell::I64(value) | Cell::Time(value) => Key::Number(value as u64 ^ 1 << 63),
         Cell::Bool(value) => Key::Number(value.into()),
         Cell::Text(text) => Key::Text(text),
+        Cell::Struct(_) | Cell::List(_) => unreachable!("no column holds one"),
     })
 }
 

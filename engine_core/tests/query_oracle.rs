@@ -432,7 +432,10 @@ fn compute_among(measure: &v1::Measure, at: usize, groups: &[Group<'_>], cut: Cu
     };
     match measure.kind() {
         Kind::ShareOfTotal => {
-            let all = of(Kind::Sum, &pooled(&|other| same(other, 0..windows.min(1))));
+            let entity = |group: &Group<'_>| matches!(cut, Cut::Session(..)).then(|| group.rows[0].1.clone());
+            let is_in_window =
+                |other: &Group<'_>| same(other, 0..windows.min(1)) && entity(other) == entity(&groups[at]);
+            let all = of(Kind::Sum, &pooled(&is_in_window));
             match (of(Kind::Sum, &groups[at].rows), all) {
                 (Cell::Null, _) | (_, Cell::Null) => Cell::Null,
                 (_, all) if number(&all) == 0.0 => Cell::Null,
@@ -548,7 +551,16 @@ fn interpret(query: &v1::QuerySpec, rows: &[Row], entities: &[String], cut: Cut)
     if cut == Cut::Whole && query.group_by.is_empty() {
         keys = vec![vec![]];
     }
-    keys.sort_by(|a, b| totals(a, b));
+    // The end of a window decides after what is grouped by.
+    let arranged = |key: &[Cell]| {
+        let mut key = key.to_vec();
+        if cut.columns() == 2 {
+            let end = key.remove(1);
+            key.insert(key.len() - hidden, end);
+        }
+        key
+    };
+    keys.sort_by(|a, b| totals(&arranged(a), &arranged(b)));
     keys.dedup_by(|a, b| totals(a, b).is_eq());
     let group = |group: Vec<Cell>| Group {
         rows: taken

@@ -56,16 +56,22 @@ pub(super) struct Table {
     keys: usize,
     /// Columns that only tell groups apart.
     hidden: Vec<Output>,
+    /// Whether windows have an `end` beside their `start`.
+    has_ends: bool,
     pub(super) rows: usize,
+    /// How many rows there are with those that were left out, as they surely do not come first.
+    all: usize,
     measures: Vec<v1::MeasureProvenance>,
 }
 
 impl Table {
-    /// What rows are ordered by: the order keys, then `start` and group keys ascending.
+    /// What rows are ordered by: the order keys, then `start`, group keys and `end` ascending.
     fn order_keys(&self, plan: &Plan) -> Vec<order::Key<'_>> {
         let asked = plan.order.iter();
         let asked = asked.map(|&(place, descending)| (&self.outputs[place], descending));
-        let default = self.outputs[..self.keys].iter().chain(&self.hidden);
+        let (windows, keys) = self.outputs[..self.keys].split_at(if self.has_ends { 2 } else { 0 });
+        let (starts, ends) = windows.split_at(windows.len().min(1));
+        let default = starts.iter().chain(keys).chain(ends).chain(&self.hidden);
         asked.chain(default.map(|output| (output, false))).collect()
     }
 
@@ -97,7 +103,7 @@ impl Table {
     /// With windows without rows put in.
     fn filled(mut self, plan: &Plan, merged: &Merged, windows: &Windows, fill: FillSpec, most: u64) -> Result<Self> {
         let layout = Layout::new(plan, &merged.groups, self.rows);
-        let filled = Filled::new(&layout, windows, fill, !plan.keys.is_empty(), most)?;
+        let filled = Filled::new(&layout, windows, fill, plan, most)?;
         for (at, output) in self.outputs.iter_mut().enumerate() {
             *output = if at == 0 {
                 Output::new(&output.name, OutputValues::Time(filled.starts(windows)), Vec::new())
@@ -108,6 +114,7 @@ impl Table {
             };
         }
         self.rows = filled.len();
+        self.all = self.rows;
         Ok(self)
     }
 }
@@ -125,7 +132,7 @@ pub(super) fn finished(plan: &Plan, merged: &Merged, starts: &Starts, most: Opti
     let (mut finished, measures) = finish(plan, &merged.states, &layout)?;
     let mut groups: Vec<u32> = (0..rows as u32).collect();
     if let Some(most) = most.filter(|&most| most < rows as u64) {
-        groups = likely_first(plan, &finished, groups, most);
+        groups = likely_first(plan, starts, &finished, groups, most);
         finished.iter_mut().for_each(|output| *output = output.picked(&groups));
     }
     // Texts of keys are looked up and sorted last, of those that are left.
@@ -136,14 +143,21 @@ pub(super) fn finished(plan: &Plan, merged: &Merged, starts: &Starts, most: Opti
         outputs,
         keys,
         hidden,
+        has_ends: matches!(starts, Starts::Spans(_)),
         rows: groups.len(),
+        all: rows,
         measures,
     })
 }
 
 /// Groups that may be among the first so many, by the order keys that come before one that is no measure.
-fn likely_first(plan: &Plan, measures: &[Output], groups: Vec<u32>, most: u64) -> Vec<u32> {
-    let keys = usize::from(plan.windows.is_some()) + plan.keys.iter().filter(|key| !key.is_hidden).count();
+fn likely_first(plan: &Plan, starts: &Starts, measures: &[Output], groups: Vec<u32>, most: u64) -> Vec<u32> {
+    let windows = match starts {
+        Starts::Nowhere => 0,
+        Starts::Cut(_) => 1,
+        Starts::Spans(_) => 2,
+    };
+    let keys = windows + plan.keys.iter().filter(|key| !key.is_hidden).count();
     let of_measure = |&(place, descending): &(usize, bool)| {
         let output = place.checked_sub(keys).and_then(|place| measures.get(place))?;
         Some((output, descending))
@@ -217,7 +231,7 @@ pub(super) fn build(
     };
     Ok(Answer {
         batch,
-        groups: table.rows,
+        groups: table.all,
         provenance: v1::Provenance {
             commit: facts.commit,
             watermark_ns: facts.watermark_ns,
@@ -330,7 +344,8 @@ fn key_columns(plan: &Plan, keys: &Grouper, starts: &Starts, groups: &[u32]) -> 
             let value = keys.part(group, part);
             let null = match (key.null_bit, column.data_type) {
                 (Some(bit), _) => keys.part(group, null_word) >> bit & 1 == 1,
-                (None, Type::Bool) => value == 2,
+                // Null, or of the others.
+                (None, Type::Bool) => value >= 2,
                 (None, _) => value == u64::from(NULL_CODE),
             };
             (!null && !is_other(group, part)).then_some(value)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::compare;
 use super::entities::Left;
+use super::lane::new_states;
 use super::measures::{From, Of};
 use super::merge;
 use super::nested;
@@ -138,6 +139,10 @@ pub struct Plan {
     pub windows: Option<Windows>,
     /// What is made of them.
     pub after: After,
+    /// Whether the range has a start, and whether it has an end.
+    pub bounded: (bool, bool),
+    /// Whether the range holds an instant.
+    pub holds_time: bool,
     /// Keys of groups.
     pub keys: Vec<PlannedKey>,
     /// Whether keys end in a null word.
@@ -240,6 +245,8 @@ impl Plan {
             bounds: spec.bounds.clone(),
             windows,
             after,
+            bounded: (spec.range.start != i64::MIN, spec.range.end != i64::MAX),
+            holds_time: spec.range.start < spec.range.end,
             keys,
             null_word,
             slots,
@@ -256,7 +263,23 @@ impl Plan {
             entities: entities.map(|left| left.codes),
         };
         plan.reads_nodes = plan.can_read_nodes(is_by_entity, takes_whole_entities);
+        if spec.top.is_some_and(|top| top.has_other) && !is_by_entity {
+            plan.check_other()?;
+        }
         Ok(plan)
+    }
+
+    /// States that follow an entity from row to row cannot be those of the others where an entity's rows lie in several groups.
+    fn check_other(&self) -> Result<()> {
+        let states = new_states(self)?;
+        let is_linked = |measure: &&PlannedMeasure| measure.slots.iter().any(|&slot| states[slot].is_linked());
+        self.measures.iter().find(is_linked).map_or(Ok(()), |measure| {
+            let name = &measure.spec.name;
+            let message = format!(
+                "{name:?} follows each entity from row to row, so that the others have one only where groups are of `entity` or labels"
+            );
+            Err(Error::invalid("BAD_TOP_GROUPS", "spec.other", message))
+        })
     }
 
     /// Bounds of the parts of keys; none where there is none.

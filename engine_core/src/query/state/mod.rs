@@ -274,10 +274,15 @@ impl States {
         Ok(())
     }
 
+    /// Whether they follow entities from row to row, so that windows in a row must know of each other.
+    pub(in crate::query) fn is_linked(&self) -> bool {
+        matches!(self, Self::Own(own) if own.is_linked())
+    }
+
     /// Tells states of windows in a row of each other, where they want to know.
     pub(in crate::query) fn link(&mut self, layout: &Layout<'_>) {
-        if let Self::Own(own) = self
-            && own.is_linked()
+        if self.is_linked()
+            && let Self::Own(own) = self
         {
             own.link(layout.chains());
         }
