@@ -11,7 +11,7 @@ from random import Random
 from marigram_client._pb.marigram.v1 import queries_pb2 as pb
 from tests.differential.conditions import value_sql
 from tests.differential.literals import NUMBERS, TYPES
-from tests.differential.windows import Session, Window
+from tests.differential.windows import Window
 
 SUM_BOUND = "pow(2, -50)"
 FORMULAS = {

@@ -7,7 +7,6 @@ from marigram_client._pb.marigram.v1 import common_pb2
 from marigram_client._pb.marigram.v1 import queries_pb2 as pb
 from tests.differential import calendars, conditions, measures
 from tests.differential.conditions import Compare, Condition
-from tests.differential.literals import TEXTS, TYPES
 from tests.differential.measures import Measure
 from tests.differential.streams import FIRST_YEAR, LAST_YEAR, Stream
 from tests.differential.windows import Calendar, Hopping, Session, Whole, Window, hours

@@ -1,8 +1,8 @@
 """Measures and windows as people type them.
 
 A measure is ``KIND[(PARAMETER)]:COLUMN[:SECOND][=NAME][ where FILTER]``, a key of groups a column,
-``PART:COLUMN[@ZONE][=NAME]``, ``bin(WIDTH):COLUMN[=NAME]`` or ``capture(PATTERN):COLUMN[=NAME]``, a window a length, two
-lengths, ``sliding:LENGTH``, ``session:LENGTH[/LENGTH]`` or ``UNIT[(FIRST)][@ZONE]``.
+``PART:COLUMN[@ZONE][=NAME]``, ``bin(WIDTH):COLUMN[=NAME]`` or ``capture(PATTERN):COLUMN[=NAME]``, a window a length,
+two lengths, ``sliding:LENGTH``, ``session:LENGTH[/LENGTH]`` or ``UNIT[(FIRST)][@ZONE]``.
 """
 
 import re
@@ -88,7 +88,7 @@ def _found(kind: str, parameter: str | None, column: str, name: str) -> Measure 
         return _with_parameter(kind, parameter, column, name) if column else None
     percentile = _PERCENTILE.fullmatch(kind)
     if percentile and column:
-        return mc.quantile(column, float(percentile[1]) / 100, name)
+        return mc.quantile(column, _share(percentile[1]), name)
     if kind in _OF_TWO:
         first, _, second = column.partition(":")
         return _OF_TWO[kind](first, second, name) if second else None
@@ -98,7 +98,7 @@ def _found(kind: str, parameter: str | None, column: str, name: str) -> Measure 
 def _with_parameter(kind: str, parameter: str, column: str, name: str) -> Measure | None:
     percentile = _PERCENTILE.fullmatch(kind)
     if percentile:
-        return mc.quantile(column, float(percentile[1]) / 100, name, sketch="kll") if parameter == "kll" else None
+        return mc.quantile(column, _share(percentile[1]), name, sketch="kll") if parameter == "kll" else None
     if kind in _WITH_COUNT:
         return _WITH_COUNT[kind](column, int(parameter), name) if re.fullmatch(r"\d{1,9}", parameter) else None
     try:
@@ -107,6 +107,11 @@ def _with_parameter(kind: str, parameter: str, column: str, name: str) -> Measur
         return _WITH_THRESHOLD[kind](column, float(parameter), name) if kind in _WITH_THRESHOLD else None
     except ValueError:
         return None
+
+
+def _share(percent: str) -> float:
+    # p99.9 is 0.999, not what a division by 100 leaves.
+    return round(float(percent) / 100, 12)
 
 
 def formula(text: str) -> Measure:

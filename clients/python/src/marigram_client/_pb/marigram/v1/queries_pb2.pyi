@@ -585,7 +585,9 @@ class QuerySpec(_message.Message):
     top_groups: _builtins.int
     """Keep only this many groups a window, by the first order key. 0: all. Not with sessions."""
     other: _builtins.bool
-    """Put the groups that top_groups drops into one more a window, exact: keys that are texts say `other`, others are null."""
+    """Put the groups that top_groups drops into one more a window, exact: keys that are texts say `other`, others are null.
+    Measures that follow each entity from row to row (rate, increase, time-weighted mean) want groups by entity or labels with it.
+    """
     fill_value: _builtins.float
     """For fill CONSTANT: finite."""
     @_builtins.property
