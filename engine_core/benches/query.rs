@@ -353,6 +353,7 @@ fn minutes(spec: &mut v1::QuerySpec) {
 fn by_entity(spec: &mut v1::QuerySpec) {
     spec.group_by = vec![v1::GroupKey {
         column: "entity".to_owned(),
+        ..Default::default()
     }];
 }
 

@@ -11,10 +11,9 @@ use marigram_core::scan::pool::Pool;
 use marigram_core::time::ManualClock;
 use marigram_core::wire::v1;
 use proptest::prelude::*;
+use query_support::cuts::Cut;
 use query_support::filter_text::printed;
-use query_support::{
-    Cell, Row, by, filter, hopping, is_null, like, measure, push, spec, stream, table, tumbling, value,
-};
+use query_support::{Cell, Row, by, filter, is_null, keys, like, measure, nested, push, spec, stream, table, value};
 use v1::ComparisonOperator as Operator;
 use v1::TextMatchKind as Kind;
 use v1::filter::Condition;
@@ -251,8 +250,15 @@ fn plain_zero(cell: Cell) -> Cell {
     }
 }
 
+/// Whether a measure alone takes a row.
+fn takes(measure: &v1::Measure, row: &Row) -> bool {
+    let filter = measure.filter.as_ref();
+    filter.is_none_or(|filter| truth(filter, row) == Some(true))
+}
+
 fn compute(measure: &v1::Measure, rows: &[&Row], entities: &[String]) -> Cell {
     use v1::MeasureKind as Kind;
+    let rows: Vec<&Row> = rows.iter().copied().filter(|row| takes(measure, row)).collect();
     if measure.column.is_empty() {
         return Cell::I64(rows.len() as i64);
     }
@@ -270,6 +276,9 @@ fn compute(measure: &v1::Measure, rows: &[&Row], entities: &[String]) -> Cell {
         sorted.sort_by(total);
         sorted.dedup_by(|a, b| total(a, b).is_eq());
         return Cell::I64(sorted.len() as i64);
+    }
+    if let Some(answer) = nested::compute(measure, cells().map(plain_zero).collect(), total) {
+        return answer;
     }
     if present.is_empty() {
         return if measure.kind() == Kind::Rank {
@@ -392,13 +401,13 @@ struct Group<'a> {
 /// Measures that look at other windows and groups as well.
 fn compute_among(measure: &v1::Measure, at: usize, groups: &[Group<'_>], cut: Cut, entities: &[String]) -> Cell {
     use v1::MeasureKind as Kind;
-    let windows = usize::from(cut.is_some());
+    let windows = cut.columns();
     let same = |other: &Group<'_>, keys: std::ops::Range<usize>| {
         totals(&other.key[keys.clone()], &groups[at].key[keys]).is_eq()
     };
     let keys = groups[at].key.len();
     let start = |group: &Group<'_>| match (cut, group.key.first()) {
-        (Some((_, step)), Some(Cell::Time(start))) => start.div_euclid(step),
+        (Cut::Equal(_, step), Some(Cell::Time(start))) => start.div_euclid(step),
         _ => 0,
     };
     let pooled = |which: &dyn Fn(&Group<'_>) -> bool| -> Vec<&Row> {
@@ -418,12 +427,15 @@ fn compute_among(measure: &v1::Measure, at: usize, groups: &[Group<'_>], cut: Cu
     let chain = |other: &Group<'_>| same(other, windows..keys);
     let value = |row: &Row| {
         Some(cell_of(row, &measure.column))
-            .filter(|cell| ordering(cell, cell).is_some())
+            .filter(|cell| takes(measure, row) && ordering(cell, cell).is_some())
             .map(|cell| number(&cell))
     };
     match measure.kind() {
         Kind::ShareOfTotal => {
-            let all = of(Kind::Sum, &pooled(&|other| same(other, 0..windows)));
+            let entity = |group: &Group<'_>| matches!(cut, Cut::Session(..)).then(|| group.rows[0].1.clone());
+            let is_in_window =
+                |other: &Group<'_>| same(other, 0..windows.min(1)) && entity(other) == entity(&groups[at]);
+            let all = of(Kind::Sum, &pooled(&is_in_window));
             match (of(Kind::Sum, &groups[at].rows), all) {
                 (Cell::Null, _) | (_, Cell::Null) => Cell::Null,
                 (_, all) if number(&all) == 0.0 => Cell::Null,
@@ -443,8 +455,9 @@ fn compute_among(measure: &v1::Measure, at: usize, groups: &[Group<'_>], cut: Cu
         }
         Kind::Rate | Kind::Increase | Kind::TimeWeightedMean => {
             let mine = &groups[at].rows;
-            let begin = match groups[at].key.first() {
-                Some(Cell::Time(start)) if cut.is_some() => *start,
+            let begin = match (cut, groups[at].key.first()) {
+                (Cut::Sliding(_), Some(Cell::Time(start))) => start.saturating_add(1),
+                (Cut::Equal(..) | Cut::Session(..), Some(Cell::Time(start))) => *start,
                 _ => i64::MIN,
             };
             let mut earlier = pooled(&chain);
@@ -497,21 +510,6 @@ fn compute_among(measure: &v1::Measure, at: usize, groups: &[Group<'_>], cut: Cu
     }
 }
 
-/// How time is cut: width and step; equal where windows do not overlap.
-type Cut = Option<(i64, i64)>;
-
-/// Starts of the windows that a time lies in.
-fn starts(time: i64, (width, step): (i64, i64)) -> Vec<i128> {
-    let (time, width, step) = (i128::from(time), i128::from(width), i128::from(step));
-    let last = time.div_euclid(step);
-    let windows = (0..).map(|back| (last - back) * step);
-    windows.take_while(|start| start + width > time).collect()
-}
-
-fn shown(start: i128) -> Cell {
-    Cell::Time(start.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
-}
-
 fn interpret(query: &v1::QuerySpec, rows: &[Row], entities: &[String], cut: Cut) -> Vec<Vec<Cell>> {
     let range = query.range.unwrap_or_default();
     let taken: Vec<&Row> = rows
@@ -524,27 +522,45 @@ fn interpret(query: &v1::QuerySpec, rows: &[Row], entities: &[String], cut: Cut)
                 .is_none_or(|filter| truth(filter, row) == Some(true))
         })
         .collect();
+    let plain_keys = |row: &Row| -> Vec<Cell> {
+        let keys = query.group_by.iter();
+        keys.map(|key| plain_zero(keys::made(key, cell_of(row, &key.column))))
+            .collect()
+    };
+    // Sessions are of one entity each, which is a key that is not shown.
+    let hidden = usize::from(matches!(cut, Cut::Session(..)));
     let keys_of = |row: &Row| -> Vec<Vec<Cell>> {
-        let keys: Vec<Cell> = query
-            .group_by
-            .iter()
-            .map(|key| plain_zero(cell_of(row, &key.column)))
-            .collect();
-        match cut {
-            None => vec![keys],
-            Some(cut) => {
-                let starts = starts(row.0, cut).into_iter();
-                starts
-                    .map(|start| std::iter::once(shown(start)).chain(keys.iter().cloned()).collect())
-                    .collect()
+        let mut keys = plain_keys(row);
+        keys.extend(std::iter::repeat_n(cell_of(row, "entity"), hidden));
+        let beside: Vec<i64> = match cut {
+            Cut::Session(..) => taken
+                .iter()
+                .filter(|other| other.1 == row.1)
+                .map(|other| other.0)
+                .collect(),
+            Cut::Sliding(_) => {
+                let same = |other: &&&Row| totals(&plain_keys(other), &plain_keys(row)).is_eq();
+                taken.iter().filter(same).map(|other| other.0).collect()
             }
-        }
+            Cut::Whole | Cut::Equal(..) => Vec::new(),
+        };
+        let windows = cut.windows(row.0, beside).into_iter();
+        windows.map(|window| [window, keys.clone()].concat()).collect()
     };
     let mut keys: Vec<Vec<Cell>> = taken.iter().flat_map(|row| keys_of(row)).collect();
-    if cut.is_none() && query.group_by.is_empty() {
+    if cut == Cut::Whole && query.group_by.is_empty() {
         keys = vec![vec![]];
     }
-    keys.sort_by(|a, b| totals(a, b));
+    // The end of a window decides after what is grouped by.
+    let arranged = |key: &[Cell]| {
+        let mut key = key.to_vec();
+        if cut.columns() == 2 {
+            let end = key.remove(1);
+            key.insert(key.len() - hidden, end);
+        }
+        key
+    };
+    keys.sort_by(|a, b| totals(&arranged(a), &arranged(b)));
     keys.dedup_by(|a, b| totals(a, b).is_eq());
     let group = |group: Vec<Cell>| Group {
         rows: taken
@@ -556,15 +572,32 @@ fn interpret(query: &v1::QuerySpec, rows: &[Row], entities: &[String], cut: Cut)
     };
     let groups: Vec<Group<'_>> = keys.into_iter().map(group).collect();
     let row = |at: usize| -> Vec<Cell> {
-        let measures = query.measures.iter();
+        let (key, measures) = (&groups[at].key, query.measures.iter());
         let cells = measures.map(|measure| compute_among(measure, at, &groups, cut, entities));
-        groups[at].key.iter().cloned().chain(cells).collect()
+        key[..key.len() - hidden].iter().cloned().chain(cells).collect()
     };
     let mut table: Vec<Vec<Cell>> = (0..groups.len()).map(row).collect();
     if query.limit > 0 {
         table.truncate(query.limit as usize);
     }
     table
+}
+
+/// Keys that are made of columns; names tell them apart.
+fn derived() -> impl Strategy<Value = Vec<v1::GroupKey>> {
+    use v1::TimePart as Part;
+    let all = vec![
+        keys::part("time", Part::HourOfDay, "America/New_York"),
+        keys::part("time", Part::Year, ""),
+        keys::part("time", Part::IsoWeek, "Asia/Kathmandu"),
+        keys::part("t", Part::DayOfWeek, "Europe/Berlin"),
+        keys::bins("f", 0.75),
+        keys::bins("i", 3.0),
+        keys::capture("s", 0),
+        keys::capture("x", 1),
+        keys::capture("entity", 2),
+    ];
+    prop::sample::subsequence(all, 0..3)
 }
 
 fn measures() -> impl Strategy<Value = Vec<v1::Measure>> {
@@ -579,6 +612,7 @@ fn measures() -> impl Strategy<Value = Vec<v1::Measure>> {
             Kind::Distinct,
             Kind::DistinctSketch,
             Kind::Mode,
+            Kind::TopK,
         ];
         if column < 2 {
             kinds.extend([Kind::Sum, Kind::Mean, Kind::Quantile, Kind::Range, Kind::Delta]);
@@ -597,11 +631,28 @@ fn measures() -> impl Strategy<Value = Vec<v1::Measure>> {
                 Kind::TimeWeightedMean,
             ]);
             kinds.extend([Kind::ShareOfTotal, Kind::Cumulative, Kind::Moving]);
+            kinds.extend([Kind::Histogram, Kind::Box, Kind::CumulativeDistribution]);
         }
-        (prop::sample::select(kinds), 0.0f64..=1.0, -5i32..5, 1u32..4).prop_map(move |(kind, q, threshold, count)| {
+        let parameters = (
+            0.0f64..=1.0,
+            -5i32..5,
+            1u32..4,
+            prop::collection::btree_set(-9i32..9, 0..5),
+        );
+        let filter = prop::option::of(condition());
+        (prop::sample::select(kinds), parameters, filter).prop_map(move |(kind, parameters, filter)| {
+            let (q, threshold, count, bounds) = parameters;
             let mut measure = measure(kind, NAMES[column]);
+            measure.filter = filter;
+            let bounds = bounds.into_iter().map(|bound| f64::from(bound) / 2.0);
             match kind {
-                Kind::Quantile => measure.quantile = q,
+                Kind::Quantile => {
+                    measure.quantile = q;
+                    measure.sketch = count as i32 - 1;
+                }
+                Kind::Histogram => measure.bounds = bounds.collect(),
+                Kind::CumulativeDistribution => measure.bounds = bounds.chain([77.0]).collect(),
+                Kind::TopK => measure.count = count,
                 Kind::Rank | Kind::ShareBelow => measure.threshold = f64::from(threshold) / 4.0,
                 Kind::WeightedMean | Kind::Ratio => measure.second_column = NAMES[1 - column].to_owned(),
                 Kind::Moving => measure.count = count,
@@ -611,6 +662,10 @@ fn measures() -> impl Strategy<Value = Vec<v1::Measure>> {
         })
     });
     prop::collection::vec(any, 0..6).prop_map(|mut measures| {
+        // A count of the rows that one of them takes, by the same filter.
+        let mut count = measure(Kind::Count, "");
+        count.filter = measures.first().and_then(|measure| measure.filter.clone());
+        measures.push(count);
         measures.push(measure(Kind::Count, ""));
         for (at, measure) in measures.iter_mut().enumerate() {
             measure.name = format!("m{at}");
@@ -632,7 +687,22 @@ fn rounded(measure: &v1::Measure) -> Option<f64> {
         | Kind::Rate
         | Kind::TimeWeightedMean
         | Kind::ShareOfTotal => Some(1e-3),
+        // Edges of buckets.
+        Kind::Histogram => Some(1e-3),
         _ => None,
+    }
+}
+
+fn same_cell(a: &Cell, b: &Cell, floor: Option<f64>) -> bool {
+    match (a, b) {
+        (Cell::F64(a), Cell::F64(b)) => {
+            let near = |floor: f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(floor);
+            a == b || (a.is_nan() && b.is_nan()) || floor.is_some_and(near)
+        }
+        (Cell::List(a), Cell::List(b)) | (Cell::Struct(a), Cell::Struct(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_cell(a, b, floor))
+        }
+        (a, b) => a == b,
     }
 }
 
@@ -640,13 +710,9 @@ fn same(a: &[Vec<Cell>], b: &[Vec<Cell>], measures: &[v1::Measure]) -> bool {
     let same_row = |a: &Vec<Cell>, b: &Vec<Cell>| {
         let keys = a.len() - measures.len();
         a.len() == b.len()
-            && a.iter().zip(b).enumerate().all(|(at, (a, b))| match (a, b) {
-                (Cell::F64(a), Cell::F64(b)) => {
-                    let near = |floor: f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(floor);
-                    let floor = at.checked_sub(keys).and_then(|at| rounded(&measures[at]));
-                    a == b || (a.is_nan() && b.is_nan()) || floor.is_some_and(near)
-                }
-                (a, b) => a == b,
+            && a.iter().zip(b).enumerate().all(|(at, (a, b))| {
+                let floor = at.checked_sub(keys).and_then(|at| rounded(&measures[at]));
+                same_cell(a, b, floor)
             })
     };
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_row(a, b))
@@ -666,11 +732,15 @@ proptest! {
         cuts in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 1..5),
         filter in prop::option::of(condition()),
         keys in prop::sample::subsequence(vec!["entity", "s", "x", "b", "i", "f", "t"], 0..4),
-        cut in prop::option::of(prop_oneof![
-            (1i64..20).prop_map(|width| (width, width)),
-            Just((1_000_000_000_007, 1_000_000_000_007)),
-            (1i64..20, 1i64..20).prop_map(|(a, b)| (a.max(b), a.min(b))),
-        ]),
+        derived in derived(),
+        cut in prop_oneof![
+            2 => Just(Cut::Whole),
+            2 => (1i64..20).prop_map(|width| Cut::Equal(width, width)),
+            1 => Just(Cut::Equal(1_000_000_000_007, 1_000_000_000_007)),
+            2 => (1i64..20, 1i64..20).prop_map(|(a, b)| Cut::Equal(a.max(b), a.min(b))),
+            2 => (1i64..9, prop::option::of(1i64..20)).prop_map(|(gap, longest)| Cut::Session(gap, longest)),
+            2 => prop_oneof![1i64..40, Just(i64::MAX)].prop_map(Cut::Sliding),
+        ],
         range in (prop::option::of(-30i64..30), prop::option::of(0i64..50)),
         measures in measures(),
         limit in prop_oneof![3 => Just(0u64), 1 => 1u64..5],
@@ -678,7 +748,7 @@ proptest! {
         let stream = stream(&COLUMNS);
         let mut rows = rows;
         let has_slopes = measures.iter().any(|measure| measure.kind() == v1::MeasureKind::Derivative);
-        if has_slopes || cut.is_some_and(|(width, step)| width != step) {
+        if has_slopes || matches!(cut, Cut::Equal(width, step) if width != step) || matches!(cut, Cut::Sliding(_)) {
             // Starts of several windows before all time look alike, and slopes over all time are lost to rounding here.
             rows.iter_mut().for_each(|row| row.0 = row.0.clamp(-100, 100));
         }
@@ -694,22 +764,28 @@ proptest! {
         }
         let entities: Vec<String> = stream.entities().dictionary.texts_from(1).map(str::to_owned).collect();
         let measures = measures.into_iter().filter(|measure| {
-            let is_over_windows = matches!(measure.kind(), v1::MeasureKind::Cumulative | v1::MeasureKind::Moving);
-            !is_over_windows || cut.is_some_and(|(width, step)| width == step)
+            match measure.kind() {
+                v1::MeasureKind::Cumulative | v1::MeasureKind::Moving => {
+                    matches!(cut, Cut::Equal(width, step) if width == step)
+                }
+                v1::MeasureKind::ShareOfTotal => !matches!(cut, Cut::Sliding(_)),
+                _ => true,
+            }
         });
         let mut query = spec(measures.collect());
         query.filter = filter;
         query.group_by = by(&keys);
-        query.window = match cut {
-            Some((width, step)) if width != step => hopping(width, step),
-            cut => cut.and_then(|(width, _)| tumbling(width)),
-        };
+        query.group_by.extend(derived);
+        query.window = cut.message();
         query.range = Some(v1::TimeRange { start_ns: range.0, end_ns: range.0.map_or(range.1, |start| range.1.map(|length| start + length)) });
         query.limit = limit;
         let expected = interpret(&query, &rows, &entities, cut);
         let mut as_text = query.clone();
         as_text.filter_text = query.filter.as_ref().map_or(String::new(), printed);
         as_text.filter = None;
+        for measure in &mut as_text.measures {
+            measure.filter_text = measure.filter.take().as_ref().map_or(String::new(), printed);
+        }
         for (query, pool) in [(&query, None), (&query, Some(Arc::new(Pool::new(2)))), (&as_text, None)] {
             let mut context = Context::new(Arc::new(ManualClock::at(0)));
             context.pool = pool;

@@ -13,7 +13,7 @@ use marigram_core::scan::pool::Pool;
 use marigram_core::store::{CommitItem, Stream};
 use marigram_core::time::{ManualClock, SECOND_NS};
 use marigram_core::wire::v1;
-use query_support::{Cell, by, hopping, measure, session, spec, table, tumbling};
+use query_support::{Cell, by, hopping, measure, session, session_within, sliding, spec, table, tumbling};
 use store_support::{Bed, NOW, commit};
 use v1::MeasureKind as Kind;
 
@@ -169,6 +169,10 @@ fn any_measures(random: &mut Random, has_windows: bool) -> Vec<v1::Measure> {
         Kind::ShareOfTotal,
         Kind::Cumulative,
         Kind::Moving,
+        Kind::Histogram,
+        Kind::CumulativeDistribution,
+        Kind::Box,
+        Kind::TopK,
     ];
     let mut measures = Vec::new();
     for at in 0..=random.below(4) {
@@ -183,8 +187,20 @@ fn any_measures(random: &mut Random, has_windows: bool) -> Vec<v1::Measure> {
             Kind::Quantile => measure.quantile = random.below(101) as f64 / 100.0,
             Kind::Rank | Kind::ShareBelow => measure.threshold = random.below(40) as f64 / 4.0,
             Kind::WeightedMean | Kind::Ratio => measure.second_column = other.to_owned(),
-            Kind::Moving => measure.count = 1 + random.below(5) as u32,
+            Kind::Moving | Kind::TopK => measure.count = 1 + random.below(5) as u32,
+            Kind::CumulativeDistribution => measure.bounds = vec![-1.0, 2.5, 3.0, 40.0],
+            Kind::Histogram if random.below(2) == 0 => measure.bounds = vec![0.0, 5.0],
             _ => {}
+        }
+        if random.below(3) == 0 {
+            let filter = random.pick(&[
+                "i > 2",
+                "i != null",
+                "f < 3 user:\"user 1\"",
+                "user = \"user 7\"",
+                "time > \"2000-01-01T00:00:00Z\"",
+            ]);
+            measure.filter_text = filter.to_owned();
         }
         measures.push(measure);
     }
@@ -231,7 +247,9 @@ fn sealed_rows_answer_as_rows_of_the_tail_do() {
     let pool = Arc::new(Pool::new(2));
     for round in 0..300 {
         let width = random.pick(&[0, MINUTE / 4, MINUTE, 7 * MINUTE, 90 * MINUTE]);
-        let window = match random.below(6) {
+        let window = match random.below(8) {
+            6 => sliding(random.pick(&[2 * SECOND_NS, 10 * SECOND_NS])),
+            7 => session_within(10 * SECOND_NS, Some(random.pick(&[SECOND_NS, MINUTE]))),
             0 => hopping(width + MINUTE, random.pick(&[MINUTE / 2, MINUTE])),
             1 => session(random.pick(&[2 * SECOND_NS, 10 * SECOND_NS, MINUTE])),
             2 => calendar(
@@ -240,11 +258,15 @@ fn sealed_rows_answer_as_rows_of_the_tail_do() {
             ),
             _ => (width > 0).then(|| tumbling(width)).flatten(),
         };
-        use v1::window::Kind::{Calendar, Tumbling};
+        use v1::window::Kind::{Calendar, Sliding, Tumbling};
         let is_side_by_side = window
             .as_ref()
             .is_some_and(|window| matches!(window.kind, Some(Tumbling(_) | Calendar(_))));
-        let measures = any_measures(&mut random, is_side_by_side);
+        let is_sliding = window
+            .as_ref()
+            .is_some_and(|window| matches!(window.kind, Some(Sliding(_))));
+        let mut measures = any_measures(&mut random, is_side_by_side);
+        measures.retain(|measure| !(is_sliding && measure.kind() == Kind::ShareOfTotal));
         let start = NOW - random.below(310) as i64 * MINUTE;
         let end = start + random.below(300) as i64 * MINUTE;
         let asked = v1::QuerySpec {

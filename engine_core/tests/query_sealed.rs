@@ -99,7 +99,7 @@ fn shifted(sealed: &Sealed, change: impl Fn(&mut Row)) -> Sealed {
     let mut rows = sealed.rows.clone();
     change(&mut rows[12_345]);
     Sealed {
-        _bed: Bed::new(),
+        bed: Bed::new(),
         stream: Arc::clone(&sealed.stream),
         rows,
     }
@@ -113,6 +113,7 @@ fn one_row_that_is_another_is_noticed() {
         range: i64::MIN..i64::MAX,
         width: None,
         test: tests()[0].clone(),
+        filters: vec![tests()[0].clone(); kinds.len()],
     };
     let fails = |question: &Question, sealed: &Sealed| {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| question.check(sealed, None))).is_err()

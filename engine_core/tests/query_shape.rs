@@ -9,7 +9,7 @@ use marigram_core::store::Stream;
 use marigram_core::wire::v1;
 use query_support::{Cell, Row, ask, by, compare, hopping, measure, push, spec, stream, table, tumbling};
 use v1::ComparisonOperator::{Greater, NotEqual};
-use v1::MeasureKind::{Count, Distinct, Last, Mean, Sum};
+use v1::MeasureKind::{Count, Distinct, Last, Mean, Rate, Sum};
 
 /// Rows at these times: user, value, text.
 fn rows(rows: &[(i64, &str, f64, &str)]) -> Arc<Stream> {
@@ -123,6 +123,34 @@ fn an_open_range_is_filled_between_its_rows() {
         answer(&stream, asked(None)),
         [row(10, 2), row(20, 1), row(30, 0), row(40, 1)]
     );
+    // The rows that a filter leaves bound it, on the side that is open.
+    let above = |range, least: f64| v1::QuerySpec {
+        filter: Some(compare("v", v1::ComparisonOperator::Greater, &Cell::F64(least))),
+        ..asked(range)
+    };
+    assert_eq!(answer(&stream, above(None, 4.0)), [row(20, 1), row(30, 0), row(40, 1)]);
+    let from = Some(v1::TimeRange {
+        start_ns: Some(5),
+        end_ns: None,
+    });
+    assert_eq!(
+        answer(&stream, above(from, 6.0)),
+        [row(0, 0), row(10, 0), row(20, 0), row(30, 0), row(40, 1)]
+    );
+    // Of none there is no window.
+    assert!(answer(&stream, above(None, 9.0)).is_empty());
+    assert!(answer(&stream, above(from, 9.0)).is_empty());
+    assert!(
+        answer(
+            &stream,
+            asked(Some(v1::TimeRange {
+                start_ns: Some(50),
+                end_ns: None
+            }))
+        )
+        .is_empty()
+    );
+    assert!(answer(&stream, asked(between(50, 50))).is_empty());
     // No row at all, and nothing to group by.
     assert_eq!(answer(&stream, asked(between(50, 65))), [row(50, 0), row(60, 0)]);
     let grouped = v1::QuerySpec {
@@ -257,6 +285,42 @@ fn the_others_are_null_in_keys_that_are_no_texts() {
 }
 
 #[test]
+fn the_others_are_no_group_of_nulls() {
+    let stream = stream(&[("f", ColumnType::F64), ("i", ColumnType::I64), ("b", ColumnType::Bool)]);
+    let of = |f: Option<f64>| -> Vec<Cell> {
+        f.map_or(vec![Cell::Null, Cell::Null, Cell::Null], |f| {
+            vec![Cell::F64(f), Cell::I64(f as i64), Cell::Bool(f > 1.0)]
+        })
+    };
+    let values = [
+        None,
+        None,
+        None,
+        None,
+        Some(2.0),
+        Some(2.0),
+        Some(2.0),
+        Some(1.0),
+        Some(0.0),
+    ];
+    let rows: Vec<Row> = values.iter().map(|f| (1, String::new(), of(*f))).collect();
+    push(&stream, &rows, false);
+    for (key, kept) in [("f", 1), ("f", 2), ("i", 1), ("b", 1)] {
+        let asked = v1::QuerySpec {
+            group_by: by(&[key]),
+            order_by: descending("count"),
+            top_groups: kept,
+            other: true,
+            ..spec(vec![measure(Count, "")])
+        };
+        let counts: Vec<Cell> = answer(&stream, asked).iter().map(|row| row[1].clone()).collect();
+        let expected: &[i64] = if kept == 1 { &[5, 4] } else { &[4, 3, 2] };
+        let expected: Vec<Cell> = expected.iter().map(|&count| Cell::I64(count)).collect();
+        assert_eq!(counts, expected, "{key}");
+    }
+}
+
+#[test]
 fn what_cannot_be_shaped_is_refused() {
     let stream = rows(&MANY);
     let good = || spec(vec![measure(Count, "")]);
@@ -265,6 +329,22 @@ fn what_cannot_be_shaped_is_refused() {
         change(&mut asked);
         refusal(&stream, asked)
     };
+    let rate = v1::QuerySpec {
+        group_by: by(&["s"]),
+        order_by: descending("rate_v"),
+        top_groups: 1,
+        other: true,
+        ..spec(vec![measure(Rate, "v")])
+    };
+    assert_eq!(
+        refusal(&stream, rate.clone()),
+        ("BAD_TOP_GROUPS", "spec.other".to_owned())
+    );
+    let by_entity = v1::QuerySpec {
+        group_by: by(&["entity"]),
+        ..rate
+    };
+    assert!(ask(&stream, by_entity).is_ok());
     let bad_fill = |field: &str| ("BAD_FILL", field.to_owned());
     assert_eq!(asked(&|spec| spec.fill = v1::Fill::Zero as i32), bad_fill("spec.fill"));
     assert_eq!(asked(&|spec| spec.fill_value = 1.0), bad_fill("spec.fill_value"));

@@ -32,6 +32,14 @@ impl Streams for House {
         Ok(Arc::clone(&self.stream))
     }
 
+    fn numbered(&self, _: NamespaceId, number: u32) -> Option<Arc<Stream>> {
+        (number == self.stream.id).then(|| Arc::clone(&self.stream))
+    }
+
+    fn secret(&self, namespace: NamespaceId) -> [u8; 16] {
+        [namespace.0 as u8; 16]
+    }
+
     fn clock(&self) -> Arc<dyn Clock> {
         Arc::new(ManualClock::at(0))
     }

@@ -162,7 +162,7 @@ async def test_an_error_that_a_command_heals_names_the_command(server: FakeServe
 async def test_words_that_are_wrong_never_reach_the_server(server: FakeServer) -> None:
     result = await marigram(*ask(server, "--window=soon"))
     assert result.exit_code == 2
-    assert result.stderr.startswith("marigram: window must be LENGTH, WIDTH/STEP, session:GAP")
+    assert result.stderr.startswith("marigram: window must be LENGTH, WIDTH/STEP, sliding:WIDTH, session:GAP")
     assert server.calls == []
 
 

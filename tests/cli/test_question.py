@@ -45,6 +45,14 @@ from marigram_client.windows import Window
         ("rank(100):latency", mc.rank("latency", 100)),
         ("share_below(-2.5e-3):latency=fast", mc.share_below("latency", -0.0025, "fast")),
         ("moving(5):value", mc.moving("value", 5)),
+        ("top_k(10):carrier=often", mc.top_k("carrier", 10, "often")),
+        ("histogram:delay", mc.histogram("delay")),
+        ("histogram(-5,0,1e3):delay", mc.histogram("delay", [-5, 0, 1_000])),
+        ("cumulative_distribution(0,15):delay=on_time", mc.cumulative_distribution("delay", [0, 15], "on_time")),
+        ("box:delay", mc.box("delay")),
+        ("p99(kll):delay", mc.quantile("delay", 0.99, sketch="kll")),
+        ("count=errors where status >= 500", mc.count(name="errors").where("status >= 500")),
+        ("mean:a where b:x where c", mc.mean("a").where("b:x where c")),
     ],
 )
 def test_a_measure_is_its_kind_parameter_columns_and_name(text: str, expected: Measure) -> None:
@@ -66,7 +74,8 @@ def test_a_quantile_is_a_percentile(text: str, q: float, name: str) -> None:
     [
         "", "mean", "median:value", "p101:value", "p99", "=x", "mean(3):value", "count(3)", "ratio:errors",
         "ratio:errors:", "rank:latency", "rank():latency", "rank(fast):latency", "rank(1)", "moving(1.5):value",
-        "moving(-1):value", "moving(9999999999):value", "rank(1:latency",
+        "moving(-1):value", "moving(9999999999):value", "rank(1:latency", "top_k:a", "top_k(1.5):a", "histogram():a",
+        "histogram(1,x):a", "p99(ddsketch):a", "count where ", " where a = 1", "box(1):a", "cumulative_distribution:a",
     ],
 )  # fmt: skip
 def test_a_measure_that_is_none_is_refused_with_the_option_and_its_rule(text: str) -> None:
@@ -78,10 +87,10 @@ def test_a_measure_that_is_none_is_refused_with_the_option_and_its_rule(text: st
 def test_every_kind_that_is_served_can_be_typed() -> None:
     typed = {function("a", "b").kind for function in (*question._OF_ONE.values(), *question._OF_TWO.values())}
     typed |= {function("a", 1).kind for function in question._WITH_THRESHOLD.values()}
-    typed |= {question.measure(text).kind for text in ("p50:a", "moving(2):a")} | {question.formula("a=1").kind}
-    unserved = {"UNSPECIFIED", "HISTOGRAM", "BOX", "TOP_K"}
-    kinds = {name.removeprefix("MEASURE_KIND_"): number for name, number in pb.MeasureKind.items()}
-    assert typed == {number for name, number in kinds.items() if name not in unserved}
+    typed |= {function("a", 1).kind for function in question._WITH_COUNT.values()}
+    typed |= {function("a", [1]).kind for function in question._WITH_BOUNDS.values()}
+    typed |= {question.measure("p50:a").kind, question.formula("a=1").kind}
+    assert typed == set(pb.MeasureKind.values()) - {pb.MEASURE_KIND_UNSPECIFIED}
 
 
 def test_a_formula_is_a_name_and_arithmetic() -> None:
@@ -102,6 +111,8 @@ def test_a_formula_is_a_name_and_arithmetic() -> None:
         ("1w", mc.tumbling(weeks=1)),
         ("10m/1m", mc.hopping(timedelta(minutes=10), timedelta(minutes=1))),
         ("session:30m", mc.session(minutes=30)),
+        ("session:30m/8h", mc.session(minutes=30, max_length=timedelta(hours=8))),
+        ("sliding:10m", mc.sliding(minutes=10)),
         ("hour@Asia/Kolkata", mc.calendar("hour", "Asia/Kolkata")),
         ("day", mc.calendar("day")),
         ("week@Europe/Berlin", mc.calendar("week", "Europe/Berlin")),
@@ -118,7 +129,7 @@ def test_a_window_is_a_length_two_lengths_a_session_or_of_a_calendar(text: str, 
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
-        ("", "must be LENGTH, WIDTH/STEP, session:GAP or UNIT"),
+        ("", "must be LENGTH, WIDTH/STEP, sliding:WIDTH, session:GAP"),
         ("m", "must be LENGTH, WIDTH/STEP"),
         ("-1m", "must be LENGTH, WIDTH/STEP"),
         ("decade", "UNIT one of hour, day, week, month, quarter, year, got 'decade'"),
@@ -130,6 +141,9 @@ def test_a_window_is_a_length_two_lengths_a_session_or_of_a_calendar(text: str, 
         ("0s", "width must be positive"),
         ("10m/0s", "step must be positive"),
         ("session:0s", "gap must be positive"),
+        ("session:1s/0s", "max_length must be positive"),
+        ("session:1s/", "must be a number and one of"),
+        ("sliding:0s", "width must be positive"),
     ],
 )
 def test_a_window_that_is_none_is_refused_with_the_option_and_its_rule(text: str, rule: str) -> None:
@@ -142,3 +156,31 @@ def test_windows_without_rows_are_filled_with_a_word_or_a_number() -> None:
     assert [question.fill(text) for text in ("previous", "zero", "-1.5")] == ["previous", "zero", -1.5]
     with pytest.raises(InvalidArgument, match="fill must be null, previous, linear, zero or a number, got 'mean'"):
         question.fill("mean")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("hour_of_day:time@Europe/Berlin", mc.time_part("hour_of_day", time_zone="Europe/Berlin")),
+        ("month:born=birthday", mc.time_part("month", "born", name="birthday")),
+        ("bin(15):delay", mc.bins("delay", 15)),
+        ("bin(0.5):delay=late", mc.bins("delay", 0.5, "late")),
+        ("capture(^/([^/]+)):path", mc.captured("path", "^/([^/]+)")),
+        ("capture(a=(b)):path=section", mc.captured("path", "a=(b)", "section")),
+    ],
+)
+def test_a_key_is_what_it_is_made_of_its_column_and_name(text: str, expected: mc.Group) -> None:
+    assert question.group(text) == expected
+
+
+@pytest.mark.parametrize("text", ["host", "month", "hour_of_day", "bin", "a:b", "other(1):x"])
+def test_what_is_made_of_nothing_is_a_column(text: str) -> None:
+    assert question.group(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["bin(x):delay", "bin():delay", "bin(1):delay@UTC", "capture((a)):path@UTC", "bin(-1):d"]
+)
+def test_a_key_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(mc.InvalidArgument):
+        question.group(text)

@@ -9,6 +9,7 @@ import pytest
 from marigram.cli.demonstration import server
 from marigram_client import (
     AlreadyExists,
+    Budget,
     Column,
     Event,
     Fenced,
@@ -19,6 +20,8 @@ from marigram_client import (
     Unauthenticated,
     Unsupported,
     VersionConflict,
+    bins,
+    captured,
     column,
     count,
     descending,
@@ -31,6 +34,7 @@ from marigram_client import (
     provenance,
     quantile,
     sum_,
+    time_part,
     tumbling,
 )
 from marigram_client.aio import Client
@@ -222,3 +226,88 @@ async def test_what_is_unknown_or_not_served_is_named(client: Client) -> None:
         await client.query("cpu", measures=[])
     with pytest.raises(Unsupported):
         await client.create_stream("states", "metric", [Column("s", "state")])  # type: ignore[arg-type]
+
+
+async def test_rows_are_listed_and_found_again_by_the_id_that_tracking_gave(client: Client) -> None:
+    tracked = await client.track_many(
+        [
+            Event("login", user="ada", time=5, properties={"n": 1, "ok": True, "z": -0.0}),
+            Event("login", user="bob", time=5, properties={"n": 2, "note": "x"}),
+            Event("login", user="ada", time=7, properties={"n": float("nan")}),
+            Event("login", time=6),
+        ],
+        stream="visits",
+    )
+    given = [event.id for event in tracked.events]
+    listed = [event async for event in client.list_events("visits", first="earliest", page_size=1)]
+    assert [event.id for event in listed] == [given[0], given[1], given[3], given[2]]
+    assert [(event.time_ns, event.entity) for event in listed] == [(5, "ada"), (5, "bob"), (6, None), (7, "ada")]
+    assert listed[0].values["n"] == 1.0
+    assert (listed[1].values["note"], listed[1].values["ok"]) == ("x", None)
+    await client.seal("visits")
+    await client.track("login", user="eve", time=9, properties={"later": 1})
+    latest = [event async for event in client.list_events("visits", where="entity = ada", columns=["event"])]
+    assert [event.id for event in latest] == [given[2], given[0]]
+    assert dict(latest[0].values) == {"event": "login"}
+    found = await client.get_event(given[0], columns=["n"])
+    assert (found.stream, found.copies, dict(found.event.values)) == ("visits", 1, {"n": 1.0})
+    for wrong, kind, reason in [(b"x", InvalidArgument, "BAD_EVENT_ID"), (bytes(24), NotFound, "EVENT_NOT_FOUND")]:
+        with pytest.raises(kind) as caught:
+            await client.get_event(wrong)
+        assert (caught.value.reason, caught.value.field if kind is InvalidArgument else "id") == (reason, "id")
+
+
+async def test_columns_are_explored(client: Client) -> None:
+    rows = {"time": TIME, "value": [1.0, 2.0, 2.0, None], "host": ["a", "b", "a", "a"]}
+    await client.write("cpu", rows, labels=["host"])
+    hosts = await client.explore("cpu", "host", most=1)
+    assert (hosts.cardinality, hosts.rows, hosts.nulls) == (2, 4, 0)
+    assert [(one.value, one.count, one.share) for one in hosts.values] == [("a", 3, 0.75)]
+    values = await client.explore("cpu", "value", where=column("host") == "a")
+    assert [(one.value, one.count) for one in values.values] == [(1.0, 1), (2.0, 1)]
+    assert values.nulls == 1
+    columns = [one async for one in client.explore_columns("cpu", page_size=1)]
+    assert [(one.name, one.type, one.cardinality, one.exact, one.nulls_share) for one in columns] == [
+        ("entity", "symbol", 2, True, 0.0),
+        ("host", "label", 2, True, 0.0),
+        ("value", "f64", 2, True, 0.25),
+    ]
+    with pytest.raises(InvalidArgument) as caught:
+        await client.explore("cpu", "hots")
+    assert (caught.value.reason, caught.value.field) == ("UNKNOWN_COLUMN", "column")
+    with pytest.raises(LimitExceeded):
+        await client.explore("cpu", "value", budget=Budget(max_groups=1))
+
+
+async def test_groups_are_made_of_times_numbers_and_texts(client: Client) -> None:
+    hour = 3600 * SECOND_NS
+    rows = {"time": np.arange(4) * hour, "value": [1.0, 12.0, 19.0, None], "host": ["web1", "web2", "db1", "x"]}
+    await client.write("cpu", rows, labels=["host"])
+    berlin = time_part("hour_of_day", time_zone="Europe/Berlin")
+    table = await client.query("cpu", measures=[count()], group_by=berlin)
+    assert table.to_pylist() == [{"hour_of_day": hour, "count": 1} for hour in (1, 2, 3, 4)]
+    table = await client.query(
+        "cpu", measures=[count()], group_by=[bins("value", 10), captured("host", "^([a-z]+)\\d")]
+    )
+    assert table.to_pylist() == [
+        {"bin_value": 0.0, "capture_host": "web", "count": 1},
+        {"bin_value": 10.0, "capture_host": "db", "count": 1},
+        {"bin_value": 10.0, "capture_host": "web", "count": 1},
+        {"bin_value": None, "capture_host": None, "count": 1},
+    ]
+    asked = {
+        "stream": "cpu",
+        "measures": [{"kind": "MEASURE_KIND_COUNT"}],
+        "groupBy": [{"column": "time", "timePart": "TIME_PART_YEAR", "name": "y"}],
+    }
+    assert (await client.query(asked)).to_pylist() == [{"y": 1970, "count": 4}]
+    with pytest.raises(InvalidArgument) as caught:
+        await client.query_of("cpu").measure(count()).by(bins("host", 1)).run()
+    assert (caught.value.reason, caught.value.field) == ("TYPE_MISMATCH", "spec.group_by[0].column")
+    for refused in ("-1", "0", "inf", "nan"):
+        with pytest.raises(InvalidArgument):
+            bins("value", float(refused))
+    with pytest.raises(InvalidArgument):
+        captured("host", "")
+    with pytest.raises(InvalidArgument):
+        time_part("noon")  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -280,8 +281,113 @@ async def test_measures_that_look_at_other_groups_and_windows_are_those_of_panda
         assert found["moving_value"][place] == pytest.approx(CLEAN["value"][within].mean(), rel=1e-12)
 
 
+BOUNDS = [50.0, 90.0, 100.0, 125.5]
+NESTED = [
+    mc.histogram("value", BOUNDS),
+    mc.cumulative_distribution("value", BOUNDS),
+    mc.box("value"),
+    mc.top_k("code", 3),
+    mc.histogram("value", name="buckets"),
+]
+
+
+def check_nested(row: dict[str, Any], rows: pd.DataFrame) -> None:
+    """The lists and structs of a window beside numpy's, of at most 256 values."""
+    values = rows["value"].dropna().to_numpy()
+    edges = [-np.inf, *BOUNDS, np.inf]
+    counts = [((values > low) & (values <= high)).sum() for low, high in pairwise(edges)]
+    wanted = [{"lower": low, "upper": high, "count": n} for (low, high), n in zip(pairwise(edges), counts, strict=True)]
+    assert row["histogram_value"] == wanted
+    shares = [{"bound": bound, "share": pytest.approx((values <= bound).mean())} for bound in BOUNDS]
+    assert row["cumulative_distribution_value"] == shares
+    low, q1, median, q3, high = np.quantile(values, [0, 0.25, 0.5, 0.75, 1], method="lower")
+    fences = (q1 - 1.5 * (q3 - q1), q3 + 1.5 * (q3 - q1))
+    inside = values[(values >= fences[0]) & (values <= fences[1])]
+    box = [low, q1, median, q3, high, *fences, inside.min(), inside.max(), len(values) - len(inside)]
+    assert list(row["box_value"].values()) == pytest.approx(box)
+    often = rows["code"].value_counts().reset_index().sort_values(["count", "code"], ascending=[False, True])
+    top = [{"value": code, "count": n, "error": 0} for code, n in often.head(3).itertuples(index=False)]
+    assert row["top_k_code"] == top
+    assert sum(bucket["count"] for bucket in row["buckets"]) == len(values)
+    for bucket in row["buckets"]:
+        assert ((values > bucket["lower"]) & (values <= bucket["upper"])).sum() == bucket["count"]
+        assert bucket["upper"] / bucket["lower"] == pytest.approx(2 ** (1 / 64))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_lists_and_structs_are_those_that_numpy_makes(client: Client) -> None:
+    table = await client.query("gauge", measures=NESTED, window=mc.tumbling(days=3))
+    windows = side_by_side(pd.Timedelta("3D"))
+    for row, (_, rows) in zip(table.to_pylist(), windows, strict=True):
+        check_nested(row, rows)
+    assert len(frame(table)["top_k_code"][0]) == 3
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_quantile_by_rank_is_within_its_bound_of_ranks(client: Client) -> None:
+    table = await client.query("gauge", measures=[mc.quantile("value", 0.9, sketch="kll")])
+    values = np.sort(CLEAN["value"].dropna())
+    (made,) = mc.provenance(table).measures
+    place = np.searchsorted(values, table["p90_value"][0].as_py())
+    assert abs(place - int(0.9 * (len(values) - 1))) <= made.rank_error * len(values)
+    assert made.exact == (made.rank_error == 0) == (len(values) <= 1_024)
+    assert made.rank_error <= 0.006
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_measure_takes_rows_of_its_own(client: Client) -> None:
+    few = mc.column("code") < 2
+    measures = [
+        mc.count(),
+        mc.count(name="few").where(few),
+        mc.mean("value", "mean_few").where(few),
+        mc.increase("counter", "of_a").where("host = a", mc.column("weight") > 0),
+        mc.formula("few / count", "share"),
+    ]
+    found = frame(await client.query("gauge", measures=measures, window=mc.tumbling(days=5)))
+    for row, (_, rows) in zip(found.itertuples(), side_by_side(pd.Timedelta("5D")), strict=True):
+        own = rows[rows["code"] < 2]
+        assert row.few == len(own)
+        assert row.mean_few == pytest.approx(own["value"].mean())
+        assert row.share == pytest.approx(len(own) / len(rows))
+    own = CLEAN[(CLEAN["host"] == "a") & (CLEAN["weight"] > 0)]
+    steps = np.diff(own["counter"])
+    wanted = np.where(steps < 0, own["counter"].to_numpy()[1:], steps).sum()
+    assert found["of_a"].sum() == pytest.approx(wanted)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_windows_slide_as_those_of_pandas_do(client: Client) -> None:
+    measures = [mc.count(), mc.sum_("code"), mc.min_("code"), mc.distinct("code"), mc.quantile("code", 0.5)]
+    asked = client.query_of("gauge").measure(*measures).by("host").window(mc.sliding(hours=12))
+    found = frame(await asked.order_by(mc.ascending("host"), mc.ascending("end")).run())
+    rows = CLEAN.sort_values(["host", "time"])
+    assert found["end"].tolist() == rows["time"].tolist()
+    assert (found["end"] - found["start"] == pd.Timedelta("12h")).all()
+    rolled = rows.set_index("time").groupby("host")["code"].rolling("12h")
+    for column, wanted in [("count", rolled.count()), ("sum_code", rolled.sum()), ("min_code", rolled.min())]:
+        np.testing.assert_array_equal(found[column], wanted)
+    np.testing.assert_array_equal(found["distinct_code"], rolled.apply(lambda codes: len(set(codes))))
+    np.testing.assert_array_equal(found["p50_code"], rolled.quantile(0.5, interpolation="lower"))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_sessions_are_cut_where_they_grow_too_long(client: Client) -> None:
+    window = mc.session(hours=8, max_length=timedelta(hours=10))
+    found = frame(await client.query("gauge", measures=[mc.count()], group_by="host", window=window))
+    wanted = []
+    for host, own in CLEAN.groupby("host"):
+        begin = last = None
+        for time in own["time"]:
+            if last is None or time - last > pd.Timedelta("8h") or time - begin > pd.Timedelta("10h"):
+                begin = time
+                wanted.append([begin, time, host, 0])
+            last = time
+            wanted[-1][1] = time
+            wanted[-1][3] += 1
+    assert found.to_numpy().tolist() == sorted(wanted, key=lambda row: (row[0], row[1], row[2]))
+
+
 def test_no_kind_that_is_served_is_left_out() -> None:
-    asked = {measure.kind for measure in (*MEASURES, mc.cumulative("weight"), mc.moving("value", 3))}
-    unserved = {"UNSPECIFIED", "HISTOGRAM", "BOX", "TOP_K"}
-    kinds = {name.removeprefix("MEASURE_KIND_"): number for name, number in pb.MeasureKind.items()}
-    assert asked == {number for name, number in kinds.items() if name not in unserved}
+    asked = {measure.kind for measure in (*MEASURES, *NESTED, mc.cumulative("weight"), mc.moving("value", 3))}
+    assert asked == set(pb.MeasureKind.values()) - {pb.MEASURE_KIND_UNSPECIFIED}

@@ -91,10 +91,10 @@ class Sides:
             shifts.append(question.end - question.start)
         integers = [at for at, measure in enumerate(question.measures) if is_of_integers(measure)]
         at = [2 + len(question.keys) + 2 * measure for measure in integers]
-        # Groups are measured before the first of them are kept.
-        question = replace(question, top_groups=0, other=False)
-        for shift in shifts:
-            text = statement(question, [0.0] * len(question.measures), shift, shaped=False)
+        # Groups are measured before the first of them are kept, and then again.
+        all_groups = replace(question, top_groups=0, other=False)
+        for asked, shift in [(all_groups, shift) for shift in shifts] + [(question, 0)]:
+            text = statement(asked, [0.0] * len(question.measures), shift, shaped=False)
             for row in self._duckdb.execute(text).fetchall():
                 if any(row[place] is not None and not LEAST <= row[place] <= MOST for place in at):
                     self.seen.errors += 1

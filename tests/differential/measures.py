@@ -11,7 +11,7 @@ from random import Random
 from marigram_client._pb.marigram.v1 import queries_pb2 as pb
 from tests.differential.conditions import value_sql
 from tests.differential.literals import NUMBERS, TYPES
-from tests.differential.windows import Session, Window
+from tests.differential.windows import Window
 
 SUM_BOUND = "pow(2, -50)"
 FORMULAS = {
@@ -227,7 +227,7 @@ def drawn(dice: Random, columns: list[str], window: Window, name: str) -> Measur
     if dice.random() < 0.05:
         return Measure("formula", name, formula=dice.choice(list(FORMULAS)))
     kinds = [*ANY, *OF_NUMBERS, *(IN_A_ROW if window.in_a_row else [])]
-    kind = dice.choice([kind for kind in kinds if kind != "share_of_total" or not isinstance(window, Session)])
+    kind = dice.choice(kinds)
     numbers = [column for column in columns if TYPES[column] in NUMBERS]
     column = dice.choice(columns if kind in ANY else numbers)
     second = dice.choice(numbers) if kind in ("weighted_mean", "ratio") else ""

@@ -60,7 +60,6 @@ def _rows(question: Question, shift: int) -> list[str]:
     within = f"WHERE {' AND '.join(bounds)}" if bounds else ""
     shifted = f"REPLACE (time + {shift} AS time)" if shift else ""
     return [
-        f"ranged AS (SELECT * FROM {question.stream} {within})",
         f"taken AS MATERIALIZED (SELECT * FROM (SELECT * {shifted} FROM {question.stream} {passing}) {within})",
         f"keyed AS (SELECT {', '.join(['*', *key])} FROM taken)",
     ]
@@ -139,11 +138,13 @@ def _filled(question: Question, keys: list[str]) -> list[str]:
         assert isinstance(window, Hopping)
         number = lambda bound: floor_sql(str(bound), window.width)  # noqa: E731
         start = f"(windows.w * {window.width})::BIGINT"
-    # Where the range is open, the stream's rows in it bound it, whether they pass or not.
-    low = number("(SELECT min(time) FROM ranged)" if question.start is None else question.start)
-    high = number("(SELECT max(time) FROM ranged)" if question.end is None else question.end - 1)
+    # Where the range is open, the rows that are taken bound it.
+    low = number("(SELECT min(time) FROM taken)" if question.start is None else question.start)
+    high = number("(SELECT max(time) FROM taken)" if question.end is None else question.end - 1)
     low, high = f"({low})::BIGINT", f"({high})::BIGINT"
-    spread = f"SELECT *, {start} AS start FROM ({chains}), (SELECT unnest(range({low}, {high} + 1)) AS w) AS windows"
+    is_empty = None not in (question.start, question.end) and question.start == question.end
+    windows = f"(SELECT unnest(range({low}, {low if is_empty else f'{high} + 1'})) AS w) AS windows"
+    spread = f"SELECT *, {start} AS start FROM ({chains}), {windows}"
     columns = ["groups.gid", "spread.start", '0::BIGINT AS "end"', *(f"spread.{key}" for key in keys)]
     measured = "SELECT * FROM measured"
     columns = [column.replace("groups.", "found.") for column in columns]

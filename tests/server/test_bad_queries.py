@@ -79,19 +79,9 @@ def compared(column: str, **value: Any) -> queries_pb2.Filter:
     )
 
 
-UNSERVED_MEASURES = [
-    (spec(measures=[measure(kind, "value")]), "spec.measures[0].kind") for kind in ("HISTOGRAM", "BOX", "TOP_K")
-]
 UNSERVED = [
-    *UNSERVED_MEASURES,
     (spec(as_of=1), "spec.as_of"),
     (spec(sample=0.5), "spec.sample"),
-    (spec(window={"sliding": SECOND}), "spec.window.sliding"),
-    (
-        spec(window={"session": {"gap": {"seconds": 1}, "max_length": {"seconds": 9}}}),
-        "spec.window.session.max_length",
-    ),
-    (spec(measures=[{"kind": 1, "filter": {"all": {}}}]), "spec.measures[0].filter"),
 ]
 
 
@@ -137,6 +127,26 @@ BROKEN: list[tuple[queries_pb2.QuerySpec | None, grpc.StatusCode, str, str]] = [
     (spec(measures=[{"kind": 1, "threshold": 1}]), INVALID, "PARAMETER_NOT_TAKEN", "spec.measures[0].threshold"),
     (spec(measures=[{"kind": 1, "count": 1}]), INVALID, "PARAMETER_NOT_TAKEN", "spec.measures[0].count"),
     (spec(measures=[{"kind": 1, "formula": "a"}]), INVALID, "PARAMETER_NOT_TAKEN", "spec.measures[0].formula"),
+    (spec(measures=[{"kind": 1, "bounds": [1]}]), INVALID, "PARAMETER_NOT_TAKEN", "spec.measures[0].bounds"),
+    (spec(measures=[{"kind": 1, "sketch": 2}]), INVALID, "PARAMETER_NOT_TAKEN", "spec.measures[0].sketch"),
+    (spec(measures=[measure("QUANTILE", "value", sketch=9)]), INVALID, "UNKNOWN_ENUM", "spec.measures[0].sketch"),
+    (spec(measures=[measure("TOP_K", "value")]), INVALID, "BAD_COUNT", "spec.measures[0].count"),
+    (spec(measures=[measure("HISTOGRAM", "value", bounds=[2, 1])]), INVALID, "BAD_BOUNDS", "spec.measures[0].bounds"),
+    (
+        spec(measures=[measure("HISTOGRAM", "value", bounds=range(1025))]),
+        INVALID,
+        "TOO_MANY",
+        "spec.measures[0].bounds",
+    ),
+    (spec(measures=[{"kind": 1, "filter": {}}]), INVALID, "CONDITION_MISSING", "spec.measures[0].filter"),
+    (spec(measures=[{"kind": 1, "filter_text": "a ="}]), INVALID, "BAD_FILTER_TEXT", "spec.measures[0].filter_text"),
+    (spec(window={"sliding": {}}), INVALID, "BAD_WIDTH", "spec.window.sliding.width"),
+    (
+        spec(window={"session": {"gap": {"seconds": 1}, "max_length": {"seconds": -9}}}),
+        INVALID,
+        "BAD_WIDTH",
+        "spec.window.session.max_length",
+    ),
     (spec(measures=[measure("RATIO", "value")]), INVALID, "COLUMN_MISSING", "spec.measures[0].second_column"),
     (
         spec(measures=[measure("RANK", "value", threshold=math.nan)]),

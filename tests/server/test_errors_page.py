@@ -8,6 +8,7 @@ WORD = r"[A-Z]+(?:_[A-Z]+)*"
 NO_REASONS = {
     "CARGO_PKG_VERSION",
     *("WRITE", "WRITE_STREAM", "TRACK_EVENTS", "QUERY", "STREAM_QUERY"),
+    *("LIST_EVENTS", "GET_EVENT", "EXPLORE_DIMENSION"),
     *("MARIGRAM", "BACKUP", "UTC", "VERSION"),
     *("AND", "OR", "NOT"),
 }

@@ -1,5 +1,6 @@
 //! Exact mergeable states: values in, one value out. A file a kind.
 
+pub mod between;
 pub mod count;
 pub mod course;
 pub mod distinct;

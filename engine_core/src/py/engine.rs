@@ -22,6 +22,9 @@ pub(super) const WRITE_STREAM: u8 = 2;
 pub(super) const TRACK_EVENTS: u8 = 3;
 pub(super) const QUERY: u8 = 1;
 pub(super) const STREAM_QUERY: u8 = 2;
+pub(super) const LIST_EVENTS: u8 = 3;
+pub(super) const GET_EVENT: u8 = 4;
+pub(super) const EXPLORE_DIMENSION: u8 = 5;
 
 /// Exit code of a process whose committer panicked: what is on disk is sound, what is in memory may not be.
 const COMMITTER_PANICKED: i32 = 70;
@@ -135,6 +138,9 @@ impl PyEngine {
         let method = match method {
             QUERY => QueryMethod::Query,
             STREAM_QUERY => QueryMethod::StreamQuery,
+            LIST_EVENTS => QueryMethod::ListEvents,
+            GET_EVENT => QueryMethod::GetEvent,
+            EXPLORE_DIMENSION => QueryMethod::ExploreDimension,
             _ => return Err(Error::internal(format!("query method {method}")).into()),
         };
         let ticket = self.ticket();

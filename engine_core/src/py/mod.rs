@@ -22,6 +22,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("TRACK_EVENTS", engine::TRACK_EVENTS)?;
     module.add("QUERY", engine::QUERY)?;
     module.add("STREAM_QUERY", engine::STREAM_QUERY)?;
+    module.add("LIST_EVENTS", engine::LIST_EVENTS)?;
+    module.add("GET_EVENT", engine::GET_EVENT)?;
+    module.add("EXPLORE_DIMENSION", engine::EXPLORE_DIMENSION)?;
     module.add_class::<engine::PyEngine>()?;
     module.add_class::<engine::PyWriteSession>()?;
     backup::register(module)?;

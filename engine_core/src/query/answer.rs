@@ -33,6 +33,8 @@ use crate::wire::v1;
 pub struct Answer {
     /// `start` if windows were asked for, keys, measures.
     pub batch: RecordBatch,
+    /// Rows that there were before `having` and the limit.
+    pub groups: usize,
     /// How it was made.
     pub provenance: v1::Provenance,
 }
@@ -54,16 +56,22 @@ pub(super) struct Table {
     keys: usize,
     /// Columns that only tell groups apart.
     hidden: Vec<Output>,
+    /// Whether windows have an `end` beside their `start`.
+    has_ends: bool,
     pub(super) rows: usize,
+    /// How many rows there are with those that were left out, as they surely do not come first.
+    all: usize,
     measures: Vec<v1::MeasureProvenance>,
 }
 
 impl Table {
-    /// What rows are ordered by: the order keys, then `start` and group keys ascending.
+    /// What rows are ordered by: the order keys, then `start`, group keys and `end` ascending.
     fn order_keys(&self, plan: &Plan) -> Vec<order::Key<'_>> {
         let asked = plan.order.iter();
         let asked = asked.map(|&(place, descending)| (&self.outputs[place], descending));
-        let default = self.outputs[..self.keys].iter().chain(&self.hidden);
+        let (windows, keys) = self.outputs[..self.keys].split_at(if self.has_ends { 2 } else { 0 });
+        let (starts, ends) = windows.split_at(windows.len().min(1));
+        let default = starts.iter().chain(keys).chain(ends).chain(&self.hidden);
         asked.chain(default.map(|output| (output, false))).collect()
     }
 
@@ -95,7 +103,7 @@ impl Table {
     /// With windows without rows put in.
     fn filled(mut self, plan: &Plan, merged: &Merged, windows: &Windows, fill: FillSpec, most: u64) -> Result<Self> {
         let layout = Layout::new(plan, &merged.groups, self.rows);
-        let filled = Filled::new(&layout, windows, fill, !plan.keys.is_empty(), most)?;
+        let filled = Filled::new(&layout, windows, fill, plan, most)?;
         for (at, output) in self.outputs.iter_mut().enumerate() {
             *output = if at == 0 {
                 Output::new(&output.name, OutputValues::Time(filled.starts(windows)), Vec::new())
@@ -106,6 +114,7 @@ impl Table {
             };
         }
         self.rows = filled.len();
+        self.all = self.rows;
         Ok(self)
     }
 }
@@ -123,7 +132,7 @@ pub(super) fn finished(plan: &Plan, merged: &Merged, starts: &Starts, most: Opti
     let (mut finished, measures) = finish(plan, &merged.states, &layout)?;
     let mut groups: Vec<u32> = (0..rows as u32).collect();
     if let Some(most) = most.filter(|&most| most < rows as u64) {
-        groups = likely_first(plan, &finished, groups, most);
+        groups = likely_first(plan, starts, &finished, groups, most);
         finished.iter_mut().for_each(|output| *output = output.picked(&groups));
     }
     // Texts of keys are looked up and sorted last, of those that are left.
@@ -134,14 +143,21 @@ pub(super) fn finished(plan: &Plan, merged: &Merged, starts: &Starts, most: Opti
         outputs,
         keys,
         hidden,
+        has_ends: matches!(starts, Starts::Spans(_)),
         rows: groups.len(),
+        all: rows,
         measures,
     })
 }
 
 /// Groups that may be among the first so many, by the order keys that come before one that is no measure.
-fn likely_first(plan: &Plan, measures: &[Output], groups: Vec<u32>, most: u64) -> Vec<u32> {
-    let keys = usize::from(plan.windows.is_some()) + plan.keys.iter().filter(|key| !key.is_hidden).count();
+fn likely_first(plan: &Plan, starts: &Starts, measures: &[Output], groups: Vec<u32>, most: u64) -> Vec<u32> {
+    let windows = match starts {
+        Starts::Nowhere => 0,
+        Starts::Cut(_) => 1,
+        Starts::Spans(_) => 2,
+    };
+    let keys = windows + plan.keys.iter().filter(|key| !key.is_hidden).count();
     let of_measure = |&(place, descending): &(usize, bool)| {
         let output = place.checked_sub(keys).and_then(|place| measures.get(place))?;
         Some((output, descending))
@@ -177,7 +193,10 @@ pub(super) fn build(
     let rows = table.order(plan, having.as_ref(), spec.limit);
     let Table { outputs, measures, .. } = &table;
     let max_bytes = limits.max_result_bytes;
-    let bytes: u64 = outputs.iter().map(|output| output.bytes(&rows)).sum();
+    let bytes = outputs
+        .iter()
+        .map(|output| output.bytes(&rows))
+        .fold(0, u64::saturating_add);
     // Texts of one column share 31-bit offsets.
     let max_bytes = max_bytes.min(i32::MAX as u64);
     if bytes > max_bytes {
@@ -215,6 +234,7 @@ pub(super) fn build(
     };
     Ok(Answer {
         batch,
+        groups: table.all,
         provenance: v1::Provenance {
             commit: facts.commit,
             watermark_ns: facts.watermark_ns,
@@ -235,15 +255,15 @@ pub(super) fn build(
 fn nan_skipped(seen: &Seen) -> u64 {
     let plan = seen.plan();
     let of_measure = |slots: &[usize]| -> u64 {
-        let columns = |slot: &Slot| [slot.column, slot.second];
-        let mut columns: Vec<usize> = slots
-            .iter()
-            .flat_map(|&slot| columns(&plan.slots[slot]))
-            .flatten()
-            .collect();
-        columns.sort_unstable();
-        columns.dedup();
-        columns.iter().map(|&column| seen.merged.counts.nans[column]).sum()
+        let places = |slot: &Slot| {
+            let filter = slot.filter;
+            let columns = [slot.column, slot.second].into_iter().flatten();
+            columns.map(move |column| plan.nan_place(column, filter))
+        };
+        let mut places: Vec<usize> = slots.iter().flat_map(|&slot| places(&plan.slots[slot])).collect();
+        places.sort_unstable();
+        places.dedup();
+        places.iter().map(|&place| seen.merged.counts.nans[place]).sum()
     };
     plan.measures.iter().map(|measure| of_measure(&measure.slots)).sum()
 }
@@ -272,6 +292,7 @@ fn finish(plan: &Plan, states: &[States], layout: &Layout<'_>) -> Result<(Vec<Ou
         };
         let output = measure.spec.measure.finish(&found)?;
         let mut relative_error = measure.spec.measure.relative_error(&found)?;
+        let rank_error = measure.spec.measure.rank_error(&found)?;
         // What is made of estimates is one; by how much it may be off depends on the formula.
         let reads = measure.spec.measure.reads();
         let of_estimates = made
@@ -287,6 +308,7 @@ fn finish(plan: &Plan, states: &[States], layout: &Layout<'_>) -> Result<(Vec<Ou
                 name: measure.spec.name.clone(),
                 exact: relative_error == 0.0,
                 relative_error,
+                rank_error,
             },
         ));
     }
@@ -311,7 +333,7 @@ fn key_columns(plan: &Plan, keys: &Grouper, starts: &Starts, groups: &[u32]) -> 
             };
             times("start", groups().map(start).collect());
         }
-        Starts::Sessions(bounds) => {
+        Starts::Spans(bounds) => {
             times("start", groups().map(|group| bounds[group].0).collect());
             times("end", groups().map(|group| bounds[group].1).collect());
         }
@@ -326,7 +348,8 @@ fn key_columns(plan: &Plan, keys: &Grouper, starts: &Starts, groups: &[u32]) -> 
             let value = keys.part(group, part);
             let null = match (key.null_bit, column.data_type) {
                 (Some(bit), _) => keys.part(group, null_word) >> bit & 1 == 1,
-                (None, Type::Bool) => value == 2,
+                // Null, or of the others.
+                (None, Type::Bool) => value >= 2,
                 (None, _) => value == u64::from(NULL_CODE),
             };
             (!null && !is_other(group, part)).then_some(value)

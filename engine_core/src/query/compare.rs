@@ -123,6 +123,7 @@ pub(super) fn provenance(
             name: format!("{}{CHANGE}", now.name),
             exact,
             relative_error: if exact { 0.0 } else { f64::INFINITY },
+            rank_error: 0.0,
         }
     });
     earlier.chain(changes).collect()
@@ -178,6 +179,8 @@ impl Output {
             OutputValues::I64(values) | OutputValues::Time(values) => values[row].to_le_bytes().to_vec(),
             OutputValues::Bool(values) => vec![values[row].into()],
             OutputValues::Text(ranks, texts) => texts[ranks[row] as usize].as_bytes().to_vec(),
+            // Of keys alone, which are none.
+            OutputValues::Nested(..) => Vec::new(),
         }
     }
 }

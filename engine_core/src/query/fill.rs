@@ -2,7 +2,7 @@
 
 use super::layout::Layout;
 use super::output::{Cell, Output, OutputValues};
-use super::plan::Windows;
+use super::plan::{Plan, Windows};
 use super::spec::FillSpec;
 use crate::error::Result;
 use crate::group::too_many;
@@ -16,20 +16,30 @@ pub(super) struct Filled {
 }
 
 impl Filled {
-    /// Every window of every chain; of no chain at all one, where nothing is grouped by.
-    pub(super) fn new(
-        layout: &Layout<'_>,
-        windows: &Windows,
-        fill: FillSpec,
-        has_keys: bool,
-        most: u64,
-    ) -> Result<Self> {
+    /// Every window of every chain; of no chain at all one, where nothing is grouped by. Where the range is open, windows begin and
+    /// end with those of the rows taken.
+    pub(super) fn new(layout: &Layout<'_>, windows: &Windows, fill: FillSpec, plan: &Plan, most: u64) -> Result<Self> {
         let none = [Vec::new()];
         let chains = match layout.chains() {
-            [] if !has_keys => &none[..],
+            [] if plan.keys.is_empty() => &none[..],
             chains => chains,
         };
-        if (chains.len() as u64).saturating_mul(windows.count) > most {
+        let taken = |group: usize| layout.window(group as u32);
+        let (is_bounded_below, is_bounded_above) = plan.bounded;
+        let first = if is_bounded_below {
+            Some(0)
+        } else {
+            (0..layout.len()).map(taken).min()
+        };
+        let end = if is_bounded_above {
+            Some(windows.count)
+        } else {
+            (0..layout.len()).map(taken).max().map(|last| last + 1)
+        };
+        // Of a range that holds no instant there is no window.
+        let between = first.zip(end).filter(|_| plan.holds_time);
+        let between = between.map_or(0..0, |(first, end)| first..end);
+        if (chains.len() as u64).saturating_mul(between.end.saturating_sub(between.start)) > most {
             return Err(too_many(most));
         }
         let mut filled = Self {
@@ -39,7 +49,7 @@ impl Filled {
         };
         for chain in chains {
             let mut groups = chain.iter().copied().peekable();
-            for window in 0..windows.count {
+            for window in between.clone() {
                 let group = groups.next_if(|&group| layout.window(group) == window);
                 filled.rows.push((group, window));
             }

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::nested;
 use super::output::{Output, OutputValues};
 use super::spec::filters::{ColumnTest, Test};
 use super::spec::{FilterSpec, Literal};
@@ -46,6 +47,9 @@ impl<'a> Having<'a> {
                 Error::invalid("UNKNOWN_COLUMN", spot.part("column"), message)
             })?;
         let output = &outputs[place];
+        if matches!(output.values, OutputValues::Nested(..)) {
+            return Err(nested::refused(column, "a condition", spot.part("column")));
+        }
         match test {
             Test::Compare(operator, value) => {
                 check(output, value, &spot.part("value"))?;
@@ -142,6 +146,7 @@ fn check(output: &Output, value: &Literal, field: &str) -> Result<()> {
         OutputValues::Bool(_) => (matches!(value, Literal::Bool(_)), "a boolean"),
         OutputValues::Time(_) => (matches!(value, Literal::Timestamp(_)), "timestamp_ns"),
         OutputValues::Text(..) => (matches!(value, Literal::Text(_)), "text"),
+        OutputValues::Nested(..) => (false, "nothing"),
     };
     if fits {
         return Ok(());

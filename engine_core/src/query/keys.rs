@@ -419,6 +419,9 @@ fn constant(reader: &Reader<'_>, key: &PlannedKey) -> Result<Option<u64>> {
     if stats.nulls > 0 || stats.nans > 0 {
         return Ok(None);
     }
+    if let Some(derived) = &reader.column(key.column).derived {
+        return Ok(derived.constant(&stats, physical));
+    }
     Ok(match (data_type, physical) {
         (Type::F64, Physical::F64) => {
             let (least, greatest) = (f64::from_bits(stats.min), f64::from_bits(stats.max));

@@ -25,7 +25,7 @@ pub(super) fn tell(
         return Ok(true);
     };
     let spec = reader.column(column);
-    if spec.strings.as_ref().is_some_and(|strings| strings.is_label()) {
+    if spec.strings.as_ref().is_some_and(|strings| strings.is_made()) {
         // Statistics are of the series, which may lack the label.
         return Ok(false);
     }

@@ -23,7 +23,7 @@ use crate::time::TimeRange;
 pub(crate) struct Counts {
     /// Rows that passed the filter.
     pub(crate) matched: u64,
-    /// NaN among them, by column.
+    /// NaN among them, by [`Plan::nan_place`].
     pub(crate) nans: Vec<u64>,
     /// Nodes that were taken in place of their rows.
     pub(crate) nodes: u64,
@@ -32,10 +32,10 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Nothing, of so many columns.
-    pub(super) fn new(columns: usize) -> Self {
+    /// Nothing.
+    pub(super) fn new(plan: &Plan) -> Self {
         Self {
-            nans: vec![0; columns],
+            nans: vec![0; plan.nan_places()],
             ..Self::default()
         }
     }
@@ -79,6 +79,8 @@ pub(super) struct Lane<'a> {
     room: usize,
     pub(super) keying: Keying<'a>,
     pub(super) kept: Box<[u16; BLOCK_ROWS]>,
+    /// By filter of measures which of the rows that are taken pass it.
+    passing: Vec<Mask>,
     present: Box<[u16; BLOCK_ROWS]>,
     pub(super) times: Box<[i64; BLOCK_ROWS]>,
     /// Block whose times these are, all of them; none: something else.
@@ -97,10 +99,11 @@ pub(super) struct Lane<'a> {
     pub(super) range: TimeRange,
 }
 
-/// States of the same columns.
+/// States of the same columns and rows.
 pub(super) struct Source {
     pub(super) column: Option<usize>,
     second: Option<usize>,
+    filter: Option<usize>,
     /// Whether NaN of the column are counted here.
     pub(super) counts_nans: bool,
     pub(super) slots: Vec<usize>,
@@ -110,7 +113,9 @@ impl<'a> Lane<'a> {
     pub(super) fn new(plan: &'a Plan, newest: &'a Newest) -> Result<Self> {
         let mut by_source: Vec<Source> = Vec::new();
         for (at, slot) in plan.slots.iter().enumerate() {
-            let of = |source: &&mut Source| (source.column, source.second) == (slot.column, slot.second);
+            let of = |source: &&mut Source| {
+                (source.column, source.second, source.filter) == (slot.column, slot.second, slot.filter)
+            };
             if let Some(source) = by_source.iter_mut().find(of) {
                 source.slots.push(at);
                 continue;
@@ -118,7 +123,10 @@ impl<'a> Lane<'a> {
             by_source.push(Source {
                 column: slot.column,
                 second: slot.second,
-                counts_nans: by_source.iter().all(|source| source.column != slot.column),
+                filter: slot.filter,
+                counts_nans: by_source
+                    .iter()
+                    .all(|source| (source.column, source.filter) != (slot.column, slot.filter)),
                 slots: vec![at],
             });
         }
@@ -127,10 +135,11 @@ impl<'a> Lane<'a> {
             newest,
             reader: Reader::new(&plan.columns),
             states: new_states(plan)?,
-            counts: Counts::new(plan.columns.len()),
+            counts: Counts::new(plan),
             room: 0,
             keying: Keying::new(plan),
             kept: Box::new([0; BLOCK_ROWS]),
+            passing: Vec::new(),
             present: Box::new([0; BLOCK_ROWS]),
             times: Box::new([0; BLOCK_ROWS]),
             times_of: None,
@@ -240,10 +249,10 @@ impl<'a> Lane<'a> {
 
     /// Turns to other rows; their times.
     pub(super) fn turn_to(&mut self, source: &'a Rows) -> Result<ColumnRows<'a>> {
-        if self.reader.turn_to(source)?
-            && let Some(condition) = self.plan.condition.as_ref().filter(|_| !self.plan.no_footers)
-        {
-            condition.sift(&mut self.reader)?;
+        if self.reader.turn_to(source)? && !self.plan.no_footers {
+            for condition in self.plan.condition.iter().chain(&self.plan.filters) {
+                condition.sift(&mut self.reader)?;
+            }
         }
         self.keying.turn_to(source)?;
         let times = source.column(TIME)?;
@@ -271,6 +280,7 @@ impl<'a> Lane<'a> {
             Choice::Kept(n) => n,
         };
         self.counts.matched += n as u64;
+        self.judge(choice, n)?;
         let bounds = clipped(bounds, self.range);
         let grouping = match self.keying.one(&self.reader, bounds, groups, most)? {
             Some(group) => Grouping::One(group),
@@ -327,6 +337,26 @@ impl<'a> Lane<'a> {
         })
     }
 
+    /// Asks the filters of measures of the rows that are taken, before any column has lost the others.
+    fn judge(&mut self, choice: Choice, n: usize) -> Result<()> {
+        self.passing.clear();
+        for filter in &self.plan.filters {
+            let outlook = filter.outlook(&self.reader);
+            self.passing.push(if !outlook.may_hold {
+                Mask::EMPTY
+            } else if outlook.always_holds() {
+                Mask::first(n)
+            } else {
+                let (holds, _) = filter.evaluate(&mut self.reader)?;
+                match choice {
+                    Choice::Kept(n) => Mask::of(&self.kept[..n], |row| holds.get(row.into())),
+                    _ => holds,
+                }
+            });
+        }
+        Ok(())
+    }
+
     pub(super) fn read_times(&mut self, times: &ColumnRows<'_>, block: usize) -> Result<()> {
         if self.times_of != Some(block) {
             times.decode_i64(block, &mut self.times)?;
@@ -381,13 +411,19 @@ impl<'a> Lane<'a> {
 
     /// Inserts the rows into the states of their groups.
     fn accumulate(&mut self, choice: Choice, n: usize, grouping: Grouping) -> Result<()> {
+        let all = Mask::first(n);
         for at in 0..self.by_source.len() {
+            let passing = self.by_source[at].filter.map_or(all, |filter| self.passing[filter]);
+            if passing.is_empty() {
+                continue;
+            }
             let Some(column) = self.by_source[at].column else {
-                self.count_rows(at, n, grouping)?;
+                self.count_rows(at, n, &passing, grouping)?;
                 continue;
             };
             if let (Choice::Whole, Grouping::One(group)) = (choice, grouping)
                 && self.by_source[at].second.is_none()
+                && passing == all
                 && tell(
                     self.plan,
                     &self.reader,
@@ -429,17 +465,18 @@ impl<'a> Lane<'a> {
                     self.reader.load_kept(column, kept)?;
                 }
             }
-            self.insert_column(at, column, n, grouping)?;
+            self.insert_column(at, column, n, &passing, grouping)?;
         }
         Ok(())
     }
 
     /// Inserts what is told of a column's block.
     fn insert_told(&mut self, at: usize, column: usize, group: usize) -> Result<()> {
-        if self.by_source[at].counts_nans
-            && let Some((found, block)) = self.reader.place(column)
-        {
-            self.counts.nans[column] += u64::from(found.stats(block).nans);
+        let Source {
+            filter, counts_nans, ..
+        } = self.by_source[at];
+        if counts_nans && let Some((found, block)) = self.reader.place(column) {
+            self.counts.nans[self.plan.nan_place(column, filter)] += u64::from(found.stats(block).nans);
         }
         for (&slot, told) in self.by_source[at].slots.iter().zip(&self.told) {
             if let Some(known) = *told {
@@ -450,19 +487,29 @@ impl<'a> Lane<'a> {
     }
 
     /// Counts rows, of no column.
-    fn count_rows(&mut self, at: usize, n: usize, grouping: Grouping) -> Result<()> {
+    fn count_rows(&mut self, at: usize, n: usize, passing: &Mask, grouping: Grouping) -> Result<()> {
+        let count = if *passing == Mask::first(n) {
+            n
+        } else {
+            passing.rows(&mut self.present)
+        };
         for &slot in &self.by_source[at].slots {
             if let Grouping::One(group) = grouping {
-                self.states[slot].insert_known(group as usize, Known::Count(n as u64))?;
+                self.states[slot].insert_known(group as usize, Known::Count(count as u64))?;
                 continue;
             }
             let present = Present {
                 values: &self.nothing,
-                n,
-                groups: self.keying.groups(grouping, n),
+                n: count,
+                groups: if count == n {
+                    self.keying.groups(grouping, n)
+                } else {
+                    self.keying.groups_of(grouping, &self.present[..count])
+                },
                 timed: None,
                 strings: None,
                 second: None,
+                bounds: &self.plan.bounds,
                 is_ordered: self.is_ordered,
             };
             self.states[slot].insert(&present)?;
@@ -471,19 +518,19 @@ impl<'a> Lane<'a> {
     }
 
     /// Inserts the values of a loaded column that are neither null nor NaN.
-    fn insert_column(&mut self, at: usize, column: usize, n: usize, grouping: Grouping) -> Result<()> {
+    fn insert_column(&mut self, at: usize, column: usize, n: usize, passing: &Mask, grouping: Grouping) -> Result<()> {
         let all = Mask::first(n);
         let source = &self.by_source[at];
-        let mut keep = all;
+        let mut keep = *passing;
         for column in [Some(column), source.second].into_iter().flatten() {
             let block = &self.reader.blocks[column];
-            let mut present = block.valid.and(&all);
+            let mut present = block.valid.and(passing);
             if block.may_be_nan
                 && let Values::F64(values) = &block.values
             {
                 let nans = Mask::of(&values[..n], f64::is_nan).and(&present);
                 if source.counts_nans {
-                    self.counts.nans[column] += nans.count() as u64;
+                    self.counts.nans[self.plan.nan_place(column, source.filter)] += nans.count() as u64;
                 }
                 present = present.and_not(&nans);
             }
@@ -527,6 +574,7 @@ impl<'a> Lane<'a> {
             timed,
             strings: self.plan.columns[column].strings.as_deref(),
             second: compact_second.as_ref().or(second),
+            bounds: &self.plan.bounds,
             is_ordered: self.is_ordered,
         };
         for &slot in slots {

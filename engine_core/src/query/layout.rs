@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use hashbrown::HashMap;
 
-use super::plan::Plan;
+use super::plan::{After, Plan};
 use crate::group::Grouper;
 
 /// Groups of an answer. What few measures ask for is worked out when the first does.
@@ -14,6 +14,8 @@ pub struct Layout<'a> {
     has_windows: bool,
     /// Parts of a key.
     parts: usize,
+    /// The part that tells sessions apart which begin at one time.
+    entity: Option<usize>,
     chains: OnceCell<Vec<Vec<u32>>>,
     windows: OnceCell<Vec<Vec<u32>>>,
 }
@@ -26,6 +28,10 @@ impl<'a> Layout<'a> {
             len,
             has_windows: plan.windows.is_some(),
             parts: plan.key_parts(),
+            entity: match plan.after {
+                After::Sessions { entity, .. } => Some(1 + entity),
+                After::Nothing | After::Hop(_) | After::Slide(_) => None,
+            },
             chains: OnceCell::new(),
             windows: OnceCell::new(),
         }
@@ -48,7 +54,8 @@ impl<'a> Layout<'a> {
     /// The groups that differ in nothing but their window, in order of it.
     pub fn chains(&self) -> &[Vec<u32>] {
         self.chains.get_or_init(|| {
-            let mut chains = self.together(usize::from(self.has_windows)..self.parts);
+            let keys: Vec<usize> = (usize::from(self.has_windows)..self.parts).collect();
+            let mut chains = self.together(&keys);
             for chain in &mut chains {
                 chain.sort_unstable_by_key(|&group| self.window(group));
             }
@@ -56,18 +63,20 @@ impl<'a> Layout<'a> {
         })
     }
 
-    /// The groups of each window.
+    /// The groups of each window; a session is one of its entity.
     pub fn windows(&self) -> &[Vec<u32>] {
-        self.windows
-            .get_or_init(|| self.together(0..usize::from(self.has_windows)))
+        self.windows.get_or_init(|| {
+            let window = self.has_windows.then_some(0);
+            self.together(&window.into_iter().chain(self.entity).collect::<Vec<_>>())
+        })
     }
 
     /// Groups with these parts in common.
-    fn together(&self, parts: std::ops::Range<usize>) -> Vec<Vec<u32>> {
+    fn together(&self, parts: &[usize]) -> Vec<Vec<u32>> {
         let mut places: HashMap<Vec<u64>, usize> = HashMap::new();
         let mut all: Vec<Vec<u32>> = Vec::new();
         for group in 0..self.len {
-            let key: Vec<u64> = parts.clone().map(|part| self.groups.part(group, part)).collect();
+            let key: Vec<u64> = parts.iter().map(|&part| self.groups.part(group, part)).collect();
             let place = *places.entry(key).or_insert_with(|| {
                 all.push(Vec::new());
                 all.len() - 1

@@ -88,7 +88,7 @@ impl Merging {
         };
         Ok(Self {
             partitions: (0..plan.partitions).map(partition).collect::<Result<_>>()?,
-            counts: Mutex::new(Counts::new(plan.columns.len())),
+            counts: Mutex::new(Counts::new(plan)),
             groups: AtomicU64::new(0),
             max_groups,
         })

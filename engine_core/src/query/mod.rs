@@ -1,25 +1,31 @@
 //! Queries: a checked specification, a plan over one snapshot, lanes run and merged, columns out with their provenance.
 
 pub mod answer;
+mod call;
 mod compare;
 mod ends;
 mod entities;
+pub mod explore;
 mod fill;
 mod having;
 mod keys;
 mod known;
 mod lane;
 mod layout;
+pub mod listing;
 mod measures;
 mod merge;
+mod nested;
 mod nodes;
 mod order;
 mod output;
+mod page;
 pub mod plan;
 mod regroup;
 pub mod resolve;
 pub mod rollups;
-mod run;
+pub mod run;
+mod slide;
 pub mod slots;
 pub mod spec;
 pub mod state;

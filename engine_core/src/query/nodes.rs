@@ -105,7 +105,8 @@ impl Plan {
         !self.no_footers
             && is_by_entity
             && takes_whole_entities
-            && slots.all(|slot| slot.column.is_none() || tells(slot.keep, self.slot_type(slot)))
+            && slots
+                .all(|slot| slot.filter.is_none() && (slot.column.is_none() || tells(slot.keep, self.slot_type(slot))))
     }
 }
 

@@ -77,6 +77,8 @@ fn digits_of(output: &Output, descending: bool, rows: &[u32], digits: &mut [u64]
         OutputValues::I64(values) | OutputValues::Time(values) => &|row| values[row] as u64 ^ 1 << 63,
         OutputValues::Bool(values) => &|row| values[row].into(),
         OutputValues::Text(ranks, _) => &|row| ranks[row].into(),
+        // Nobody may ask.
+        OutputValues::Nested(..) => &|_| 0,
     };
     let (mut least, mut greatest, mut has_nulls) = (u64::MAX, 0, false);
     for (digit, &row) in digits.iter_mut().zip(rows) {

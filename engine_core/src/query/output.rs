@@ -3,10 +3,11 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, TimestampNanosecondArray};
+use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, TimestampNanosecondArray};
 use arrow_schema::{DataType, Field, TimeUnit};
 use hashbrown::HashMap;
 
+use super::nested;
 use crate::column::NULL_CODE;
 use crate::error::{Error, Result};
 use crate::scan::Type;
@@ -29,6 +30,8 @@ pub enum OutputValues {
     Time(Vec<i64>),
     /// Ranks among `texts`, which ascend.
     Text(Vec<u32>, Vec<String>),
+    /// Structs, or lists of them, and the place of each row's.
+    Nested(ArrayRef, Vec<Option<u32>>),
 }
 
 /// A value of a column that is made of another's rows.
@@ -59,6 +62,9 @@ impl Output {
             OutputValues::Bool(values) => OutputValues::Bool(pick(values, cells, |_| false)),
             OutputValues::Time(values) => OutputValues::Time(pick(values, cells, |_| 0)),
             OutputValues::Text(ranks, texts) => OutputValues::Text(pick(ranks, cells, |_| 0), texts.clone()),
+            OutputValues::Nested(array, places) => {
+                OutputValues::Nested(Arc::clone(array), nested::of_cells(places, cells))
+            }
         };
         let is_valid = |cell: &Cell| match cell {
             Cell::Row(row) => self.is_valid(*row as usize),
@@ -179,6 +185,8 @@ impl Output {
             OutputValues::I64(values) | OutputValues::Time(values) => values[a].cmp(&values[b]),
             OutputValues::Bool(values) => values[a].cmp(&values[b]),
             OutputValues::Text(ranks, _) => ranks[a].cmp(&ranks[b]),
+            // Nobody may ask.
+            OutputValues::Nested(..) => Ordering::Equal,
         };
         if descending { ordering.reverse() } else { ordering }
     }
@@ -190,6 +198,11 @@ impl Output {
             + match &self.values {
                 OutputValues::F64(_) | OutputValues::I64(_) | OutputValues::Time(_) => n * 8,
                 OutputValues::Bool(_) => n.div_ceil(8),
+                OutputValues::Nested(array, places) => {
+                    let picked = nested::picked(array, places, rows);
+                    let bytes = picked.and_then(|picked| picked.to_data().get_slice_memory_size().ok());
+                    bytes.map_or(u64::MAX, |bytes| bytes as u64)
+                }
                 OutputValues::Text(ranks, texts) => {
                     let text = |&row: &u32| {
                         self.text(ranks, texts, row as usize)
@@ -229,6 +242,12 @@ impl Output {
                     rows.iter().map(|&row| self.text(ranks, texts, row as usize)),
                 )),
             ),
+            OutputValues::Nested(array, places) => {
+                // Whose bytes are not known is too large, and has been refused.
+                let picked = nested::picked(array, places, rows);
+                let picked = picked.unwrap_or_else(|| arrow_array::new_null_array(array.data_type(), rows.len()));
+                (picked.data_type().clone(), picked)
+            }
         };
         (Field::new(&self.name, data_type, true), array)
     }

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use super::compare;
 use super::entities::Left;
+use super::lane::new_states;
 use super::measures::{From, Of};
 use super::merge;
+use super::nested;
 use super::resolve::Columns;
-use super::spec::{Hopping, MeasureSpec, Spec, WindowSpec};
+use super::spec::{Hopping, KeySpec, MeasureSpec, Session, Spec, WindowSpec};
 use super::state::Keep;
+use crate::aggregate::between::Bounds;
 use crate::column::Schema;
 use crate::column::schema::ENTITY;
 use crate::error::{Error, Result};
@@ -46,11 +49,15 @@ pub enum After {
     Nothing,
     /// Windows that overlap, of panes.
     Hop(Hopping),
+    /// A window so wide back from each pane, which are of an instant each.
+    Slide(i64),
     /// Sessions of entities with at most this gap in nanoseconds, of panes that are as long. By place: the key that is the entity, and
     /// the states of least and greatest time.
     Sessions {
         /// Longest gap.
         gap_ns: i64,
+        /// Longest session, of panes of an instant then; none: no bound.
+        longest_ns: Option<i64>,
         /// Key.
         entity: usize,
         /// States.
@@ -78,6 +85,8 @@ pub struct Slot {
     pub column: Option<usize>,
     /// Of which second column.
     pub second: Option<usize>,
+    /// Of which rows alone, by place of the filter; none: of all that the query takes.
+    pub filter: Option<usize>,
 }
 
 impl Slot {
@@ -86,6 +95,7 @@ impl Slot {
             keep,
             column,
             second: None,
+            filter: None,
         }
     }
 }
@@ -121,10 +131,18 @@ pub struct Plan {
     pub columns: Vec<Column>,
     /// Rows to take.
     pub condition: Option<Condition>,
+    /// Rows that some measures alone take.
+    pub filters: Vec<Condition>,
+    /// Bounds between which some states count.
+    pub bounds: Vec<Arc<Bounds>>,
     /// Windows; none: the whole range.
     pub windows: Option<Windows>,
     /// What is made of them.
     pub after: After,
+    /// Whether the range has a start, and whether it has an end.
+    pub bounded: (bool, bool),
+    /// Whether the range holds an instant.
+    pub holds_time: bool,
     /// Keys of groups.
     pub keys: Vec<PlannedKey>,
     /// Whether keys end in a null word.
@@ -176,11 +194,14 @@ impl Plan {
             .as_ref()
             .map(|filter| columns.condition(filter))
             .transpose()?;
+        let filters = spec.measure_filters.iter().map(|filter| columns.condition(filter));
+        let filters = filters.collect::<Result<_>>()?;
         let (mut keys, null_word) = plan_keys(&mut columns, &spec.group_by)?;
         let (mut slots, measures) = plan_measures(&mut columns, &spec.measures)?;
         let after = match spec.window {
             Some(WindowSpec::Hopping(hopping)) => After::Hop(hopping),
-            Some(WindowSpec::Session(gap_ns)) => sessions(&mut columns, &mut keys, &mut slots, gap_ns)?,
+            Some(WindowSpec::Session(session)) => sessions(&mut columns, &mut keys, &mut slots, session)?,
+            Some(WindowSpec::Sliding(width)) => After::Slide(width.width_ns()),
             _ => After::Nothing,
         };
         let timed = if slots.iter().any(|slot| slot.keep.is_timed()) {
@@ -203,7 +224,9 @@ impl Plan {
         let reads_ends = condition.is_none()
             && windows.is_none()
             && matches!(&keys[..], [key] if columns[key.column].stored == ENTITY)
-            && slots.iter().all(|slot| matches!(slot.keep, Keep::First | Keep::Last));
+            && slots
+                .iter()
+                .all(|slot| matches!(slot.keep, Keep::First | Keep::Last) && slot.filter.is_none());
         // Of rows whose ends alone are read a lane takes more in the same time.
         let least_rows = if reads_ends { LANE_ROWS * 2 } else { LANE_ROWS };
         let lanes = scan.lanes(least_rows.max(likely_groups.saturating_mul(4)).min(LANE_ROWS * 16));
@@ -218,8 +241,12 @@ impl Plan {
             scan,
             columns,
             condition,
+            filters,
+            bounds: spec.bounds.clone(),
             windows,
             after,
+            bounded: (spec.range.start != i64::MIN, spec.range.end != i64::MAX),
+            holds_time: spec.range.start < spec.range.end,
             keys,
             null_word,
             slots,
@@ -236,7 +263,23 @@ impl Plan {
             entities: entities.map(|left| left.codes),
         };
         plan.reads_nodes = plan.can_read_nodes(is_by_entity, takes_whole_entities);
+        if spec.top.is_some_and(|top| top.has_other) && !is_by_entity {
+            plan.check_other()?;
+        }
         Ok(plan)
+    }
+
+    /// States that follow an entity from row to row cannot be those of the others where an entity's rows lie in several groups.
+    fn check_other(&self) -> Result<()> {
+        let states = new_states(self)?;
+        let is_linked = |measure: &&PlannedMeasure| measure.slots.iter().any(|&slot| states[slot].is_linked());
+        self.measures.iter().find(is_linked).map_or(Ok(()), |measure| {
+            let name = &measure.spec.name;
+            let message = format!(
+                "{name:?} follows each entity from row to row, so that the others have one only where groups are of `entity` or labels"
+            );
+            Err(Error::invalid("BAD_TOP_GROUPS", "spec.other", message))
+        })
     }
 
     /// Bounds of the parts of keys; none where there is none.
@@ -247,6 +290,16 @@ impl Plan {
     /// Code space of the texts that a slot is of.
     pub(super) fn slot_strings(&self, slot: &Slot) -> Option<&Strings> {
         slot.column.and_then(|column| self.columns[column].strings.as_deref())
+    }
+
+    /// Where NaN of a column are counted, of the rows that a filter leaves or of all.
+    pub fn nan_place(&self, column: usize, filter: Option<usize>) -> usize {
+        column + self.columns.len() * filter.map_or(0, |filter| filter + 1)
+    }
+
+    /// Places where NaN are counted.
+    pub fn nan_places(&self) -> usize {
+        self.columns.len() * (self.filters.len() + 1)
     }
 
     /// Parts of a key.
@@ -284,7 +337,11 @@ fn windows_of(window: &WindowSpec, times: Option<(i64, i64)>) -> Windows {
         WindowSpec::Tumbling(tumbling) => Cut::Tumbling(*tumbling),
         WindowSpec::Hopping(hopping) => Cut::Tumbling(hopping.pane),
         WindowSpec::Calendar(calendar) => Cut::Edges(Edges::new(calendar.edges(min, max))),
-        WindowSpec::Session(gap) => Cut::Tumbling(*gap),
+        // Where rows alone say where windows are, each time is a pane of its own.
+        WindowSpec::Session(Session { longest: Some(_), .. }) | WindowSpec::Sliding(_) => {
+            Cut::Tumbling(Tumbling::INSTANT)
+        }
+        WindowSpec::Session(session) => Cut::Tumbling(session.gap),
         WindowSpec::Edges(edges) => {
             return Windows {
                 count: edges.len() as u64 - 1,
@@ -306,7 +363,7 @@ fn sessions(
     columns: &mut Columns<'_>,
     keys: &mut Vec<PlannedKey>,
     slots: &mut Vec<Slot>,
-    gap: Tumbling,
+    session: Session,
 ) -> Result<After> {
     let (entity, time) = (columns.place("entity", "")?, columns.place("time", "")?);
     let key = keys.iter().position(|key| key.column == entity).unwrap_or_else(|| {
@@ -326,25 +383,30 @@ fn sessions(
         })
     };
     Ok(After::Sessions {
-        gap_ns: gap.width_ns(),
+        gap_ns: session.gap.width_ns(),
+        longest_ns: session.longest.map(Tumbling::width_ns),
         entity: key,
         least: place(Keep::Min),
         greatest: place(Keep::Max),
     })
 }
 
-fn plan_keys(columns: &mut Columns<'_>, names: &[String]) -> Result<(Vec<PlannedKey>, bool)> {
+fn plan_keys(columns: &mut Columns<'_>, specs: &[KeySpec]) -> Result<(Vec<PlannedKey>, bool)> {
     let (mut keys, mut null_bits) = (Vec::<PlannedKey>::new(), 0);
-    for (at, name) in names.iter().enumerate() {
-        let field = format!("spec.group_by[{at}].column");
-        if name == "time" {
-            let message = "rows are grouped by time through a window, not by the column \"time\"";
-            return Err(Error::invalid("GROUP_BY_TIME", field, message));
+    for (at, key) in specs.iter().enumerate() {
+        let (name, field) = (&key.name, format!("spec.group_by[{at}]"));
+        if key.column == "time" && key.made.is_none() {
+            let message = "rows are grouped by time through a window or by a part of it, not by the column \"time\"";
+            return Err(Error::invalid("GROUP_BY_TIME", format!("{field}.column"), message));
         }
-        let column = columns.place(name, &field)?;
+        let column = columns.key(key, &field)?;
         if let Some(other) = keys.iter().find(|other| other.column == column) {
-            let message = format!("each column is grouped by once, {name:?} is {:?}", other.name);
-            return Err(Error::invalid("DUPLICATE_GROUP_KEY", field, message));
+            let message = format!("each column is grouped by once, {:?} is {:?}", key.column, other.name);
+            return Err(Error::invalid(
+                "DUPLICATE_GROUP_KEY",
+                format!("{field}.column"),
+                message,
+            ));
         }
         let null_bit = match columns.columns[column].data_type {
             Type::F64 | Type::I64 | Type::Timestamp => {
@@ -381,13 +443,11 @@ fn plan_measures(columns: &mut Columns<'_>, specs: &[MeasureSpec]) -> Result<(Ve
             place(&spec.column, "column")?,
             place(&spec.second_column, "second_column")?,
         );
-        let slots = spec.measure.wants().into_iter().map(|want| match want.from {
-            From::Column => Slot::new(want.keep, column),
-            From::Second => Slot::new(want.keep, second),
-            From::Both => Slot {
-                second,
-                ..Slot::new(want.keep, column)
-            },
+        let slots = spec.measure.wants().into_iter().map(|want| Slot {
+            keep: want.keep,
+            column: if want.from == From::Second { second } else { column },
+            second: second.filter(|_| want.from == From::Both),
+            filter: spec.filter,
         });
         wanted.push(slots.collect());
     }
@@ -421,19 +481,23 @@ fn plan_measures(columns: &mut Columns<'_>, specs: &[MeasureSpec]) -> Result<(Ve
 fn plan_order(spec: &Spec) -> Result<Vec<(usize, bool)>> {
     let mut names: Vec<&str> = Vec::new();
     names.extend(spec.window.as_ref().map(|_| "start"));
-    if matches!(spec.window, Some(WindowSpec::Session(_))) {
+    if matches!(spec.window, Some(WindowSpec::Session(_) | WindowSpec::Sliding(_))) {
         names.push("end");
     }
-    for (at, name) in spec.group_by.iter().enumerate() {
-        if names.contains(&name.as_str()) {
-            let message = format!("columns of the answer have distinct names, {name:?} is also the window's");
+    for (at, key) in spec.group_by.iter().enumerate() {
+        if names.contains(&key.name.as_str()) {
+            let message = format!(
+                "columns of the answer have distinct names, {:?} is also the window's",
+                key.name
+            );
+            let part = if key.name == key.column { "column" } else { "name" };
             return Err(Error::invalid(
                 "DUPLICATE_NAME",
-                format!("spec.group_by[{at}].column"),
+                format!("spec.group_by[{at}].{part}"),
                 message,
             ));
         }
-        names.push(name);
+        names.push(&key.name);
     }
     for (at, measure) in spec.measures.iter().enumerate() {
         if names.contains(&measure.name.as_str()) {
@@ -464,6 +528,10 @@ fn plan_order(spec: &Spec) -> Result<Vec<(usize, bool)>> {
             let message = format!("an answer is ordered by its own columns, {shown:?} is none of them");
             Error::invalid("UNKNOWN_COLUMN", format!("spec.order_by[{at}].column"), message)
         })?;
+        let mut measures = spec.measures.iter();
+        if measures.any(|measure| measure.name == *name && measure.measure.is_nested()) {
+            return Err(nested::refused(name, "an order", format!("spec.order_by[{at}].column")));
+        }
         Ok((place, *descending))
     });
     keys.collect()

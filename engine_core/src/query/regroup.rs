@@ -6,6 +6,7 @@ use super::lane::new_states;
 use super::layout::Layout;
 use super::merge::Merged;
 use super::plan::{After, Plan, Windows};
+use super::slide::slide;
 use super::spec::Hopping;
 use super::state::States;
 use crate::aggregate::Aggregate;
@@ -23,7 +24,7 @@ pub(super) enum Starts {
     /// As they are cut; the first part of a key counts from the first.
     Cut(Windows),
     /// By group, with the time of the last row.
-    Sessions(Vec<(i64, i64)>),
+    Spans(Vec<(i64, i64)>),
 }
 
 impl Starts {
@@ -31,7 +32,7 @@ impl Starts {
     pub(super) fn windows(&self) -> Option<&Windows> {
         match self {
             Self::Cut(windows) => Some(windows),
-            Self::Nowhere | Self::Sessions(_) => None,
+            Self::Nowhere | Self::Spans(_) => None,
         }
     }
 }
@@ -54,6 +55,7 @@ pub(super) fn regroup(plan: &Plan, mut merged: Merged, control: &Control, most: 
         (
             After::Sessions {
                 gap_ns,
+                longest_ns,
                 entity,
                 least,
                 greatest,
@@ -61,9 +63,10 @@ pub(super) fn regroup(plan: &Plan, mut merged: Merged, control: &Control, most: 
             Some(_),
         ) => {
             let spans = spans(&merged.states[least], &merged.states[greatest])?;
-            let sessions = sessions(&merged.groups, &spans, entity + 1, gap_ns);
+            let sessions = sessions(&merged.groups, &spans, entity + 1, gap_ns, longest_ns);
             of_sessions(plan, &merged, &sessions, entity + 1, most)
         }
+        (After::Slide(width_ns), Some(windows)) => slide(plan, merged, windows, width_ns, control),
         (_, Some(windows)) => {
             let starts = Starts::Cut(windows.clone());
             Ok((merged, starts))
@@ -181,8 +184,15 @@ fn spans(least: &States, greatest: &States) -> Result<Vec<(i64, i64)>> {
         .collect()
 }
 
-/// The session of each group: its first and last time.
-fn sessions(groups: &Grouper, spans: &[(i64, i64)], entity_part: usize, gap_ns: i64) -> Vec<(i64, i64)> {
+/// The session of each group: its first and last time. Where sessions may only be so long, a group is of one instant.
+fn sessions(
+    groups: &Grouper,
+    spans: &[(i64, i64)],
+    entity_part: usize,
+    gap_ns: i64,
+    longest_ns: Option<i64>,
+) -> Vec<(i64, i64)> {
+    let apart = |from: i64, to: i64| i128::from(to) - i128::from(from);
     let mut of_entity: HashMap<u64, Vec<u32>> = HashMap::new();
     for group in 0..groups.len() {
         let entity = groups.part(group, entity_part);
@@ -196,14 +206,17 @@ fn sessions(groups: &Grouper, spans: &[(i64, i64)], entity_part: usize, gap_ns: 
         let mut last = spans[members[0] as usize].1;
         for at in 1..=members.len() {
             let next = members.get(at).map(|&group| spans[group as usize]);
-            let goes_on = next.is_some_and(|(first, _)| i128::from(first) - i128::from(last) <= i128::from(gap_ns));
+            let begin = spans[members[start] as usize].0;
+            let goes_on = next.is_some_and(|(first, _)| {
+                let is_short = longest_ns.is_none_or(|longest| apart(begin, first) <= longest.into());
+                apart(last, first) <= gap_ns.into() && is_short
+            });
             if goes_on {
                 last = last.max(next.map_or(last, |span| span.1));
                 continue;
             }
-            let first = spans[members[start] as usize].0;
             for &group in &members[start..at] {
-                sessions[group as usize] = (first, last);
+                sessions[group as usize] = (begin, last);
             }
             start = at;
             last = next.map_or(last, |span| span.1);
@@ -237,5 +250,5 @@ fn of_sessions(
         ends.get(&key).copied().unwrap_or_default()
     });
     let bounds = bounds.collect();
-    Ok((making.done(), Starts::Sessions(bounds)))
+    Ok((making.done(), Starts::Spans(bounds)))
 }

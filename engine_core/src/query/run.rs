@@ -77,6 +77,8 @@ pub struct Context {
     pub limits: QueryLimits,
     /// Threads to run on; none: the caller's alone.
     pub pool: Option<Arc<Pool>>,
+    /// Rows to answer of; none: those of now.
+    pub snapshot: Option<Snapshot>,
     /// When the request came in, on the clock's monotonic scale; none: now.
     pub started_ns: Option<i64>,
 }
@@ -98,6 +100,7 @@ impl Context {
             cancelled: Arc::default(),
             limits: QueryLimits::default(),
             pool: None,
+            snapshot: None,
             started_ns: None,
         }
     }
@@ -110,7 +113,7 @@ pub fn run(stream: &Arc<Stream>, spec: &Spec, context: &Context) -> Result<Answe
     // The watermark first: rows that moved it are in the snapshot, so that what it calls complete is there. Then rows, then
     // schema and dictionaries: these know everything the rows name.
     let watermark_ns = stream.watermark(context.clock.now());
-    let snapshot = stream.snapshot();
+    let snapshot = context.snapshot.clone().unwrap_or_else(|| stream.snapshot());
     if stream.is_deleted() {
         // Its tail may have been empty already, at a commit at which it had rows.
         return Err(stream_deleted(&stream.name));
@@ -205,7 +208,7 @@ impl Seen {
     }
 }
 
-fn stream_deleted(name: &str) -> Error {
+pub(super) fn stream_deleted(name: &str) -> Error {
     let message = format!("there is no stream {name:?} in this namespace");
     Error::new(Kind::NotFound, "STREAM_NOT_FOUND", message)
 }

@@ -6,17 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 
-use prost::Message;
-
-use super::run::{Context, QueryLimits, panicked, run};
-use super::spec::{Spec, check_format};
+use super::call::Call;
+use super::run::{Context, QueryLimits, panicked};
 use crate::error::{Error, Kind, Result};
-use crate::scan::Scan;
 use crate::scan::pool::Pool;
 use crate::store::{NamespaceId, QueryGuard, Store, Stream};
 use crate::time::Clock;
-use crate::wire::cursor::malformed;
-use crate::wire::v1;
 
 /// Largest request in bytes.
 pub const MAX_REQUEST_BYTES: usize = 4 << 20;
@@ -33,6 +28,10 @@ const RETRY_AFTER_MS: u32 = 200;
 pub trait Streams: Send + Sync {
     /// A stream of a namespace by name; NotFound otherwise.
     fn stream(&self, namespace: NamespaceId, name: &str) -> Result<Arc<Stream>>;
+    /// A stream of a namespace by number, if it has one.
+    fn numbered(&self, namespace: NamespaceId, number: u32) -> Option<Arc<Stream>>;
+    /// The key that ids of events and tokens of pages of a namespace are made under.
+    fn secret(&self, namespace: NamespaceId) -> [u8; 16];
     /// The clock.
     fn clock(&self) -> Arc<dyn Clock>;
     /// Held while a query runs; none where nothing gives way to queries.
@@ -50,6 +49,14 @@ impl Streams for Store {
         Self::stream(self, namespace, name)
     }
 
+    fn numbered(&self, namespace: NamespaceId, number: u32) -> Option<Arc<Stream>> {
+        self.streams(namespace).into_iter().find(|stream| stream.id == number)
+    }
+
+    fn secret(&self, namespace: NamespaceId) -> [u8; 16] {
+        self.namespace_secret(namespace)
+    }
+
     fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(Self::clock(self))
     }
@@ -62,6 +69,12 @@ pub enum QueryMethod {
     Query,
     /// Frames out.
     StreamQuery,
+    /// A page of rows.
+    ListEvents,
+    /// The row with an id.
+    GetEvent,
+    /// The values of a column, or the columns.
+    ExploreDimension,
 }
 
 /// Takes the encoded messages of an answer.
@@ -207,7 +220,7 @@ struct Task {
 
 enum Request {
     Raw(Box<dyn AsRef<[u8]> + Send>),
-    Planned(Arc<Stream>, Box<Spec>),
+    Planned(Box<Call>),
 }
 
 impl Task {
@@ -260,8 +273,8 @@ impl Shared {
                     drop(state);
                     task.answer(Err(shutting_down()));
                 }
-                Ok((stream, spec, is_look_up)) => {
-                    task.request = Request::Planned(stream, Box::new(spec));
+                Ok((call, is_look_up)) => {
+                    task.request = Request::Planned(Box::new(call));
                     let queue = if is_look_up {
                         &mut state.look_ups
                     } else {
@@ -274,7 +287,7 @@ impl Shared {
         }
     }
 
-    fn plan(&self, task: &Task) -> Result<(Arc<Stream>, Spec, bool)> {
+    fn plan(&self, task: &Task) -> Result<(Call, bool)> {
         if task.cancelled.load(Ordering::Relaxed) {
             return Err(Error::new(
                 Kind::Cancelled,
@@ -285,31 +298,9 @@ impl Shared {
         let Request::Raw(bytes) = &task.request else {
             return Err(Error::internal("a query planned twice"));
         };
-        let undecodable = |error: prost::DecodeError| {
-            malformed(
-                "",
-                "the request does not decode as its method's, or nests more than 100 deep",
-            )
-            .with_detail(error.to_string())
-        };
-        let bytes = (**bytes).as_ref();
-        let (spec, format) = match task.method {
-            QueryMethod::Query => {
-                let v1::QueryRequest { spec, format } = v1::QueryRequest::decode(bytes).map_err(undecodable)?;
-                (spec, format)
-            }
-            QueryMethod::StreamQuery => {
-                let v1::StreamQueryRequest { spec, format } =
-                    v1::StreamQueryRequest::decode(bytes).map_err(undecodable)?;
-                (spec, format)
-            }
-        };
-        check_format(format)?;
-        let spec = spec.ok_or_else(|| Error::invalid("SPEC_MISSING", "spec", "a request has a spec, got none"))?;
-        let spec = Spec::new(spec)?;
-        let stream = self.streams.stream(task.namespace, &spec.stream)?;
-        let is_look_up = Scan::estimate(&stream.snapshot(), spec.range) <= LOOK_UP_ROWS;
-        Ok((stream, spec, is_look_up))
+        let call = Call::read(&*self.streams, task.namespace, task.method, (**bytes).as_ref())?;
+        let is_look_up = call.is_look_up();
+        Ok((call, is_look_up))
     }
 
     fn slot_loop(&self, look_ups: bool) {
@@ -352,7 +343,7 @@ impl Shared {
 
     fn run(&self, task: &Task) -> Result<Vec<Vec<u8>>> {
         let _guard = self.streams.guard();
-        let Request::Planned(stream, spec) = &task.request else {
+        let Request::Planned(call) = &task.request else {
             return Err(Error::internal("a query without a plan"));
         };
         let context = Context {
@@ -361,13 +352,10 @@ impl Shared {
             cancelled: Arc::clone(&task.cancelled),
             limits: self.limits,
             pool: Some(Arc::clone(&self.pool)),
+            snapshot: None,
             started_ns: Some(task.started_ns),
         };
-        let answer = run(stream, spec, &context)?;
-        match task.method {
-            QueryMethod::Query => Ok(vec![answer.into_response(&self.limits)?]),
-            QueryMethod::StreamQuery => answer.into_frames(&self.limits),
-        }
+        call.answer(&context)
     }
 }
 

@@ -5,13 +5,18 @@ use super::layout::Layout;
 use super::merge::Merged;
 use super::plan::Plan;
 use super::regroup::{Making, Starts};
-use crate::column::NULL_CODE;
 use crate::error::Result;
 use crate::group::Shape;
 use crate::scan::Type;
 
 /// Part of a key of texts that stands for the others.
 pub(super) const OTHER: u64 = u32::MAX as u64;
+
+/// The same of a key of numbers, with the bit of a null, of which zero is the group of its own.
+const OTHER_NUMBER: u64 = 1;
+
+/// The same of a key of booleans, behind false, true and null.
+const OTHER_BOOL: u64 = 3;
 
 /// Keeps the first groups of each window, by the first order key and then as answers are ordered.
 pub(super) fn keep(plan: &Plan, merged: Merged, starts: &Starts, most: u64) -> Result<Merged> {
@@ -40,8 +45,8 @@ pub(super) fn keep(plan: &Plan, merged: Merged, starts: &Starts, most: u64) -> R
             None => nulls,
             Some(key) => match plan.columns[key.column].data_type {
                 Type::Text => OTHER,
-                Type::Bool => 2,
-                Type::F64 | Type::I64 | Type::Timestamp => NULL_CODE.into(),
+                Type::Bool => OTHER_BOOL,
+                Type::F64 | Type::I64 | Type::Timestamp => OTHER_NUMBER,
             },
         };
         let part = |group, part| {

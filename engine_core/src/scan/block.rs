@@ -198,6 +198,12 @@ impl<'a> Reader<'a> {
             return Ok(out);
         };
         let physical = found.physical();
+        if let Some(derived) = &spec.derived {
+            out.may_be_nan = physical == Physical::F64 && found.stats(block).nans > 0;
+            let validity = derived.load(found, block, rows, &mut out.values)?;
+            out.valid = mask_of(validity.ok_or_else(|| misplaced(spec, physical))?, rows);
+            return Ok(out);
+        }
         let validity = match (&mut out.values, physical) {
             (Values::F64(values), Physical::F64) => {
                 out.may_be_nan = found.stats(block).nans > 0;
@@ -217,7 +223,7 @@ impl<'a> Reader<'a> {
                 if let Some(strings) = &spec.strings {
                     strings.translate(&mut codes[..rows])?;
                 }
-                let nulls = found.stats(block).nulls > 0 || spec.strings.as_ref().is_some_and(|s| s.is_label());
+                let nulls = found.stats(block).nulls > 0 || spec.strings.as_ref().is_some_and(|s| s.is_made());
                 out.valid = if nulls {
                     Mask::of(&codes[..rows], |code| code != NULL_CODE)
                 } else {
@@ -233,18 +239,9 @@ impl<'a> Reader<'a> {
                 }
                 validity
             }
-            _ => {
-                return Err(Error::corrupt(
-                    "a stored batch is damaged",
-                    format!("column {} is stored as {physical:?}", spec.stored),
-                ));
-            }
+            _ => return Err(misplaced(spec, physical)),
         };
-        out.valid = match validity {
-            Validity::All => all,
-            Validity::None => Mask::EMPTY,
-            Validity::Some(words) => Mask::from_words(*words).and(&all),
-        };
+        out.valid = mask_of(validity, rows);
         Ok(out)
     }
 
@@ -258,4 +255,18 @@ impl<'a> Reader<'a> {
         }
         Ok(())
     }
+}
+
+/// Rows that are not null, of so many.
+pub(super) fn mask_of(validity: Validity, rows: usize) -> Mask {
+    match validity {
+        Validity::All => Mask::first(rows),
+        Validity::None => Mask::EMPTY,
+        Validity::Some(words) => Mask::from_words(*words).and(&Mask::first(rows)),
+    }
+}
+
+fn misplaced(column: &Column, physical: Physical) -> Error {
+    let detail = format!("column {} is stored as {physical:?}", column.stored);
+    Error::corrupt("a stored batch is damaged", detail)
 }

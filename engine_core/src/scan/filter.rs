@@ -1,12 +1,12 @@
 //! Conditions on rows in three-valued logic: a comparison with a null, or of a NaN, is neither true nor false, and stays so
 //! under `not`; a test for nulls is always one of both. Rows are taken only where the condition is true.
 
-use super::block::{Reader, Sought, Values};
+use super::block::{Reader, Sought, Values, mask_of};
 use super::mask::Mask;
 use super::outlook::{Nulls, nulls};
 use super::pattern::TextTest;
 use crate::column::NULL_CODE;
-use crate::column::packed::{Physical, Validity};
+use crate::column::packed::Physical;
 use crate::error::{Error, Result};
 
 /// A condition on the columns of a query, by their places.
@@ -183,15 +183,6 @@ fn not_null(reader: &mut Reader<'_>, column: usize, n: usize) -> Result<Mask> {
             Ok(mask_of(found.text_validity(block)?, n))
         }
         (Nulls::Some, _) => Ok(reader.load(column)?.valid),
-    }
-}
-
-/// Rows that are not null, of so many.
-fn mask_of(validity: Validity, n: usize) -> Mask {
-    match validity {
-        Validity::All => Mask::first(n),
-        Validity::None => Mask::EMPTY,
-        Validity::Some(words) => Mask::from_words(*words).and(&Mask::first(n)),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Rows of a stream, block by block: pruned by statistics, filtered, decoded late, cut into lanes.
 
 pub mod block;
+pub mod capture;
 pub mod control;
+pub mod derived;
 pub mod filter;
 pub mod mask;
 pub mod outlook;
@@ -49,6 +51,8 @@ pub struct Column {
     pub data_type: Type,
     /// Code space of its texts.
     pub strings: Option<Arc<strings::Strings>>,
+    /// What is made of its values, if they are not taken as they are.
+    pub derived: Option<derived::Derived>,
 }
 
 /// Blocks in a row to read.
@@ -350,13 +354,13 @@ impl Scan {
 }
 
 /// Whether one of the codes, which ascend, lies between these.
-fn has_any(codes: &[u32], (least, greatest): (u32, u32)) -> bool {
+pub(crate) fn has_any(codes: &[u32], (least, greatest): (u32, u32)) -> bool {
     let next = codes.partition_point(|&code| code < least);
     codes.get(next).is_some_and(|&code| code <= greatest)
 }
 
 /// Blocks of a part with rows of these entities, apart and in order.
-fn blocks_of(part: &Part, codes: &[u32]) -> Result<Vec<Range<usize>>> {
+pub(crate) fn blocks_of(part: &Part, codes: &[u32]) -> Result<Vec<Range<usize>>> {
     let runs = part.runs()?;
     let mut all: Vec<Range<usize>> = Vec::new();
     for rows in codes.iter().filter_map(|&code| runs.rows(code)) {

@@ -12,7 +12,7 @@ use regex_syntax::hir::{Hir, Look};
 /// Longest pattern in bytes.
 pub const MAX_PATTERN_BYTES: usize = 4_096;
 /// Most bytes of a regular expression, compiled. `\w`, of all scripts, takes about a 50th.
-const MAX_COMPILED_BYTES: usize = 2 << 20;
+pub(super) const MAX_COMPILED_BYTES: usize = 2 << 20;
 /// Deepest nesting of a regular expression.
 const MAX_DEPTH: u32 = 64;
 
@@ -68,6 +68,16 @@ impl BadPattern {
             offset: Some(offset),
         }
     }
+
+    /// Of a regular expression that takes too much memory.
+    pub(super) fn too_large() -> Self {
+        Self {
+            message: format!(
+                "a regular expression takes at most {MAX_COMPILED_BYTES} bytes compiled, this one takes more"
+            ),
+            offset: None,
+        }
+    }
 }
 
 impl Pattern {
@@ -85,16 +95,7 @@ impl Pattern {
 
     /// Strings that are this regular expression, whole.
     pub fn regex(pattern: &str) -> Result<Self, BadPattern> {
-        check_length(pattern)?;
-        let parsed = ParserBuilder::new().nest_limit(MAX_DEPTH).build().parse(pattern);
-        let parsed = parsed.map_err(|error| match error {
-            regex_syntax::Error::Parse(error) => BadPattern::at(error.span().start.offset, error.kind()),
-            regex_syntax::Error::Translate(error) => BadPattern::at(error.span().start.offset, error.kind()),
-            other => BadPattern {
-                message: other.to_string(),
-                offset: None,
-            },
-        })?;
+        let parsed = parsed(pattern)?;
         // Around what was parsed, not around its text, which may close a group or end in a comment.
         let whole = Hir::concat(vec![Hir::look(Look::Start), parsed, Hir::look(Look::End)]);
         let config = Config::new()
@@ -102,12 +103,7 @@ impl Pattern {
             .nfa_size_limit(Some(MAX_COMPILED_BYTES))
             .hybrid_cache_capacity(MAX_COMPILED_BYTES);
         let regex = Regex::builder().configure(config).build_from_hir(&whole);
-        regex.map(Self::Regex).map_err(|_| BadPattern {
-            message: format!(
-                "a regular expression takes at most {MAX_COMPILED_BYTES} bytes compiled, this one takes more"
-            ),
-            offset: None,
-        })
+        regex.map(Self::Regex).map_err(|_| BadPattern::too_large())
     }
 
     /// Whether a text matches.
@@ -118,6 +114,20 @@ impl Pattern {
             Self::Regex(regex) => regex.is_match(text),
         }
     }
+}
+
+/// A regular expression as it is written.
+pub(super) fn parsed(pattern: &str) -> Result<Hir, BadPattern> {
+    check_length(pattern)?;
+    let parsed = ParserBuilder::new().nest_limit(MAX_DEPTH).build().parse(pattern);
+    parsed.map_err(|error| match error {
+        regex_syntax::Error::Parse(error) => BadPattern::at(error.span().start.offset, error.kind()),
+        regex_syntax::Error::Translate(error) => BadPattern::at(error.span().start.offset, error.kind()),
+        other => BadPattern {
+            message: other.to_string(),
+            offset: None,
+        },
+    })
 }
 
 fn check_length(pattern: &str) -> Result<(), BadPattern> {

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::capture::{Capture, Captures};
 use super::control::Control;
 use super::mask::Mask;
 use crate::column::packed::Validity;
@@ -23,6 +24,8 @@ pub enum Texts {
     Symbol(Arc<Symbols>),
     /// In the rows alone.
     Rows,
+    /// Taken out of those of another column.
+    Captured(Arc<Strings>),
 }
 
 /// Codes of the strings of one column for the length of one query: those of its dictionary as it was when the query began, and
@@ -36,6 +39,8 @@ pub struct Strings {
     known: u32,
     /// For a label: its code by series.
     by_series: Vec<u32>,
+    /// For texts taken out of others: which of them.
+    captures: Option<Captures>,
     met: RwLock<Dictionary>,
     may_meet: bool,
 }
@@ -80,26 +85,46 @@ impl Strings {
                 })
             }
             Texts::Symbol(symbols) => symbols.dictionary.read().unwrap_or_else(PoisonError::into_inner).len(),
-            Texts::Rows => 1,
+            Texts::Rows | Texts::Captured(_) => 1,
         };
         Self {
             stream: Arc::clone(stream),
             texts,
             known,
             by_series,
+            captures: None,
             met: RwLock::default(),
             may_meet,
         }
     }
 
+    /// What is taken out of the texts of a column: of those of its dictionary now, of those in rows as they are met.
+    ///
+    /// # Errors
+    /// What the control says meanwhile.
+    pub fn captured(base: &Arc<Self>, capture: Capture, control: &Control) -> Result<Self> {
+        let mut strings = Self::new(&base.stream, Texts::Captured(Arc::clone(base)), base.may_meet);
+        strings.captures = Some(Captures::new(capture, base, &strings.met, control)?);
+        Ok(strings)
+    }
+
     /// Codes are below this, unless rows hold texts.
     pub fn bound(&self) -> Option<u32> {
-        (!self.may_meet).then_some(self.known)
+        let known = match &self.texts {
+            Texts::Captured(_) => self.met.read().unwrap_or_else(PoisonError::into_inner).len(),
+            _ => self.known,
+        };
+        (!self.may_meet).then_some(known)
     }
 
     /// Codes of the dictionary are below this.
     pub fn known(&self) -> u32 {
         self.known
+    }
+
+    /// Whether codes in rows are those of others, so that statistics of blocks tell neither texts nor nulls.
+    pub fn is_made(&self) -> bool {
+        self.is_label() || self.captures.is_some()
     }
 
     /// Whether codes in rows are those of series, to be turned into a label's.
@@ -123,7 +148,7 @@ impl Strings {
             Texts::Symbol(symbols) => look(view(Some(
                 &symbols.dictionary.read().unwrap_or_else(PoisonError::into_inner),
             ))),
-            Texts::Rows => look(view(None)),
+            Texts::Rows | Texts::Captured(_) => look(view(None)),
         }
     }
 
@@ -150,7 +175,10 @@ impl Strings {
 
     /// Turns codes as stored into codes of this space.
     pub fn translate(&self, codes: &mut [u32]) -> Result<()> {
-        if self.is_label() {
+        if let (Texts::Captured(base), Some(captures)) = (&self.texts, &self.captures) {
+            base.translate(codes)?;
+            captures.translate(codes, base, &self.met);
+        } else if self.is_label() {
             for code in codes {
                 *code = self.by_series.get(*code as usize).copied().unwrap_or(NULL_CODE);
             }
@@ -166,6 +194,11 @@ impl Strings {
     /// Codes of the texts of a block, given out now if they had none.
     pub fn codes_of(&self, texts: &BlockTexts<'_>, validity: &Validity, out: &mut [u32]) -> Result<()> {
         debug_assert!(out.len() <= BLOCK_ROWS);
+        if let (Texts::Captured(base), Some(captures)) = (&self.texts, &self.captures) {
+            base.codes_of(texts, validity, out)?;
+            captures.translate(out, base, &self.met);
+            return Ok(());
+        }
         let mut unknown = Mask::EMPTY;
         self.read(|view| {
             for (row, out) in out.iter_mut().enumerate() {

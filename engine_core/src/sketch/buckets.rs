@@ -120,10 +120,22 @@ pub fn bucket_of(value: f64) -> i32 {
 /// Value that is at most [`relative_error`] away from every value of a bucket whose neighbours were joined `shift` times,
 /// relative to it: 2γ/(γ+1) of its lower edge. Subnormal ones are rounded to the doubles there are.
 pub fn midpoint(bucket: i32, shift: u32) -> f64 {
+    let gamma = gamma(shift);
+    times_edge(2.0 * gamma / (gamma + 1.0), bucket, shift)
+}
+
+/// Edges of a bucket whose neighbours were joined `shift` times: it holds values above the lower and up to the upper. Past the
+/// greatest double it ends there, subnormal ones are rounded.
+pub fn edges(bucket: i32, shift: u32) -> (f64, f64) {
+    let edge = |bucket| times_edge(1.0, bucket, shift).min(f64::MAX);
+    (edge(bucket), edge(bucket + 1))
+}
+
+/// A factor times the lower edge of a bucket.
+fn times_edge(factor: f64, bucket: i32, shift: u32) -> f64 {
     let lower = bucket << shift;
     let (octave, step) = (lower.div_euclid(64), lower.rem_euclid(64));
-    let gamma = gamma(shift);
-    let mut value = f64::from_bits(1023 << 52 | EDGES[step as usize]) * (2.0 * gamma / (gamma + 1.0));
+    let mut value = f64::from_bits(1023 << 52 | EDGES[step as usize]) * factor;
     let mut left = octave;
     while left < -1000 {
         value *= f64::from_bits((1023 - 1000) << 52);
@@ -214,12 +226,25 @@ mod tests {
         }
 
         #[test]
+        fn a_value_lies_between_the_edges_of_its_bucket(exponent in -1000i32..1023, mantissa in 1.0f64..2.0, shift in 0u32..=7) {
+            let value = mantissa * 2f64.powi(exponent);
+            let (lower, upper) = edges(bucket_of(value) >> shift, shift);
+            prop_assert!(lower < value && value <= upper, "{} {} {}", lower, value, upper);
+        }
+
+        #[test]
         fn buckets_never_fall_as_values_grow(bits in 1u64..0x7fef_ffff_ffff_ffff) {
             let value = f64::from_bits(bits);
             prop_assert!(bucket_of(value) <= bucket_of(value.next_up()));
             let by_logarithm = (value.log2() * 64.0).ceil() - 1.0;
             prop_assert!((f64::from(bucket_of(value)) - by_logarithm).abs() <= 1.0);
         }
+    }
+
+    #[test]
+    fn the_last_bucket_ends_at_the_greatest_double() {
+        assert_eq!(edges(bucket_of(f64::MAX), 0).1, f64::MAX);
+        assert_eq!(edges(bucket_of(f64::MAX) >> 7, 7), (2f64.powi(1022), f64::MAX));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! histogram of schema 6.
 
 use super::Sketch;
-use super::buckets::{bucket_of, bucket_of_normal, midpoint, relative_error};
+use super::buckets::{bucket_of, bucket_of_normal, edges, midpoint, relative_error};
 use crate::error::{Error, Result};
 
 /// Values kept as they are before they are put in buckets; up to here quantiles are exact.
@@ -272,6 +272,21 @@ impl Buckets {
         }
     }
 
+    /// What stands for values, and how many, ascending: infinities, zero, and of each bucket with values what `of` makes of its number;
+    /// those of negative values are the same without the sign, which `of` is told of.
+    fn points<T>(&self, of: impl Fn(bool, i32) -> T, plain: impl Fn(f64) -> T) -> Vec<(T, u64)> {
+        let place = |side: &Side, at: usize| side.first + at as i32;
+        let negative = self.negative.counts.iter().enumerate().rev();
+        let positive = self.positive.counts.iter().enumerate();
+        let mut points = vec![(plain(f64::NEG_INFINITY), self.negative_infinities)];
+        points.extend(negative.map(|(at, &count)| (of(true, place(&self.negative, at)), count)));
+        points.push((plain(0.0), self.zeros));
+        points.extend(positive.map(|(at, &count)| (of(false, place(&self.positive, at)), count)));
+        points.push((plain(f64::INFINITY), self.positive_infinities));
+        points.retain(|(_, count)| *count > 0);
+        points
+    }
+
     fn at_rank(&self, mut rank: u64) -> f64 {
         let middle = |bucket: i32| midpoint(bucket, self.shift);
         if rank < self.negative_infinities {
@@ -318,6 +333,37 @@ impl ExponentialHistogram {
         match &self.0 {
             State::Raw(_) => 0.0,
             State::Buckets(buckets) => relative_error(buckets.shift),
+        }
+    }
+
+    /// Lower and upper edges of the buckets that have values, and how many, ascending. Above zero a bucket holds its upper edge and not its
+    /// lower, below zero it is the other way round; zero and infinities are buckets of their own.
+    pub fn edges(&self) -> Vec<((f64, f64), u64)> {
+        let mut copy = self.clone();
+        let buckets = copy.buckets();
+        let shift = buckets.shift;
+        let of = |is_negative, bucket| match edges(bucket, shift) {
+            (lower, upper) if is_negative => (-upper, -lower),
+            both => both,
+        };
+        buckets.points(of, |value| (value, value))
+    }
+
+    /// Values, ascending, and how often they came; where they lie in buckets, what is within the relative error of all of a bucket.
+    pub fn points(&self) -> Vec<(f64, u64)> {
+        match &self.0 {
+            State::Raw(values) => {
+                let mut values = values.clone();
+                values.sort_unstable_by(f64::total_cmp);
+                values.into_iter().map(|value| (value, 1)).collect()
+            }
+            State::Buckets(buckets) => {
+                let of = |is_negative, bucket| {
+                    let middle = midpoint(bucket, buckets.shift);
+                    (if is_negative { -middle } else { middle }).clamp(buckets.min, buckets.max)
+                };
+                buckets.points(of, |value| value)
+            }
         }
     }
 
@@ -626,6 +672,30 @@ mod tests {
                 let _ = sketch.estimate(0.9);
             }
             prop_assert!(ExponentialHistogram::from_bytes(&bytes[..cut.index(bytes.len())]).is_err());
+        }
+    }
+
+    #[test]
+    fn buckets_with_values_are_told_by_their_edges() {
+        let few = of(&[0.0, -4.0, 1.0, 1.0, f64::INFINITY, 3.0]);
+        let mut many = few.clone();
+        (0..50).for_each(|_| many.merge(&few));
+        for (sketch, times) in [(few, 1), (many, 51)] {
+            let edges = sketch.edges();
+            assert_eq!(
+                edges.iter().map(|(_, count)| count / times).collect::<Vec<_>>(),
+                [1, 1, 2, 1, 1]
+            );
+            assert_eq!(edges[0].0.0, -4.0);
+            assert_eq!(edges[1].0, (0.0, 0.0));
+            assert_eq!(edges[2].0.1, 1.0);
+            assert!(edges[3].0.0 < 3.0 && 3.0 <= edges[3].0.1);
+            assert_eq!(edges[4].0, (f64::INFINITY, f64::INFINITY));
+            let points = sketch.points();
+            assert_eq!(points.iter().map(|(_, count)| count).sum::<u64>(), 6 * times);
+            for (point, value) in [(points[0].0, -4.0f64), (points[points.len() - 2].0, 3.0)] {
+                assert!((point - value).abs() <= value.abs() * sketch.relative_error() * (1.0 + 1e-12));
+            }
         }
     }
 

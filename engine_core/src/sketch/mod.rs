@@ -2,6 +2,8 @@
 
 pub mod buckets;
 pub mod exponential;
+pub mod kll;
+pub mod spacesaving;
 pub mod ultraloglog;
 
 use crate::error::Result;

@@ -285,6 +285,13 @@ impl Stream {
         }
     }
 
+    /// The rows as they were at a commit; none if later ones have been sealed with them, for parts are not cut by commit.
+    pub fn snapshot_at(&self, commit: u64) -> Option<Snapshot> {
+        let is_past = commit <= self.commits.published();
+        let stored = read(&self.stored);
+        (is_past && stored.sealed_through <= commit).then(|| stored.snapshot(commit))
+    }
+
     /// Adds a batch that is durable: the committer's, start-up's and a test's.
     pub fn push_batch(&self, batch: TailBatch) {
         write(&self.stored).tail.push(batch);

@@ -76,8 +76,9 @@ impl Cut {
     pub fn holds(&self, index: i64, time: i64) -> bool {
         match self {
             Self::Tumbling(tumbling) => {
-                let behind = time.checked_sub(tumbling.start(index));
-                // The end of the last window lies past time.
+                let start = index.checked_mul(tumbling.width_ns());
+                let behind = start.and_then(|start| time.checked_sub(start));
+                // The first window begins before time, and the last one's end lies past it.
                 behind.map_or_else(|| tumbling.index(time) == index, |behind| behind < tumbling.width_ns())
             }
             Self::Edges(_) => time < self.start(index + 1) || self.index(time) == index,
@@ -127,6 +128,18 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn equal_windows_hold_their_times(
+            base in prop_oneof![Just(i64::MIN), Just(i64::MAX - 60), any::<i64>()],
+            (earlier, behind) in (0i64..30, 0i64..30),
+            width in prop_oneof![1i64..40, 1i64..],
+        ) {
+            let cut = Cut::Tumbling(Tumbling::new(width).unwrap());
+            let earlier = base.saturating_add(earlier);
+            let later = earlier.saturating_add(behind);
+            prop_assert_eq!(cut.holds(cut.index(earlier), later), cut.index(earlier) == cut.index(later));
+        }
+
         #[test]
         fn times_find_their_windows(
             mut edges in prop::collection::btree_set(-100i64..100, 2..20),

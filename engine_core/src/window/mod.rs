@@ -2,5 +2,6 @@
 
 pub mod calendar;
 pub mod cut;
+pub mod parts;
 pub mod tumbling;
 pub mod watermark;

@@ -30,6 +30,9 @@ dispatched! {
 }
 
 impl Tumbling {
+    /// Windows of a nanosecond, numbered as it is.
+    pub const INSTANT: Self = Self { width_ns: 1 };
+
     /// Windows of this length in nanoseconds; none unless it is positive.
     pub fn new(width_ns: i64) -> Option<Self> {
         (width_ns > 0).then_some(Self { width_ns })

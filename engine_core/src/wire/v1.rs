@@ -980,10 +980,20 @@ pub struct CalendarWindow {
     #[prost(uint32, tag = "4")]
     pub year_start_month: u32,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GroupKey {
     #[prost(string, tag = "1")]
     pub column: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(enumeration = "TimePart", tag = "3")]
+    pub time_part: i32,
+    #[prost(string, tag = "4")]
+    pub time_zone: ::prost::alloc::string::String,
+    #[prost(double, tag = "5")]
+    pub bin_width: f64,
+    #[prost(string, tag = "6")]
+    pub capture: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Measure {
@@ -1005,6 +1015,12 @@ pub struct Measure {
     pub formula: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "9")]
     pub filter: ::core::option::Option<Filter>,
+    #[prost(double, repeated, tag = "10")]
+    pub bounds: ::prost::alloc::vec::Vec<f64>,
+    #[prost(enumeration = "QuantileSketch", tag = "11")]
+    pub sketch: i32,
+    #[prost(string, tag = "12")]
+    pub filter_text: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OrderBy {
@@ -1060,6 +1076,8 @@ pub struct MeasureProvenance {
     pub exact: bool,
     #[prost(double, tag = "3")]
     pub relative_error: f64,
+    #[prost(double, tag = "4")]
+    pub rank_error: f64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Rows {
@@ -1110,6 +1128,127 @@ pub struct StreamQueryResponse {
     pub arrow: ::prost::alloc::vec::Vec<u8>,
     #[prost(message, optional, tag = "2")]
     pub provenance: ::core::option::Option<Provenance>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListEventsRequest {
+    #[prost(string, tag = "1")]
+    pub stream: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub range: ::core::option::Option<TimeRange>,
+    #[prost(message, optional, tag = "3")]
+    pub filter: ::core::option::Option<Filter>,
+    #[prost(string, tag = "4")]
+    pub filter_text: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "5")]
+    pub columns: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(enumeration = "EventOrder", tag = "6")]
+    pub order: i32,
+    #[prost(int32, tag = "7")]
+    pub page_size: i32,
+    #[prost(string, tag = "8")]
+    pub page_token: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StoredEvent {
+    #[prost(bytes = "vec", tag = "1")]
+    pub id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(int64, tag = "2")]
+    pub time_ns: i64,
+    #[prost(string, optional, tag = "3")]
+    pub entity: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(message, repeated, tag = "4")]
+    pub values: ::prost::alloc::vec::Vec<Value>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListEventsResponse {
+    #[prost(string, repeated, tag = "1")]
+    pub columns: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, repeated, tag = "2")]
+    pub events: ::prost::alloc::vec::Vec<StoredEvent>,
+    #[prost(string, tag = "3")]
+    pub next_page_token: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "4")]
+    pub commit: u64,
+    #[prost(uint64, tag = "5")]
+    pub rows_scanned: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetEventRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(string, repeated, tag = "2")]
+    pub columns: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetEventResponse {
+    #[prost(string, tag = "1")]
+    pub stream: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "2")]
+    pub columns: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, optional, tag = "3")]
+    pub event: ::core::option::Option<StoredEvent>,
+    #[prost(uint64, tag = "4")]
+    pub copies: u64,
+    #[prost(uint64, tag = "5")]
+    pub commit: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExploreDimensionRequest {
+    #[prost(string, tag = "1")]
+    pub stream: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub column: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "3")]
+    pub range: ::core::option::Option<TimeRange>,
+    #[prost(message, optional, tag = "4")]
+    pub filter: ::core::option::Option<Filter>,
+    #[prost(string, tag = "5")]
+    pub filter_text: ::prost::alloc::string::String,
+    #[prost(int32, tag = "6")]
+    pub page_size: i32,
+    #[prost(string, tag = "7")]
+    pub page_token: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "8")]
+    pub budget: ::core::option::Option<Budget>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DimensionValue {
+    #[prost(message, optional, tag = "1")]
+    pub value: ::core::option::Option<Value>,
+    #[prost(uint64, tag = "2")]
+    pub count: u64,
+    #[prost(double, tag = "3")]
+    pub share: f64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DimensionColumn {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(enumeration = "ColumnType", tag = "2")]
+    pub r#type: i32,
+    #[prost(uint64, tag = "3")]
+    pub cardinality: u64,
+    #[prost(bool, tag = "4")]
+    pub exact: bool,
+    #[prost(double, tag = "5")]
+    pub nulls_share: f64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExploreDimensionResponse {
+    #[prost(uint64, tag = "1")]
+    pub cardinality: u64,
+    #[prost(uint64, tag = "2")]
+    pub rows: u64,
+    #[prost(uint64, tag = "3")]
+    pub nulls: u64,
+    #[prost(message, repeated, tag = "4")]
+    pub values: ::prost::alloc::vec::Vec<DimensionValue>,
+    #[prost(message, repeated, tag = "5")]
+    pub columns: ::prost::alloc::vec::Vec<DimensionColumn>,
+    #[prost(string, tag = "6")]
+    pub next_page_token: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "7")]
+    pub commit: u64,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1256,6 +1395,53 @@ impl CalendarUnit {
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
+pub enum TimePart {
+    Unspecified = 0,
+    HourOfDay = 1,
+    DayOfWeek = 2,
+    DayOfMonth = 3,
+    DayOfYear = 4,
+    IsoWeek = 5,
+    Month = 6,
+    Quarter = 7,
+    Year = 8,
+}
+impl TimePart {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TIME_PART_UNSPECIFIED",
+            Self::HourOfDay => "TIME_PART_HOUR_OF_DAY",
+            Self::DayOfWeek => "TIME_PART_DAY_OF_WEEK",
+            Self::DayOfMonth => "TIME_PART_DAY_OF_MONTH",
+            Self::DayOfYear => "TIME_PART_DAY_OF_YEAR",
+            Self::IsoWeek => "TIME_PART_ISO_WEEK",
+            Self::Month => "TIME_PART_MONTH",
+            Self::Quarter => "TIME_PART_QUARTER",
+            Self::Year => "TIME_PART_YEAR",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TIME_PART_UNSPECIFIED" => Some(Self::Unspecified),
+            "TIME_PART_HOUR_OF_DAY" => Some(Self::HourOfDay),
+            "TIME_PART_DAY_OF_WEEK" => Some(Self::DayOfWeek),
+            "TIME_PART_DAY_OF_MONTH" => Some(Self::DayOfMonth),
+            "TIME_PART_DAY_OF_YEAR" => Some(Self::DayOfYear),
+            "TIME_PART_ISO_WEEK" => Some(Self::IsoWeek),
+            "TIME_PART_MONTH" => Some(Self::Month),
+            "TIME_PART_QUARTER" => Some(Self::Quarter),
+            "TIME_PART_YEAR" => Some(Self::Year),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
 pub enum MeasureKind {
     Unspecified = 0,
     Count = 1,
@@ -1288,6 +1474,7 @@ pub enum MeasureKind {
     Cumulative = 28,
     Moving = 29,
     Formula = 30,
+    CumulativeDistribution = 31,
 }
 impl MeasureKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1327,6 +1514,7 @@ impl MeasureKind {
             Self::Cumulative => "MEASURE_KIND_CUMULATIVE",
             Self::Moving => "MEASURE_KIND_MOVING",
             Self::Formula => "MEASURE_KIND_FORMULA",
+            Self::CumulativeDistribution => "MEASURE_KIND_CUMULATIVE_DISTRIBUTION",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1363,6 +1551,36 @@ impl MeasureKind {
             "MEASURE_KIND_CUMULATIVE" => Some(Self::Cumulative),
             "MEASURE_KIND_MOVING" => Some(Self::Moving),
             "MEASURE_KIND_FORMULA" => Some(Self::Formula),
+            "MEASURE_KIND_CUMULATIVE_DISTRIBUTION" => Some(Self::CumulativeDistribution),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum QuantileSketch {
+    Unspecified = 0,
+    Exponential = 1,
+    Kll = 2,
+}
+impl QuantileSketch {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "QUANTILE_SKETCH_UNSPECIFIED",
+            Self::Exponential => "QUANTILE_SKETCH_EXPONENTIAL",
+            Self::Kll => "QUANTILE_SKETCH_KLL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "QUANTILE_SKETCH_UNSPECIFIED" => Some(Self::Unspecified),
+            "QUANTILE_SKETCH_EXPONENTIAL" => Some(Self::Exponential),
+            "QUANTILE_SKETCH_KLL" => Some(Self::Kll),
             _ => None,
         }
     }
@@ -1474,6 +1692,35 @@ impl Tier {
             "TIER_ROLLUP" => Some(Self::Rollup),
             "TIER_SKETCH" => Some(Self::Sketch),
             "TIER_CACHE" => Some(Self::Cache),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum EventOrder {
+    Unspecified = 0,
+    TimeDescending = 1,
+    TimeAscending = 2,
+}
+impl EventOrder {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "EVENT_ORDER_UNSPECIFIED",
+            Self::TimeDescending => "EVENT_ORDER_TIME_DESCENDING",
+            Self::TimeAscending => "EVENT_ORDER_TIME_ASCENDING",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "EVENT_ORDER_UNSPECIFIED" => Some(Self::Unspecified),
+            "EVENT_ORDER_TIME_DESCENDING" => Some(Self::TimeDescending),
+            "EVENT_ORDER_TIME_ASCENDING" => Some(Self::TimeAscending),
             _ => None,
         }
     }

@@ -1,7 +1,10 @@
 //! Streams in memory and specifications in short, for the tests of queries.
 #![allow(dead_code, reason = "each test file uses its share")]
 
+pub(crate) mod cuts;
 pub(crate) mod filter_text;
+pub(crate) mod keys;
+pub(crate) mod nested;
 
 use std::sync::Arc;
 
@@ -29,6 +32,8 @@ pub(crate) enum Cell {
     Bool(bool),
     Text(String),
     Time(i64),
+    Struct(Vec<Cell>),
+    List(Vec<Cell>),
 }
 
 impl Cell {
@@ -191,7 +196,17 @@ pub(crate) fn hopping(width_ns: i64, step_ns: i64) -> Option<v1::Window> {
 }
 
 pub(crate) fn session(gap_ns: i64) -> Option<v1::Window> {
-    let (gap, max_length) = (duration(gap_ns), None);
+    session_within(gap_ns, None)
+}
+
+pub(crate) fn sliding(width_ns: i64) -> Option<v1::Window> {
+    let width = duration(width_ns);
+    let kind = Some(v1::window::Kind::Sliding(v1::SlidingWindow { width }));
+    Some(v1::Window { kind })
+}
+
+pub(crate) fn session_within(gap_ns: i64, longest_ns: Option<i64>) -> Option<v1::Window> {
+    let (gap, max_length) = (duration(gap_ns), longest_ns.and_then(duration));
     let kind = Some(v1::window::Kind::Session(v1::SessionWindow { gap, max_length }));
     Some(v1::Window { kind })
 }
@@ -201,6 +216,7 @@ pub(crate) fn by(columns: &[&str]) -> Vec<v1::GroupKey> {
         .iter()
         .map(|column| v1::GroupKey {
             column: (*column).to_owned(),
+            ..Default::default()
         })
         .collect()
 }
@@ -209,7 +225,7 @@ pub(crate) fn value(cell: &Cell) -> Option<v1::Value> {
     use v1::value::Kind;
     Some(v1::Value {
         kind: Some(match cell {
-            Cell::Null => return None,
+            Cell::Null | Cell::Struct(_) | Cell::List(_) => return None,
             Cell::F64(value) => Kind::F64(*value),
             Cell::I64(value) => Kind::I64(*value),
             Cell::Bool(value) => Kind::Boolean(*value),
@@ -281,6 +297,14 @@ fn cell(column: &arrow_array::ArrayRef, row: usize) -> Cell {
         DataType::Timestamp(_, zone) => {
             assert_eq!(zone.as_deref(), Some("UTC"));
             Cell::Time(column.as_primitive::<TimestampNanosecondType>().value(row))
+        }
+        DataType::Struct(_) => {
+            let fields = column.as_struct().columns().iter();
+            Cell::Struct(fields.map(|field| cell(field, row)).collect())
+        }
+        DataType::List(_) => {
+            let items = column.as_list::<i32>().value(row);
+            Cell::List((0..items.len()).map(|item| cell(&items, item)).collect())
         }
         other => panic!("no column is {other}"),
     }

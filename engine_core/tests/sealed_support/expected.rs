@@ -65,7 +65,7 @@ pub(crate) fn order(cell: &Cell) -> (f64, i64, &str) {
         Cell::I64(value) | Cell::Time(value) => (0.0, *value, ""),
         Cell::Bool(value) => (0.0, i64::from(*value), ""),
         Cell::Text(text) => (0.0, 0, text),
-        Cell::Null => panic!("a null has no order"),
+        other @ (Cell::Null | Cell::Struct(_) | Cell::List(_)) => panic!("{other:?} has no order"),
     }
 }
 
@@ -134,6 +134,8 @@ pub(crate) struct Question {
     pub(crate) range: Range<i64>,
     pub(crate) width: Option<i64>,
     pub(crate) test: Test,
+    /// Rows that measures alone take, one a measure.
+    pub(crate) filters: Vec<Test>,
 }
 
 impl Question {
@@ -166,7 +168,8 @@ impl Question {
             let rows = groups
                 .remove(&format!("{:?}", &line[..keys]))
                 .unwrap_or_else(|| panic!("{line:?} of {query:?}"));
-            for (got, measure) in line[keys..].iter().zip(&query.measures) {
+            for ((got, measure), filter) in line[keys..].iter().zip(&query.measures).zip(&self.filters) {
+                let rows: Vec<&Row> = rows.iter().copied().filter(|row| (filter.1)(row)).collect();
                 let wanted = compute(measure, &rows);
                 assert!(
                     is_near(got, &wanted),
@@ -180,17 +183,17 @@ impl Question {
         if query.filter.is_none() {
             assert_eq!(provenance.rows_scanned, in_range.len() as u64, "{query:?}");
         }
-        let nans = |measure: &v1::Measure| {
+        let nans = |(measure, filter): (&v1::Measure, &Test)| {
             let is_nan = |row: &&&Row| matches!(cell_of(row, &measure.column), Cell::F64(value) if value.is_nan());
             if measure.column.is_empty() {
                 0
             } else {
-                taken.iter().filter(is_nan).count() as u64
+                taken.iter().filter(|row| (filter.1)(row)).filter(is_nan).count() as u64
             }
         };
         assert_eq!(
             provenance.nan_skipped,
-            query.measures.iter().map(nans).sum::<u64>(),
+            query.measures.iter().zip(&self.filters).map(nans).sum::<u64>(),
             "{query:?}"
         );
         provenance.tier()

@@ -147,6 +147,15 @@ pub(crate) fn question(random: &mut Random, about: About) -> Question {
         }
         measures.push(measure(random.pick(&kinds), column));
     }
+    // Of what aggregates tell, measures of some rows alone are rare, since these want the rows.
+    let odds = if about == About::Anything { 3 } else { 12 };
+    let mut filters = vec![tests()[0].clone(); measures.len()];
+    for (measure, filter) in measures.iter_mut().zip(&mut filters) {
+        if random.below(odds) == 0 {
+            *filter = random.pick(&tests());
+            measure.filter.clone_from(&filter.0);
+        }
+    }
     let mut query = spec(named(measures));
     let groupings: [&[&str]; 8] = [
         &[],
@@ -206,5 +215,6 @@ pub(crate) fn question(random: &mut Random, about: About) -> Question {
         range,
         width,
         test,
+        filters,
     }
 }

@@ -169,7 +169,7 @@ pub(crate) fn batch(stream: &Stream, rows: &[Row]) -> RowBatch {
 
 /// A stream whose rows lie in several tiles, several parts of a tile, and the tail; and the rows in order of arrival.
 pub(crate) struct Sealed {
-    pub(crate) _bed: Bed,
+    pub(crate) bed: Bed,
     pub(crate) stream: Arc<Stream>,
     pub(crate) rows: Vec<Row>,
 }
@@ -230,10 +230,15 @@ impl Sealed {
         }
         assert_eq!(stream.tail_size().0, 3_000);
         Self {
-            _bed: bed,
+            bed,
             stream,
             rows: kept,
         }
+    }
+
+    /// Seals what is in the tail.
+    pub(crate) fn seal(&self) {
+        self.bed.store.seal(&self.stream).unwrap();
     }
 
     pub(crate) fn ask(

@@ -149,7 +149,7 @@ class LiveGateway:
                 range=bounds if any(bound is not None for bound in bounds) else None,
                 where=query.filter or None,
                 window=_called(query.window) if query.window is not None else None,
-                group_by=query.group,
+                group_by=[key if isinstance(key, str) else _called(key) for key in query.keys],
                 fill=query.fill,  # type: ignore[arg-type]  # one of the words, as was read
                 compare=query.compare,  # type: ignore[arg-type]
                 order_by=[descending(key[1:]) if key.startswith("-") else ascending(key) for key in query.order],
@@ -233,7 +233,8 @@ def _called(call: "Call") -> Any:
     """What the client's function makes of what was typed."""
     import marigram_client as client
 
-    return getattr(client, call.function)(*call.arguments, **dict(call.named))
+    made = getattr(client, call.function)(*call.arguments, **dict(call.named))
+    return made.where(call.where) if call.where else made
 
 
 def _measure(question: Question) -> "AskedMeasure":

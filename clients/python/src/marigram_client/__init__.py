@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from marigram_client.answers import Provenance, provenance
     from marigram_client.blocking import Client
     from marigram_client.delivery import Rejection, Totals
+    from marigram_client.dimensions import Dimension, DimensionColumn, DimensionValue
     from marigram_client.errors import (
         AlreadyExists,
         Cancelled,
@@ -47,18 +48,23 @@ if TYPE_CHECKING:
         Unsupported,
         VersionConflict,
     )
+    from marigram_client.events import FoundEvent, StoredEvent
     from marigram_client.filters import Condition, column
+    from marigram_client.groups import Group, bins, captured, time_part
     from marigram_client.ingest import Event
     from marigram_client.measures import (
         Measure,
+        box,
         count,
         cumulative,
+        cumulative_distribution,
         delta,
         derivative,
         distinct,
         distinct_sketch,
         first,
         formula,
+        histogram,
         increase,
         last,
         max_,
@@ -76,6 +82,7 @@ if TYPE_CHECKING:
         standard_deviation,
         sum_,
         time_weighted_mean,
+        top_k,
         variance,
         weighted_mean,
     )
@@ -92,7 +99,7 @@ if TYPE_CHECKING:
         Stream,
         StreamStats,
     )
-    from marigram_client.windows import Window, calendar, hopping, session, tumbling, whole
+    from marigram_client.windows import Window, calendar, hopping, session, sliding, tumbling, whole
 
 __all__ = [
     "AlreadyExists",
@@ -108,10 +115,15 @@ __all__ = [
     "Corrupt",
     "DeadlineExceeded",
     "DeletedStream",
+    "Dimension",
+    "DimensionColumn",
+    "DimensionValue",
     "Event",
     "EventResult",
     "FailedPrecondition",
     "Fenced",
+    "FoundEvent",
+    "Group",
     "Internal",
     "InvalidArgument",
     "Ledger",
@@ -137,6 +149,7 @@ __all__ = [
     "SealingStatus",
     "ServerStatus",
     "StoreFull",
+    "StoredEvent",
     "Stream",
     "StreamStats",
     "StreamStatus",
@@ -150,10 +163,14 @@ __all__ = [
     "Window",
     "WriteResult",
     "ascending",
+    "bins",
+    "box",
     "calendar",
+    "captured",
     "column",
     "count",
     "cumulative",
+    "cumulative_distribution",
     "delta",
     "derivative",
     "descending",
@@ -161,6 +178,7 @@ __all__ = [
     "distinct_sketch",
     "first",
     "formula",
+    "histogram",
     "hopping",
     "increase",
     "last",
@@ -178,9 +196,12 @@ __all__ = [
     "session",
     "share_below",
     "share_of_total",
+    "sliding",
     "standard_deviation",
     "sum_",
+    "time_part",
     "time_weighted_mean",
+    "top_k",
     "tumbling",
     "variance",
     "weighted_mean",
@@ -193,23 +214,26 @@ _HOMES = {
     "answers": "Provenance provenance",
     "blocking": "Client",
     "delivery": "Rejection Totals",
+    "dimensions": "Dimension DimensionColumn DimensionValue",
     "errors": (
         "AlreadyExists Cancelled Corrupt DeadlineExceeded FailedPrecondition Fenced Internal InvalidArgument "
         "LimitExceeded MarigramError NotFound OutOfRange Overloaded PermissionDenied StoreFull "
         "Unauthenticated Unsupported VersionConflict"
     ),
+    "events": "FoundEvent StoredEvent",
     "filters": "Condition column",
+    "groups": "Group bins captured time_part",
     "ingest": "Event",
     "measures": (
-        "Measure count cumulative delta derivative distinct distinct_sketch first formula increase last max_ mean min_ "
-        "mode moving quantile range_ rank rate ratio share_below share_of_total standard_deviation sum_ "
-        "time_weighted_mean variance weighted_mean"
+        "Measure box count cumulative cumulative_distribution delta derivative distinct distinct_sketch first "
+        "formula histogram increase last max_ mean min_ mode moving quantile range_ rank rate ratio share_below "
+        "share_of_total standard_deviation sum_ time_weighted_mean top_k variance weighted_mean"
     ),
     "orders": "Order ascending descending",
     "outcomes": "EventResult RowError TrackResult WriteResult",
     "queries": "Budget",
     "streams": "Column DeletedStream RecodedParts Retention Rollup SealedRows Stream StreamStats",
-    "windows": "Window calendar hopping session tumbling whole",
+    "windows": "Window calendar hopping session sliding tumbling whole",
 }
 """Modules, and the names that come from them."""
 

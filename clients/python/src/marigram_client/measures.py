@@ -4,9 +4,19 @@ Nulls and NaN are skipped. A measure of no values is null, counts and ranks apar
 function says. Where nothing is said of the unit, it is that of the column.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import and_
+from typing import Literal, Self
 
 from marigram_client._pb.marigram.v1 import queries_pb2 as pb
+from marigram_client.errors import InvalidArgument
+from marigram_client.filters import Condition
+
+Sketch = Literal["exponential", "kll"]
+"""What quantiles of many values are read from: within a share of the value, or within a share of ranks."""
+_SKETCHES = {"exponential": pb.QUANTILE_SKETCH_EXPONENTIAL, "kll": pb.QUANTILE_SKETCH_KLL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +31,25 @@ class Measure:
     threshold: float = 0.0
     windows: int = 0
     formula: str = ""
+    bounds: tuple[float, ...] = ()
+    sketch: pb.QuantileSketch.ValueType = pb.QUANTILE_SKETCH_UNSPECIFIED
+    filter: Condition | None = None
+    filter_text: str = ""
+
+    def where(self, *conditions: Condition | str) -> Self:
+        """The same of the rows alone for which these hold too; groups stay those of the query. Not for a formula.
+
+        Name it if the query has the same of all rows.
+
+        >>> count(name="errors").where("status >= 500").filter_text
+        'status >= 500'
+        """
+        typed = [] if self.filter is None else [self.filter]
+        typed += [condition for condition in conditions if isinstance(condition, Condition)]
+        texts = [self.filter_text] if self.filter_text else []
+        texts += [condition for condition in conditions if isinstance(condition, str)]
+        text = texts[0] if len(texts) == 1 else " AND ".join(f"({text})" for text in texts)
+        return replace(self, filter=reduce(and_, typed) if typed else None, filter_text=text)
 
     def message(self) -> pb.Measure:
         """The measure as the contract has it."""
@@ -33,6 +62,10 @@ class Measure:
             threshold=self.threshold,
             count=self.windows,
             formula=self.formula,
+            bounds=self.bounds,
+            sketch=self.sketch,
+            filter=None if self.filter is None else self.filter.message,
+            filter_text=self.filter_text,
         )
 
 
@@ -71,15 +104,61 @@ def last(column: str, name: str = "") -> Measure:
     return Measure(pb.MEASURE_KIND_LAST, column, name)
 
 
-def quantile(column: str, q: float, name: str = "") -> Measure:
-    """The quantile ``q`` in [0, 1]: exact up to 256 values a group, then within 0.542 % of the value.
+def quantile(column: str, q: float, name: str = "", *, sketch: Sketch = "exponential") -> Measure:
+    """The quantile ``q`` in [0, 1]: exact up to 256 values a group, then within 0.542 % of the value. By ``"kll"``:
+    exact up to 1,024 values a group, then one of the values, whose rank is within 0.6 % of their number for 997 answers
+    of 1,000; ``provenance`` says the bound of an answer.
 
     Named by its percentile, since a query often wants several of one column.
 
     >>> quantile("delay", 0.99).name
     'p99_delay'
+
+    Raises:
+        InvalidArgument: there is no such sketch.
     """
-    return Measure(pb.MEASURE_KIND_QUANTILE, column, name or f"p{q * 100:.10g}_{column}", q)
+    if sketch not in _SKETCHES:
+        rule = f"a sketch is one of {', '.join(_SKETCHES)}, got {sketch}"
+        raise InvalidArgument(rule, reason="UNKNOWN_ENUM", field="measure.sketch")
+    named = name or f"p{q * 100:.10g}_{column}"
+    number = pb.QUANTILE_SKETCH_UNSPECIFIED if sketch == "exponential" else _SKETCHES[sketch]
+    return Measure(pb.MEASURE_KIND_QUANTILE, column, named, q, sketch=number)
+
+
+def histogram(column: str, bounds: Sequence[float] = (), name: str = "") -> Measure:
+    """How many values lie in each bucket: a list of ``{lower, upper, count}``.
+
+    By ``bounds``, ascending, at most 1,024: the values up to the first, above it up to the second, and so on, above the
+    last, exact. Without bounds: the buckets of the exponential histogram that have values, each 1.09 % wide.
+    """
+    return Measure(pb.MEASURE_KIND_HISTOGRAM, column, name, bounds=tuple(bounds))
+
+
+def cumulative_distribution(column: str, bounds: Sequence[float], name: str = "") -> Measure:
+    """For each of ``bounds``, ascending, at most 1,024, the share of the values that are not above it, exact: a list of
+    ``{bound, share}``; null of no values."""
+    return Measure(pb.MEASURE_KIND_CUMULATIVE_DISTRIBUTION, column, name, bounds=tuple(bounds))
+
+
+def box(column: str, name: str = "") -> Measure:
+    """Box of a box plot (Tukey 1977): ``{min, q1, median, q3, max, lower_fence, upper_fence, lower_whisker,
+    upper_whisker, outliers}``.
+
+    Quartiles as ``quantile``; fences 1.5 (q3 - q1) outside of them; whiskers the outermost values within the fences;
+    outliers the number of values outside. Exact up to 256 values a group; then min and max are exact, quartiles and
+    whiskers within 0.542 %, and a value is told from a fence by its bucket.
+    """
+    return Measure(pb.MEASURE_KIND_BOX, column, name)
+
+
+def top_k(column: str, k: int, name: str = "") -> Measure:
+    """The ``k`` (1 to 1,000) most frequent values: a list of ``{value, count, error}``, the least of equally frequent
+    ones first.
+
+    Exact while a group has at most 8,192 distinct values; from there a count is at most ``error`` too high and never
+    too low, and ``error`` is at most a 4,096th of the group's values.
+    """
+    return Measure(pb.MEASURE_KIND_TOP_K, column, name, windows=k)
 
 
 def distinct(column: str, name: str = "") -> Measure:

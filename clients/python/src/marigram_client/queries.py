@@ -7,11 +7,12 @@ from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING, Any, Literal
 
-from marigram_client import times
+from marigram_client import groups, times
 from marigram_client._pb.marigram.v1 import common_pb2
 from marigram_client._pb.marigram.v1 import queries_pb2 as pb
 from marigram_client.errors import InvalidArgument
 from marigram_client.filters import Condition
+from marigram_client.groups import Group
 from marigram_client.measures import Measure
 from marigram_client.orders import Order
 from marigram_client.windows import Window
@@ -71,7 +72,7 @@ def extended(
     range: "Range | None" = None,  # noqa: A002
     where: Where | Sequence[Where] | None = None,
     window: Window | None = None,
-    group_by: str | Sequence[str] = (),
+    group_by: str | Group | Sequence[str | Group] = (),
     fill: Fill | None = None,
     compare: Period | None = None,
     having: Condition | Sequence[Condition] = (),
@@ -85,11 +86,11 @@ def extended(
     these conditions too, and what there is one of replaces what was there."""
     spec = pb.QuerySpec()
     spec.CopyFrom(beginning)
-    keys = (group_by,) if isinstance(group_by, str) else group_by
+    keys = (group_by,) if isinstance(group_by, str | Group) else group_by
     orders = (order_by,) if isinstance(order_by, Order) else order_by
     wheres = (where,) if isinstance(where, Condition | str) else where or ()
     spec.measures.extend(measure.message() for measure in measures)
-    spec.group_by.extend(pb.GroupKey(column=key) for key in keys)
+    spec.group_by.extend(map(groups.message, keys))
     spec.order_by.extend(order.message() for order in orders)
     if top_groups is not None or other:
         spec.top_groups, spec.other = top_groups or 0, other

@@ -31,6 +31,17 @@ def value(given: object) -> pb.Value:
     raise _refused("TYPE_MISMATCH", f"{rule}, got {type(given).__name__}")
 
 
+Scalar = bool | int | float | str
+"""A value as it is read; times are Unix nanoseconds."""
+
+
+def scalar(message: pb.Value) -> Scalar | None:
+    """What a message holds; None is null."""
+    kind = message.WhichOneof("kind")
+    read: Scalar | None = None if kind is None else getattr(message, kind)
+    return read
+
+
 def text(given: str) -> str:
     """The same text, if it is Unicode: Python's strings may hold lone surrogates, protobuf's may not."""
     try:

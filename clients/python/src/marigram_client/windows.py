@@ -25,7 +25,8 @@ _UNITS: dict[str, pb.CalendarUnit.ValueType] = {
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """How event time is cut. Make one with ``tumbling``, ``hopping``, ``session``, ``calendar`` or ``whole``."""
+    """How event time is cut. Make one with ``tumbling``, ``hopping``, ``sliding``, ``session``, ``calendar`` or
+    ``whole``."""
 
     message: pb.Window
 
@@ -70,16 +71,43 @@ def session(
     hours: float = 0,
     minutes: float = 0,
     seconds: float = 0,
+    max_length: timedelta | None = None,
 ) -> Window:
     """Rows of an entity with no gap longer than one given, whatever else is grouped by: ``session(minutes=30)``.
 
     The answer has a row a session, entity and group, with ``start`` and ``end``, the times of its first and last row.
+    A row later than ``max_length`` after the first begins another session; each time that an entity has rows at is then
+    a group of the budget.
 
     Raises:
-        InvalidArgument: the gap is not positive; microseconds are the least.
+        InvalidArgument: gap or length is not positive; microseconds are the least.
     """
     length = (gap or timedelta()) + timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
-    return Window(pb.Window(session=pb.SessionWindow(gap=_positive(length, "session", "gap"))))
+    message = pb.SessionWindow(gap=_positive(length, "session", "gap"))
+    if max_length is not None:
+        message.max_length.CopyFrom(_positive(max_length, "session", "max_length"))
+    return Window(pb.Window(session=message))
+
+
+def sliding(
+    width: timedelta | None = None,
+    *,
+    weeks: float = 0,
+    days: float = 0,
+    hours: float = 0,
+    minutes: float = 0,
+    seconds: float = 0,
+) -> Window:
+    """For each time that a group has rows at, its rows from then back: ``sliding(minutes=5)`` covers (t - 5 min, t].
+
+    The answer has a row for each time and group, with ``start``, t - width, and ``end``, t. Each is a group of the
+    budget.
+
+    Raises:
+        InvalidArgument: the width is not positive; microseconds are the least.
+    """
+    length = (width or timedelta()) + timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+    return Window(pb.Window(sliding=pb.SlidingWindow(width=_positive(length, "sliding", "width"))))
 
 
 def calendar(unit: Unit, time_zone: str = "UTC", *, week_start: int = 1, year_start_month: int = 1) -> Window:

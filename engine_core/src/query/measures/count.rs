@@ -14,7 +14,7 @@ pub(super) const KIND: Kind = Kind {
     number: v1::MeasureKind::Count,
     name: "count",
     of: Of::RowsOrColumn,
-    parameter: None,
+    parameters: &[],
     make: |_, _| Ok(Arc::new(Count)),
 };
 

@@ -15,7 +15,7 @@ pub(super) const KIND: Kind = Kind {
     number: v1::MeasureKind::Cumulative,
     name: "cumulative",
     of: Of::NumberOverWindows,
-    parameter: None,
+    parameters: &[],
     make: |_, _| Ok(Arc::new(Cumulative)),
 };
 

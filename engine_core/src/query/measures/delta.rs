@@ -12,7 +12,7 @@ pub(super) const KIND: Kind = Kind {
     number: v1::MeasureKind::Delta,
     name: "delta",
     of: Of::Number,
-    parameter: None,
+    parameters: &[],
     make: |_, _| Ok(Arc::new(Delta)),
 };
 

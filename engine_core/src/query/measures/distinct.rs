@@ -18,7 +18,7 @@ pub(super) const KIND: Kind = Kind {
     number: v1::MeasureKind::Distinct,
     name: "distinct",
     of: Of::Column,
-    parameter: None,
+    parameters: &[],
     make: |_, _| Ok(Arc::new(Distinct)),
 };
 

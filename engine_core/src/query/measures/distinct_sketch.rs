@@ -18,7 +18,7 @@ pub(super) const KIND: Kind = Kind {
     number: v1::MeasureKind::DistinctSketch,
     name: "distinct_sketch",
     of: Of::Column,
-    parameter: None,
+    parameters: &[],
     make: |_, _| Ok(Arc::new(DistinctSketch)),
 };
 

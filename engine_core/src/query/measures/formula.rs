@@ -13,7 +13,7 @@ pub(super) const KIND: Kind = Kind {
     number: v1::MeasureKind::Formula,
     name: "formula",
     of: Of::Measures,
-    parameter: Some(Parameter::Formula),
+    parameters: &[Parameter::Formula],
     make: |asked, field| {
         let field = format!("{field}.formula");
         let term = parse(&asked.formula).map_err(|message| Error::invalid("BAD_FORMULA", field.as_str(), message))?;

@@ -12,7 +12,7 @@ pub(super) const KIND: Kind = Kind {
     number: v1::MeasureKind::Last,
     name: "last",
     of: Of::Column,
-    parameter: None,
+    parameters: &[],
     make: |_, _| Ok(Arc::new(Last)),
 };
 

@@ -12,7 +12,7 @@ pub(super) const KIND: Kind = Kind {
     number: v1::MeasureKind::Max,
     name: "max",
     of: Of::Column,
-    parameter: None,
+    parameters: &[],
     make: |_, _| Ok(Arc::new(Max)),
 };
 

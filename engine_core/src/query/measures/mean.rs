@@ -14,7 +14,7 @@ pub(super) const KIND: Kind = Kind {
     number: v1::MeasureKind::Mean,
     name: "mean",
     of: Of::Number,
-    parameter: None,
+    parameters: &[],
     make: |_, _| Ok(Arc::new(Mean)),
 };
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::layout::Layout;
 use super::output::Output;
 use super::state::{Keep, States};
+use crate::aggregate::between::Bounds;
 use crate::error::{Error, Result};
 use crate::scan::Type;
 use crate::scan::strings::Strings;
@@ -44,6 +45,10 @@ kinds! {
     ratio
     rank
     share_below
+    histogram
+    r#box
+    cumulative_distribution
+    top_k
     mode
     share_of_total
     cumulative
@@ -58,8 +63,8 @@ pub struct Kind {
     pub name: &'static str,
     /// What it is of.
     pub of: Of,
-    /// The parameter it takes.
-    parameter: Option<Parameter>,
+    /// The parameters it takes.
+    parameters: &'static [Parameter],
     /// One of this kind; `field` is the path of its message.
     make: fn(asked: &Asked, field: &str) -> Result<Arc<dyn Measure>>,
 }
@@ -88,10 +93,19 @@ pub(super) enum Parameter {
     Threshold,
     Count,
     Formula,
+    Bounds,
+    Sketch,
 }
 
 impl Parameter {
-    const ALL: [Self; 4] = [Self::Quantile, Self::Threshold, Self::Count, Self::Formula];
+    const ALL: [Self; 6] = [
+        Self::Quantile,
+        Self::Threshold,
+        Self::Count,
+        Self::Formula,
+        Self::Bounds,
+        Self::Sketch,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -99,6 +113,8 @@ impl Parameter {
             Self::Threshold => "threshold",
             Self::Count => "count",
             Self::Formula => "formula",
+            Self::Bounds => "bounds",
+            Self::Sketch => "sketch",
         }
     }
 }
@@ -110,6 +126,16 @@ pub struct Asked {
     pub threshold: f64,
     pub count: u32,
     pub formula: String,
+    /// With their place among those of the query.
+    pub bounds: Option<(usize, Arc<Bounds>)>,
+    pub sketch: Option<Sketch>,
+}
+
+/// What a quantile of many values is read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sketch {
+    Exponential,
+    Kll,
 }
 
 impl Asked {
@@ -119,6 +145,8 @@ impl Asked {
             Parameter::Threshold => self.threshold != 0.0,
             Parameter::Count => self.count != 0,
             Parameter::Formula => !self.formula.is_empty(),
+            Parameter::Bounds => self.bounds.is_some(),
+            Parameter::Sketch => self.sketch.is_some(),
         }
     }
 }
@@ -164,6 +192,21 @@ pub trait Measure: Debug + Send + Sync {
     /// Its values by group, from those states.
     fn finish(&self, found: &Found<'_>) -> Result<Output>;
 
+    /// Whether its values are lists or structs.
+    fn is_nested(&self) -> bool {
+        false
+    }
+
+    /// Whether it is of all groups of a window, not of its own alone.
+    fn is_among_groups(&self) -> bool {
+        false
+    }
+
+    /// Bound of the error of a rank, as a share of the number of values; 0: none.
+    fn rank_error(&self, _found: &Found<'_>) -> Result<f64> {
+        Ok(0.0)
+    }
+
     /// Bound of the relative error of its values; 0: exact.
     fn relative_error(&self, _found: &Found<'_>) -> Result<f64> {
         Ok(0.0)
@@ -206,15 +249,15 @@ impl Kind {
     pub fn measure(&self, asked: &Asked, field: &str) -> Result<Arc<dyn Measure>> {
         let other = Parameter::ALL
             .into_iter()
-            .find(|&parameter| asked.has(parameter) && self.parameter != Some(parameter));
+            .find(|&parameter| asked.has(parameter) && !self.parameters.contains(&parameter));
         if let Some(other) = other {
-            let takers = KINDS.iter().filter(|kind| kind.parameter == Some(other));
+            let takers = KINDS.iter().filter(|kind| kind.parameters.contains(&other));
             let takers: Vec<&str> = takers.map(|kind| kind.name).collect();
             let name = other.name();
             return Err(Error::invalid(
                 "PARAMETER_NOT_TAKEN",
                 format!("{field}.{name}"),
-                format!("a {name} is taken by {}, not by {}", takers.join(", "), self.name),
+                format!("{name} is taken by {}, not by {}", takers.join(", "), self.name),
             ));
         }
         (self.make)(asked, field)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::shared::bits_of;
+use super::shared::{bits_of, order_of};
 use super::{Found, Kind, Measure, Of, Want};
 use crate::error::{Error, Result};
 use crate::query::output::Output;
@@ -18,7 +18,7 @@ pub(super) const KIND: Kind = Kind {
     number: v1::MeasureKind::Mode,
     name: "mode",
     of: Of::Column,
-    parameter: None,
+    parameters: &[],
     make: |_, _| Ok(Arc::new(Mode)),
 };
 
@@ -78,15 +78,10 @@ impl Measure for Mode {
                 states.iter().map(text).collect()
             }
             (Type::Text, None) => return Err(Error::internal("texts without strings")),
-            (Type::F64, _) => {
-                // Order of doubles as that of integers.
-                let order = |bits: u64| {
-                    let bits = bits as i64;
-                    bits ^ ((bits >> 63) as u64 >> 1) as i64
-                };
-                states.iter().map(|state| state.most(order)).collect()
+            (data_type, _) => {
+                let order = order_of(data_type);
+                states.iter().map(|state| state.most(&order)).collect()
             }
-            _ => states.iter().map(|state| state.most(|bits| bits as i64)).collect(),
         };
         Output::typed(found.name, read.data_type, modes.into_iter(), read.strings)
     }

@@ -15,7 +15,7 @@ pub(super) const KIND: Kind = Kind {
     number: v1::MeasureKind::Moving,
     name: "moving",
     of: Of::NumberOverWindows,
-    parameter: Some(Parameter::Count),
+    parameters: &[Parameter::Count],
     make: |asked, field| {
         if !(1..=MOST_WINDOWS).contains(&asked.count) {
             let message = format!("moving is over 1 to {MOST_WINDOWS} windows, got {}", asked.count);

@@ -12,7 +12,7 @@ pub(super) const KIND: Kind = Kind {
     number: v1::MeasureKind::Range,
     name: "range",
     of: Of::Number,
-    parameter: None,
+    parameters: &[],
     make: |_, _| Ok(Arc::new(Range)),
 };
 

@@ -15,7 +15,7 @@ pub(super) const KIND: Kind = Kind {
     number: v1::MeasureKind::Rank,
     name: "rank",
     of: Of::Number,
-    parameter: Some(Parameter::Threshold),
+    parameters: &[Parameter::Threshold],
     make: |asked, field| Ok(Arc::new(Rank(threshold_of(asked, field)?))),
 };
 

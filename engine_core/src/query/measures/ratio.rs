@@ -12,7 +12,7 @@ pub(super) const KIND: Kind = Kind {
     number: v1::MeasureKind::Ratio,
     name: "ratio",
     of: Of::TwoNumbers,
-    parameter: None,
+    parameters: &[],
     make: |_, _| Ok(Arc::new(Ratio)),
 };
 

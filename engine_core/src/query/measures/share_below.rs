@@ -15,7 +15,7 @@ pub(super) const KIND: Kind = Kind {
     number: v1::MeasureKind::ShareBelow,
     name: "share_below",
     of: Of::Number,
-    parameter: Some(Parameter::Threshold),
+    parameters: &[Parameter::Threshold],
     make: |asked, field| Ok(Arc::new(ShareBelow(threshold_of(asked, field)?))),
 };
 

@@ -14,7 +14,7 @@ pub(super) const KIND: Kind = Kind {
     number: v1::MeasureKind::ShareOfTotal,
     name: "share_of_total",
     of: Of::Number,
-    parameter: None,
+    parameters: &[],
     make: |_, _| Ok(Arc::new(ShareOfTotal)),
 };
 
@@ -24,6 +24,10 @@ struct ShareOfTotal;
 impl Measure for ShareOfTotal {
     fn wants(&self) -> Vec<Want> {
         vec![Want::of_column(Keep::Mean)]
+    }
+
+    fn is_among_groups(&self) -> bool {
+        true
     }
 
     fn finish(&self, found: &Found<'_>) -> Result<Output> {

@@ -1,6 +1,7 @@
 //! What several measures read from the same states.
 
 use super::{Asked, Found, Read};
+use crate::aggregate::between::Between;
 use crate::aggregate::course::{Course, Sample};
 use crate::aggregate::distinct::f64_key;
 use crate::aggregate::mean::Mean;
@@ -14,6 +15,9 @@ use crate::query::state::own::{Grouped, Own, OwnState, with_doubles};
 use crate::query::state::{Present, States, each_group};
 use crate::scan::Type;
 use crate::scan::block::Values;
+use crate::sketch::Sketch;
+use crate::sketch::exponential::ExponentialHistogram;
+use crate::store::rollup::State;
 
 /// Values and their sums by group.
 pub(super) enum Sums<'a> {
@@ -106,6 +110,18 @@ pub(super) fn bits_of(values: &Values, row: usize) -> u64 {
     }
 }
 
+/// What orders values of a type as what stands for them is not: doubles, as integers; others but texts are in order as they are.
+pub(super) fn order_of(data_type: Type) -> impl Fn(u64) -> i64 {
+    move |bits| {
+        let bits = bits as i64;
+        if data_type == Type::F64 {
+            bits ^ ((bits >> 63) as u64 >> 1) as i64
+        } else {
+            bits
+        }
+    }
+}
+
 /// A count of an answer.
 pub(super) fn count(n: u64) -> Option<i64> {
     Some(i64::try_from(n).unwrap_or(i64::MAX))
@@ -133,6 +149,71 @@ impl OwnState for Moments {
 
     fn merge(&mut self, later: Self) {
         Aggregate::merge(self, &later);
+    }
+}
+
+/// Quantiles, and how many values lie where.
+pub(super) const HISTOGRAM: Own = Own {
+    name: "exponential histogram",
+    parameter: 0,
+    is_timed: false,
+    make: |_, parameter| Grouped::<ExponentialHistogram>::boxed(parameter),
+};
+
+impl OwnState for ExponentialHistogram {
+    fn insert(states: &mut [Self], present: &Present<'_>, _parameter: u64) -> Result<()> {
+        with_doubles(present.values, present.n, |values| match present.groups {
+            Groups::One(group) => states[group as usize].insert_all(values),
+            Groups::Each(groups) => {
+                for (&group, &value) in groups.iter().zip(values) {
+                    Sketch::insert(&mut states[group as usize], value);
+                }
+            }
+            Groups::Runs(runs) => {
+                GroupRun::ranges(runs).for_each(|(group, range)| states[group].insert_all(&values[range]));
+            }
+        })
+    }
+
+    fn merge(&mut self, later: Self) {
+        Sketch::merge(self, &later);
+    }
+
+    const STORED: Option<State> = Some(State::Sketch);
+
+    fn from_stored(bytes: &[u8]) -> Result<Self> {
+        Sketch::from_bytes(bytes)
+    }
+}
+
+/// Values between the bounds at a place among those of the query.
+pub(super) fn between(place: usize) -> Own {
+    Own {
+        name: "values between bounds",
+        parameter: place as u64,
+        is_timed: false,
+        make: |_, parameter| Grouped::<Between>::boxed(parameter),
+    }
+}
+
+impl OwnState for Between {
+    fn insert(states: &mut [Self], present: &Present<'_>, parameter: u64) -> Result<()> {
+        let bounds = &present.bounds[parameter as usize];
+        let n = bounds.doubles().len();
+        match present.values {
+            Values::F64(values) => each_group(present.groups, present.n, |row, group| {
+                states[group].insert(bounds.below(values[row]), n);
+            }),
+            Values::I64(values) => each_group(present.groups, present.n, |row, group| {
+                states[group].insert(bounds.below_integer(values[row]), n);
+            }),
+            Values::Code(_) => return Err(Error::internal("a measure of numbers on texts")),
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, later: Self) {
+        Self::merge(self, &later);
     }
 }
 

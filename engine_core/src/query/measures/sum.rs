@@ -14,7 +14,7 @@ pub(super) const KIND: Kind = Kind {
     number: v1::MeasureKind::Sum,
     name: "sum",
     of: Of::Number,
-    parameter: None,
+    parameters: &[],
     make: |_, _| Ok(Arc::new(Sum)),
 };
 

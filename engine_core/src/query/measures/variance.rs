@@ -16,7 +16,7 @@ pub(super) const KIND: Kind = Kind {
     number: v1::MeasureKind::Variance,
     name: "variance",
     of: Of::Number,
-    parameter: None,
+    parameters: &[],
     make: |_, _| Ok(Arc::new(Variance)),
 };
 

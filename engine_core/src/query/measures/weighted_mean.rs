@@ -15,7 +15,7 @@ pub(super) const KIND: Kind = Kind {
     number: v1::MeasureKind::WeightedMean,
     name: "weighted_mean",
     of: Of::TwoNumbers,
-    parameter: None,
+    parameters: &[],
     make: |_, _| Ok(Arc::new(WeightedMean)),
 };
 

@@ -1,6 +1,7 @@
 //! Names of a query looked up in a stream's schema: columns, and in `conditions` what is asked of them.
 
 mod conditions;
+mod keys;
 mod literals;
 mod numbers;
 
@@ -19,9 +20,11 @@ use crate::store::Stream;
 pub struct Columns<'a> {
     stream: &'a Arc<Stream>,
     schema: &'a Schema,
-    scan: &'a Scan,
+    /// What is read; none: it is not known yet.
+    scan: Option<&'a Scan>,
     control: &'a Control,
-    names: Vec<String>,
+    /// Their names; none of those that are made of others.
+    names: Vec<Option<String>>,
     /// Tests that seek texts in rows, so far.
     seeking: usize,
     /// The columns, by place.
@@ -32,9 +35,17 @@ impl<'a> Columns<'a> {
     /// None yet. The scan must have been taken before, so that dictionaries hold every code in it.
     pub fn new(stream: &'a Arc<Stream>, schema: &'a Schema, scan: &'a Scan, control: &'a Control) -> Self {
         Self {
+            scan: Some(scan),
+            ..Self::of_any(stream, schema, control)
+        }
+    }
+
+    /// None yet, of rows that may hold anything. The snapshot must have been taken before, likewise.
+    pub fn of_any(stream: &'a Arc<Stream>, schema: &'a Schema, control: &'a Control) -> Self {
+        Self {
             stream,
             schema,
-            scan,
+            scan: None,
             control,
             names: Vec::new(),
             seeking: 0,
@@ -45,11 +56,11 @@ impl<'a> Columns<'a> {
     /// Place of the column of this name; `field` is where the request names it.
     pub fn place(&mut self, name: &str, field: &str) -> Result<usize> {
         let name = if self.schema.is_entity(name) { "entity" } else { name };
-        if let Some(place) = self.names.iter().position(|known| known == name) {
+        if let Some(place) = self.names.iter().position(|known| known.as_deref() == Some(name)) {
             return Ok(place);
         }
         let column = self.find(name, field)?;
-        self.names.push(name.to_owned());
+        self.names.push(Some(name.to_owned()));
         self.columns.push(column);
         Ok(self.columns.len() - 1)
     }
@@ -59,11 +70,13 @@ impl<'a> Columns<'a> {
             stored,
             data_type,
             strings: None,
+            derived: None,
         };
         let text = |stored, texts, may_meet| Column {
             stored,
             data_type: Type::Text,
             strings: Some(Arc::new(Strings::new(self.stream, texts, may_meet))),
+            derived: None,
         };
         if name == "time" {
             return Ok(plain(TIME, Type::Timestamp));
@@ -83,7 +96,7 @@ impl<'a> Columns<'a> {
             ColumnType::Symbol | ColumnType::Text => {
                 let known = self.stream.all_symbols().into_iter().find(|(id, _)| *id == spec.id);
                 let texts = known.map_or(Texts::Rows, |(_, symbols)| Texts::Symbol(symbols));
-                text(spec.id, texts, self.scan.has_texts(spec.id))
+                text(spec.id, texts, self.scan.is_none_or(|scan| scan.has_texts(spec.id)))
             }
         })
     }

@@ -3,6 +3,7 @@
 use crate::column::schema::ENTITY;
 use crate::column::{ColumnId, ColumnType, Schema};
 use crate::query::measures::From;
+use crate::query::spec::keys::KeySpec;
 use crate::query::spec::{FilterSpec, Spec, WindowSpec};
 use crate::query::state::{Keep, own::Own};
 use crate::scan::Type;
@@ -12,7 +13,8 @@ use crate::store::rollup::State;
 
 /// What a query needs; none where rollups do not have it. What cannot be asked at all is said when the query is planned.
 pub(in crate::query) fn wanted(spec: &Spec, schema: &Schema, snapshot: &Snapshot) -> Option<Wanted> {
-    if snapshot.rollups().is_empty() {
+    // Rows that one measure alone takes are told apart by no rollup.
+    if snapshot.rollups().is_empty() || !spec.measure_filters.is_empty() {
         return None;
     }
     let mut wanted = Wanted {
@@ -21,8 +23,11 @@ pub(in crate::query) fn wanted(spec: &Spec, schema: &Schema, snapshot: &Snapshot
         windows: fit(spec, snapshot)?,
         in_place_of_rows: !spec.hints.no_rollups && !reads_ends(spec, schema),
     };
-    for name in &spec.group_by {
-        wanted.keys.push(needed(schema, name)?);
+    for key in &spec.group_by {
+        if key.made.is_some() {
+            return None;
+        }
+        wanted.keys.push(needed(schema, &key.column)?);
     }
     if let Some(filter) = &spec.filter {
         add_columns(schema, filter, &mut wanted.keys)?;
@@ -44,10 +49,10 @@ pub(in crate::query) fn wanted(spec: &Spec, schema: &Schema, snapshot: &Snapshot
 fn reads_ends(spec: &Spec, schema: &Schema) -> bool {
     let is_end = |keep: Keep| matches!(keep, Keep::First | Keep::Last);
     let mut wants = spec.measures.iter().flat_map(|measure| measure.measure.wants());
-    let is_series = |name: &String| {
-        schema.is_entity(name)
+    let is_series = |key: &KeySpec| {
+        schema.is_entity(&key.column)
             || schema
-                .column(name)
+                .column(&key.column)
                 .is_some_and(|column| column.column_type == ColumnType::Label)
     };
     spec.filter.is_none()
@@ -75,7 +80,7 @@ fn fit(spec: &Spec, snapshot: &Snapshot) -> Option<Fit> {
             Fit::Between(inner(&calendar.edges(first, last)))
         }
         Some(WindowSpec::Edges(edges)) => Fit::Between(inner(edges)),
-        Some(WindowSpec::Session(_)) => return None,
+        Some(WindowSpec::Session(_) | WindowSpec::Sliding(_)) => return None,
     })
 }
 

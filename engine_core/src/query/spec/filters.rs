@@ -4,7 +4,7 @@ use super::patterns::Patterns;
 use super::{at_most, unknown_number};
 use crate::column::schema::MAX_TEXT_BYTES;
 use crate::error::{Error, Result};
-use crate::scan::pattern::Pattern;
+use crate::scan::pattern::{BadPattern, Pattern};
 use crate::wire::v1;
 
 /// Most conditions of one `all` or `any`.
@@ -189,13 +189,16 @@ fn pattern_of(text_match: &v1::TextMatch, field: &str, patterns: &mut Patterns) 
         Ok(Kind::Contains) => Pattern::contains(pattern),
         Ok(Kind::Regex) => patterns.regex(pattern, field)?,
     };
-    made.map_err(|bad| {
-        let message = match bad.offset {
-            Some(offset) => format!("character {}: {}", characters(pattern, offset) + 1, bad.message),
-            None => bad.message,
-        };
-        Error::invalid("BAD_PATTERN", format!("{field}.pattern"), message)
-    })
+    made.map_err(|bad| bad_pattern(pattern, bad, format!("{field}.pattern")))
+}
+
+/// The error of a pattern that is none, which says the character.
+pub(super) fn bad_pattern(pattern: &str, bad: BadPattern, field: String) -> Error {
+    let message = match bad.offset {
+        Some(offset) => format!("character {}: {}", characters(pattern, offset) + 1, bad.message),
+        None => bad.message,
+    };
+    Error::invalid("BAD_PATTERN", field, message)
 }
 
 /// Characters of a text before a byte.

@@ -2,16 +2,23 @@
 //! names the field; nothing is ignored. Columns are looked up later, by `resolve`.
 
 pub mod filters;
+mod keys;
 mod measures;
 mod patterns;
 mod text;
 mod windows;
 
+use std::sync::Arc;
+
+pub use keys::{KeySpec, Made};
 pub use measures::MeasureSpec;
-pub use windows::{Hopping, WindowSpec};
+use measures::Measures;
+pub use windows::{Hopping, Session, WindowSpec};
 
 use super::measures::Of;
+use super::nested;
 use super::plan::Top;
+use crate::aggregate::between::Bounds;
 use crate::error::{Error, Result};
 use crate::time::TimeRange;
 use crate::wire::v1;
@@ -36,10 +43,14 @@ pub struct Spec {
     pub filter: Option<FilterSpec>,
     /// Windows; none: the whole range.
     pub window: Option<WindowSpec>,
-    /// Names of the columns to group by.
-    pub group_by: Vec<String>,
+    /// What to group by.
+    pub group_by: Vec<KeySpec>,
     /// What to compute.
     pub measures: Vec<MeasureSpec>,
+    /// Rows that some of them alone take, each once.
+    pub measure_filters: Vec<FilterSpec>,
+    /// Bounds that some of them have, each once.
+    pub bounds: Vec<Arc<Bounds>>,
     /// Order keys: name in the answer, and whether the greatest comes first.
     pub order_by: Vec<(String, bool)>,
     /// Rows of the answer to keep.
@@ -89,7 +100,12 @@ impl Spec {
         }
         crate::column::schema::check_stream_id("spec.stream", &stream)?;
         let window = windows::of(window)?;
-        let measures = measures::of(measures)?;
+        let mut patterns = Patterns::default();
+        let Measures {
+            specs: measures,
+            filters: measure_filters,
+            bounds,
+        } = measures::of(measures, &mut patterns)?;
         let over_windows = measures
             .iter()
             .position(|measure| measure.kind.of == Of::NumberOverWindows);
@@ -103,21 +119,37 @@ impl Spec {
                 message,
             ));
         }
+        let among = measures.iter().position(|spec| spec.measure.is_among_groups());
+        if let (Some(at), Some(WindowSpec::Sliding(_))) = (among, &window) {
+            let name = measures[at].kind.name;
+            let message = format!("{name} is of all groups of a window, a sliding one is of one group");
+            return Err(Error::invalid(
+                "WINDOW_NOT_TAKEN",
+                format!("spec.measures[{at}].kind"),
+                message,
+            ));
+        }
         let fill = fill_of(fill, fill_value, window.as_ref())?;
-        let group_by = group_by_of(group_by)?;
+        let mut patterns = Patterns::default();
+        let group_by = keys::of(group_by, &mut patterns)?;
         let order_by = order_by_of(order_by)?;
         let top = top_of(top_groups, other, &group_by, &order_by, window.as_ref())?;
         let compare = compare
             .map(|compare| period_of(compare, window.as_ref(), top))
             .transpose()?;
-        let mut patterns = Patterns::default();
+        let mut specs = measures.iter();
+        if let Some(nested) = specs.find(|spec| compare.is_some() && spec.measure.is_nested()) {
+            return Err(nested::refused(&nested.name, "a comparison", "spec.compare".to_owned()));
+        }
         Ok(Self {
             stream,
             range: range_of(range)?,
-            filter: filter_of(filter, &filter_text, &mut patterns)?,
+            filter: filter_of(filter, &filter_text, "spec", &mut patterns)?,
             window,
             group_by,
             measures,
+            measure_filters,
+            bounds,
             order_by,
             having: having
                 .map(|having| filters::of(having, "spec.having", &mut patterns))
@@ -158,7 +190,10 @@ fn period_of(compare: v1::Comparison, window: Option<&WindowSpec>, top: Option<T
         Ok(v1::ComparisonPeriod::SameWeekday) => Period::SameWeekday,
         Ok(v1::ComparisonPeriod::YearAgo) => Period::YearAgo,
     };
-    let overlaps = matches!(window, Some(WindowSpec::Hopping(_) | WindowSpec::Session(_)));
+    let overlaps = matches!(
+        window,
+        Some(WindowSpec::Hopping(_) | WindowSpec::Session(_) | WindowSpec::Sliding(_))
+    );
     if overlaps || top.is_some() {
         let rule = "windows that are compared lie side by side, and groups are not the top ones of each";
         return Err(Error::invalid("BAD_COMPARISON", "spec.compare", rule));
@@ -196,7 +231,7 @@ fn fill_of(fill: i32, value: f64, window: Option<&WindowSpec>) -> Result<Option<
     if !value.is_finite() {
         return invalid("spec.fill_value", "a value to fill with is a finite number");
     }
-    if filled.is_some() && matches!(window, None | Some(WindowSpec::Session(_))) {
+    if filled.is_some() && matches!(window, None | Some(WindowSpec::Session(_) | WindowSpec::Sliding(_))) {
         return invalid(
             "spec.fill",
             "windows without rows are put in among tumbling, hopping or calendar windows",
@@ -208,7 +243,7 @@ fn fill_of(fill: i32, value: f64, window: Option<&WindowSpec>) -> Result<Option<
 fn top_of(
     groups: u32,
     has_other: bool,
-    group_by: &[String],
+    group_by: &[KeySpec],
     order_by: &[(String, bool)],
     window: Option<&WindowSpec>,
 ) -> Result<Option<Top>> {
@@ -229,7 +264,7 @@ fn top_of(
             "the top groups are those of group_by by the first key of order_by",
         );
     }
-    if matches!(window, Some(WindowSpec::Session(_))) {
+    if matches!(window, Some(WindowSpec::Session(_) | WindowSpec::Sliding(_))) {
         return Err(Error::unsupported("spec.top_groups"));
     }
     Ok(Some(Top { groups, has_other }))
@@ -244,7 +279,7 @@ pub fn check_format(format: i32) -> Result<()> {
     }
 }
 
-fn unknown_number(field: &str, number: i32) -> Error {
+pub(super) fn unknown_number(field: &str, number: i32) -> Error {
     Error::invalid(
         "UNKNOWN_ENUM",
         field,
@@ -253,14 +288,24 @@ fn unknown_number(field: &str, number: i32) -> Error {
 }
 
 /// What both the tree and the text take.
-fn filter_of(tree: Option<v1::Filter>, text: &str, patterns: &mut Patterns) -> Result<Option<FilterSpec>> {
-    let tree = tree.map(|filter| filters::of(filter, "spec.filter", patterns));
+fn filter_of(tree: Option<v1::Filter>, text: &str, field: &str, patterns: &mut Patterns) -> Result<Option<FilterSpec>> {
+    let tree = tree.map(|filter| filters::of(filter, &format!("{field}.filter"), patterns));
     let tree = tree.transpose()?;
-    let text = text::parse(text, "spec.filter_text", patterns)?;
+    let text = text::parse(text, &format!("{field}.filter_text"), patterns)?;
     Ok(match (tree, text) {
         (Some(tree), Some(text)) => Some(FilterSpec::All(vec![tree, text])),
         (tree, text) => tree.or(text),
     })
+}
+
+/// Which rows a request is of that is no query, but says so as queries do.
+pub(super) fn rows_of(
+    range: Option<v1::TimeRange>,
+    filter: Option<v1::Filter>,
+    filter_text: &str,
+) -> Result<(TimeRange, Option<FilterSpec>)> {
+    let filter = filter_of(filter, filter_text, "spec", &mut Patterns::default())?;
+    Ok((range_of(range)?, filter))
 }
 
 fn range_of(range: Option<v1::TimeRange>) -> Result<TimeRange> {
@@ -277,27 +322,6 @@ fn range_of(range: Option<v1::TimeRange>) -> Result<TimeRange> {
         ));
     }
     Ok(range)
-}
-
-fn group_by_of(keys: Vec<v1::GroupKey>) -> Result<Vec<String>> {
-    at_most("spec.group_by", "keys to group by", keys.len(), MAX_GROUP_KEYS)?;
-    let mut names: Vec<String> = Vec::with_capacity(keys.len());
-    for (at, v1::GroupKey { column }) in keys.into_iter().enumerate() {
-        let field = format!("spec.group_by[{at}].column");
-        if column.is_empty() {
-            return Err(Error::invalid(
-                "COLUMN_MISSING",
-                field,
-                "a group key names a column, got none",
-            ));
-        }
-        if names.contains(&column) {
-            let message = format!("each column is grouped by once, {column:?} stands twice");
-            return Err(Error::invalid("DUPLICATE_GROUP_KEY", field, message));
-        }
-        names.push(column);
-    }
-    Ok(names)
 }
 
 fn order_by_of(keys: Vec<v1::OrderBy>) -> Result<Vec<(String, bool)>> {
@@ -358,24 +382,6 @@ mod tests {
     fn what_is_not_served_is_named() {
         unserved("spec.as_of", |spec| spec.as_of = 1);
         unserved("spec.sample", |spec| spec.sample = f64::NAN);
-        use v1::window::Kind::{Session, Sliding};
-        let second = Some(prost_types::Duration { seconds: 1, nanos: 0 });
-        let session = v1::SessionWindow {
-            gap: second,
-            max_length: second,
-        };
-        for (field, kind) in [
-            ("spec.window.sliding", Sliding(v1::SlidingWindow::default())),
-            ("spec.window.session.max_length", Session(session)),
-        ] {
-            unserved(field, |spec| spec.window = Some(v1::Window { kind: Some(kind) }));
-        }
-        for kind in [v1::MeasureKind::Histogram, v1::MeasureKind::Box, v1::MeasureKind::TopK] {
-            unserved("spec.measures[0].kind", |spec| spec.measures[0].kind = kind as i32);
-        }
-        unserved("spec.measures[0].filter", |spec| {
-            spec.measures[0].filter = Some(v1::Filter::default());
-        });
         assert_eq!(check_format(2).unwrap_err().kind(), Kind::Unsupported);
     }
 
@@ -464,7 +470,10 @@ mod tests {
             });
         });
         invalid("DUPLICATE_GROUP_KEY", "spec.group_by[1].column", |spec| {
-            let key = v1::GroupKey { column: "a".to_owned() };
+            let key = v1::GroupKey {
+                column: "a".to_owned(),
+                ..Default::default()
+            };
             spec.group_by = vec![key.clone(), key];
         });
         invalid("WINDOW_MISSING", "spec.window", |spec| {

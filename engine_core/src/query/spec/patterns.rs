@@ -18,11 +18,19 @@ impl Patterns {
     /// # Errors
     /// The query has too many, this one at `field`.
     pub(super) fn regex(&mut self, pattern: &str, field: &str) -> Result<Result<Pattern, BadPattern>> {
+        self.counted(field, || Pattern::regex(pattern))
+    }
+
+    /// One more that is made so.
+    ///
+    /// # Errors
+    /// As of [`Self::regex`].
+    pub(super) fn counted<T>(&mut self, field: &str, made: impl FnOnce() -> T) -> Result<T> {
         self.regexes += 1;
         if self.regexes > MAX_REGEXES {
             let message = format!("a query has at most {MAX_REGEXES} regular expressions, got more");
             return Err(Error::invalid("TOO_MANY", field, message));
         }
-        Ok(Pattern::regex(pattern))
+        Ok(made())
     }
 }

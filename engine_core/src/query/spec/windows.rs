@@ -22,10 +22,21 @@ pub enum WindowSpec {
     Hopping(Hopping),
     /// Of a calendar.
     Calendar(Calendar),
-    /// Rows of an entity with no gap longer than these windows are wide.
-    Session(Tumbling),
+    /// Rows of an entity with no long gap.
+    Session(Session),
+    /// So wide, back from each time that a group has rows at.
+    Sliding(Tumbling),
     /// Between edges, ascending, at least two.
     Edges(Vec<i64>),
+}
+
+/// Rows of an entity with no gap longer than these windows are wide, the last at most as much later than the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Longest gap.
+    pub gap: Tumbling,
+    /// Longest session; none: no bound.
+    pub longest: Option<Tumbling>,
 }
 
 /// Equal windows, one beginning each step, made of panes: the longest pieces of time that lie whole in or out of each.
@@ -65,12 +76,16 @@ pub(super) fn of(window: Option<v1::Window>) -> Result<Option<WindowSpec>> {
                 tumbling(step, field, "step")?,
             )?)
         }
-        Some(Kind::Sliding(_)) => return Err(Error::unsupported("spec.window.sliding")),
+        Some(Kind::Sliding(v1::SlidingWindow { width })) => {
+            WindowSpec::Sliding(tumbling(width, "spec.window.sliding", "width")?)
+        }
         Some(Kind::Session(v1::SessionWindow { gap, max_length })) => {
-            if max_length.is_some() {
-                return Err(Error::unsupported("spec.window.session.max_length"));
-            }
-            WindowSpec::Session(tumbling(gap, "spec.window.session", "gap")?)
+            let field = "spec.window.session";
+            let longest = max_length.map(|length| tumbling(Some(length), field, "max_length"));
+            WindowSpec::Session(Session {
+                gap: tumbling(gap, field, "gap")?,
+                longest: longest.transpose()?,
+            })
         }
         Some(Kind::Calendar(calendar)) => WindowSpec::Calendar(calendar_of(&calendar)?),
     }))

@@ -2,9 +2,12 @@
 
 pub mod own;
 
+use std::sync::Arc;
+
 use own::{Own, OwnStates};
 
 use super::layout::Layout;
+use crate::aggregate::between::Bounds;
 use crate::aggregate::count::{Count, count_into};
 use crate::aggregate::ends::{First, Last, Timed};
 use crate::aggregate::extrema::{MaxF64, MaxI64, MinF64, MinI64};
@@ -91,6 +94,8 @@ pub struct Present<'a> {
     pub strings: Option<&'a Strings>,
     /// Values of the second column, where a state is of two: neither null nor NaN either.
     pub second: Option<&'a Values>,
+    /// Bounds of the query, by place.
+    pub bounds: &'a [Arc<Bounds>],
     /// Whether the rows are in order of entity and time, and no other rows of the query lie between them in time.
     pub is_ordered: bool,
 }
@@ -269,10 +274,15 @@ impl States {
         Ok(())
     }
 
+    /// Whether they follow entities from row to row, so that windows in a row must know of each other.
+    pub(in crate::query) fn is_linked(&self) -> bool {
+        matches!(self, Self::Own(own) if own.is_linked())
+    }
+
     /// Tells states of windows in a row of each other, where they want to know.
     pub(in crate::query) fn link(&mut self, layout: &Layout<'_>) {
-        if let Self::Own(own) = self
-            && own.is_linked()
+        if self.is_linked()
+            && let Self::Own(own) = self
         {
             own.link(layout.chains());
         }

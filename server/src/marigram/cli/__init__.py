@@ -22,6 +22,7 @@ class _InOrder(TyperGroup):
             "serve",
             "import",
             "query",
+            "explore",
             "streams",
             "status",
             "top",
@@ -140,7 +141,7 @@ def query(
             metavar="MEASURE",
             help="count, KIND:COLUMN, KIND:COLUMN:SECOND or KIND(PARAMETER):COLUMN, such as mean:value, p99:value, "
             "rate:requests, ratio:errors:requests, share_below(100):latency; =NAME behind it names the column of the "
-            "answer; may be repeated; count if not given.",
+            "answer, ' where FILTER' takes rows for it alone; may be repeated; count if not given.",
         ),
     ] = None,
     formula: Annotated[
@@ -152,7 +153,13 @@ def query(
     ] = None,
     group_by: Annotated[
         list[str] | None,
-        typer.Option("--group-by", "-g", metavar="COLUMN", help="Column, label or entity; may be repeated."),
+        typer.Option(
+            "--group-by",
+            "-g",
+            metavar="KEY",
+            help="Column, label or entity; hour_of_day:time@Europe/Berlin; bin(15):delay; capture(^(..)):host; =NAME "
+            "behind the last three; may be repeated.",
+        ),
     ] = None,
     window: Annotated[
         str | None,
@@ -160,7 +167,8 @@ def query(
             "--window",
             "-w",
             metavar="WINDOW",
-            help="30s, 6h or 7d side by side; 10m/1m each minute ten; session:30m; hour, day, week, month, quarter or "
+            help="30s, 6h or 7d side by side; 10m/1m each minute ten; sliding:10m; session:30m or "
+            "session:30m/8h; hour, day, week, month, quarter or "
             "year, @Europe/Berlin behind it for another zone than UTC; without it, one.",
         ),
     ] = None,
@@ -229,6 +237,7 @@ def query(
       marigram query web -m rate:requests -m ratio:errors:requests -w 10m/1m \\
         --formula 'percent=ratio_errors * 100'
       marigram query visits -m count -w week@Europe/Berlin
+      marigram query visits -g hour_of_day:time@Europe/Berlin
     """
     from marigram.cli import ask, question, words
 
@@ -236,7 +245,7 @@ def query(
         ask.run(
             stream,
             measures=[*map(question.measure, measure or ("count",)), *map(question.formula, formula or ())],
-            group_by=group_by or (),
+            group_by=[question.group(text) for text in group_by or ()],
             window=None if window is None else question.window(window),
             where=[*map(words.condition, where or ()), *([] if filter_text is None else [filter_text])],
             range=(words.maybe_instant(since, "from"), words.maybe_instant(until, "to")),
@@ -249,6 +258,53 @@ def query(
             limit=limit,
             form=output,
             file=output_file,
+            address=address,
+            profile=profile,
+        )
+    )
+
+
+@app.command(epilog=EXIT_CODES)
+@failures.told
+def explore(
+    stream: Annotated[str, typer.Argument(help="Stream to look at.")],
+    column: Annotated[str, typer.Argument(help="Column, label or entity; without it, the columns.")] = "",
+    where: Annotated[
+        list[str] | None, typer.Option(metavar="CONDITION", help="As of query; may be repeated, all must hold.")
+    ] = None,
+    filter_text: Annotated[
+        str | None,
+        typer.Option(
+            "--filter", metavar="TEXT", help="Rows to take, as the server reads it (AIP-160); besides --where."
+        ),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="First instant, as 2013-01-01 or 2013-01-01T12:00Z.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="First instant after the range.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most values to print.")] = 20,
+    output: Output = Shape.TABLE,
+    address: Address = None,
+    profile: Profile = None,
+) -> None:
+    """Print what a column holds, most frequent values first, or which columns a stream has and how many values.
+
+    \b
+    Example:
+      marigram explore flights
+      marigram explore flights carrier
+      marigram explore flights dest --where 'origin == JFK' --limit 5 --output json
+    """
+    from marigram.cli import exploring, words
+
+    asyncio.run(
+        exploring.run(
+            stream,
+            column,
+            where=[*map(words.condition, where or ()), *([] if filter_text is None else [filter_text])],
+            range=(words.maybe_instant(since, "from"), words.maybe_instant(until, "to")),
+            limit=limit,
+            shape=output,
             address=address,
             profile=profile,
         )

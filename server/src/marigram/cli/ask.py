@@ -1,5 +1,6 @@
 """``marigram query``: one question to the server."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ from marigram.cli import figures, output
 from marigram.cli.options import Format
 from marigram_client import Provenance, provenance
 from marigram_client.aio import Client
+from marigram_client.answers import MeasureProvenance
 
 
 async def run(
@@ -26,13 +28,17 @@ async def run(
 def _made(rows: int, made: Provenance) -> str:
     took = f"{made.elapsed.total_seconds() * 1e3:.1f} ms"
     parts = [f"{figures.counted(rows, 'row')} from {made.rows_scanned:,} in {took}", f"commit {made.commit}"]
-    parts += [
-        f"{measure.name} within {measure.relative_error:.3%}"
-        for measure in made.measures
-        if not measure.exact and measure.relative_error
-    ]
+    parts += [_bound(measure) for measure in made.measures if not measure.exact]
     if made.nan_skipped:
         parts.append(f"{made.nan_skipped:,} NaN left out")
     if not made.complete:
         parts.append("more rows may come")
     return output.printable(", ".join(parts))
+
+
+def _bound(measure: MeasureProvenance) -> str:
+    if measure.rank_error:
+        return f"{measure.name} within {measure.rank_error:.3%} of ranks"
+    if math.isinf(measure.relative_error):
+        return f"{measure.name} estimated"
+    return f"{measure.name} within {measure.relative_error:.3%}"

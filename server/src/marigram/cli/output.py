@@ -212,6 +212,10 @@ def cell(value: object) -> str:
     """A value as a table shows it."""
     if value is None:
         return NOTHING
+    if isinstance(value, list):
+        return "\n".join(map(cell, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {cell(part)}" for name, part in value.items())
     if isinstance(value, float):
         return f"{value:,.3f}".rstrip("0").rstrip(".") if 1e-3 <= abs(value) < 1e15 or value == 0 else f"{value:.6g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else printable(str(value))
@@ -244,8 +248,22 @@ def _csv(schema: "pa.Schema", tables: Iterable["pa.Table"]) -> Iterator[str]:
     batches = (rows for table in tables for rows in table.to_batches(max_chunksize=_AT_ONCE))
     for rows in itertools.chain([schema.empty_table()], batches):
         text = io.BytesIO()
-        csv.write_csv(rows, text, csv.WriteOptions(include_header=not rows.num_rows))
+        csv.write_csv(_flat(rows), text, csv.WriteOptions(include_header=not rows.num_rows))
         yield text.getvalue().decode()
+
+
+def _flat(rows: "pa.Table | pa.RecordBatch") -> "pa.Table | pa.RecordBatch":
+    """Lists and structs as JSON, since CSV has none."""
+    import pyarrow as pa
+
+    for index, field in enumerate(rows.schema):
+        if pa.types.is_nested(field.type):
+            alone = rows.select([index])
+            table = alone if isinstance(alone, pa.Table) else pa.Table.from_batches([alone])
+            values = (row[field.name] for row in _rows(table))
+            texts = [None if value is None else json.dumps(_plain(value), ensure_ascii=False) for value in values]
+            rows = rows.set_column(index, field.name, pa.array(texts, pa.string()))
+    return rows
 
 
 def _escaped(text: str) -> str:
@@ -276,8 +294,25 @@ def _rows(table: "pa.Table") -> Iterator[dict[str, Any]]:
     for index, field in enumerate(table.schema):
         if pa.types.is_timestamp(field.type):
             table = table.set_column(index, field.name, _times(table.column(index)))
+        elif pa.types.is_list(field.type):
+            table = table.set_column(index, field.name, _lists(table.column(index).combine_chunks()))
     for batch in table.to_batches(max_chunksize=_AT_ONCE):
         yield from batch.to_pylist()
+
+
+def _lists(column: "pa.ListArray") -> "pa.ListArray":
+    """Lists of structs with times as text."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    items = column.flatten()
+    if not (pa.types.is_struct(items.type) and any(pa.types.is_timestamp(field.type) for field in items.type)):
+        return column
+    parts = [_times(part) if pa.types.is_timestamp(part.type) else part for part in items.flatten()]
+    ends = pc.cumulative_sum(pc.list_value_length(column).fill_null(0))
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends.cast(pa.int32())])
+    structs = pa.StructArray.from_arrays(parts, [field.name for field in items.type])
+    return pa.ListArray.from_arrays(offsets, structs, mask=column.is_null())
 
 
 def _times(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
@@ -294,7 +329,10 @@ def _times(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
     return pc.binary_join_element_wise(pc.strftime(plain.cast(pa.timestamp(unit)), "%Y-%m-%dT%H:%M:%S"), "Z", "")
 
 
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()
-    }
+def _plain(value: Any) -> Any:
+    """What JSON takes: no number that is none."""
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

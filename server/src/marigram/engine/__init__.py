@@ -126,15 +126,27 @@ class Engine:
             DeadlineExceeded: it took longer than ``timeout_seconds``.
             LimitExceeded: the answer, or the work for it, is larger than the budget.
         """
-        tickets = self._running()
-        ticket = self._core.query(namespace, _core.QUERY, request, _nanoseconds(timeout_seconds))
-        return (await tickets.answer(ticket))[0]
+        return (await self._asked(namespace, _core.QUERY, request, timeout_seconds))[0]
 
     async def stream_query(self, namespace: int, request: bytes, timeout_seconds: float | None) -> list[bytes]:
         """As ``query`` for an encoded ``StreamQueryRequest``; answers the encoded frames in order."""
-        tickets = self._running()
-        ticket = self._core.query(namespace, _core.STREAM_QUERY, request, _nanoseconds(timeout_seconds))
-        return await tickets.answer(ticket)
+        return await self._asked(namespace, _core.STREAM_QUERY, request, timeout_seconds)
+
+    async def list_events(self, namespace: int, request: bytes, timeout_seconds: float | None) -> bytes:
+        """As ``query`` for an encoded ``ListEventsRequest``; answers an encoded ``ListEventsResponse``."""
+        return (await self._asked(namespace, _core.LIST_EVENTS, request, timeout_seconds))[0]
+
+    async def get_event(self, namespace: int, request: bytes, timeout_seconds: float | None) -> bytes:
+        """As ``query`` for an encoded ``GetEventRequest``; answers an encoded ``GetEventResponse``.
+
+        Raises:
+            NotFound: there is no event with this id, or no longer.
+        """
+        return (await self._asked(namespace, _core.GET_EVENT, request, timeout_seconds))[0]
+
+    async def explore_dimension(self, namespace: int, request: bytes, timeout_seconds: float | None) -> bytes:
+        """As ``query`` for an encoded ``ExploreDimensionRequest``; answers an encoded ``ExploreDimensionResponse``."""
+        return (await self._asked(namespace, _core.EXPLORE_DIMENSION, request, timeout_seconds))[0]
 
     def pressure(self) -> tuple[int, int]:
         """(throttle in percent, advised bytes in flight) for writers."""
@@ -317,6 +329,10 @@ class Engine:
             Corrupt: the store is damaged.
         """
         return Backup.from_core(_core.backup(self._core, target, base))
+
+    async def _asked(self, namespace: int, method: int, request: bytes, timeout_seconds: float | None) -> list[bytes]:
+        tickets = self._running()
+        return await tickets.answer(self._core.query(namespace, method, request, _nanoseconds(timeout_seconds)))
 
     def _running(self) -> Tickets:
         if self._tickets is None:

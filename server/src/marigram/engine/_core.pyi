@@ -14,6 +14,9 @@ WRITE_STREAM: Literal[2]
 TRACK_EVENTS: Literal[3]
 QUERY: Literal[1]
 STREAM_QUERY: Literal[2]
+LIST_EVENTS: Literal[3]
+GET_EVENT: Literal[4]
+EXPLORE_DIMENSION: Literal[5]
 
 @final
 class WriteSession:
@@ -40,8 +43,8 @@ class Engine:
         WriteResponse, BatchOutcome (for WRITE_STREAM) or TrackEventsResponse."""
 
     def query(self, namespace: int, method: int, request: bytes, timeout_ns: int | None) -> int:
-        """Hands an encoded request to the query slots; returns its ticket. The answer is one encoded QueryResponse,
-        or the encoded StreamQueryResponse frames in order."""
+        """Hands an encoded request to the query slots; returns its ticket. The answer is the method's one encoded
+        response, or the encoded StreamQueryResponse frames in order."""
 
     def cancel(self, ticket: int) -> None:
         """Asks a query to stop; it still completes, with Cancelled. Unknown tickets are ignored."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-Argument = str | float | int | timedelta
+Argument = str | float | int | timedelta | tuple[float, ...]
 
 _UNITS = (("days", 86_400), ("hours", 3_600), ("minutes", 60), ("seconds", 1))
 
@@ -15,6 +15,8 @@ class Call:
     function: str
     arguments: tuple[Argument, ...] = ()
     named: tuple[tuple[str, Argument], ...] = ()
+    where: str = ""
+    """Of a measure: the filter of its own rows."""
 
     def source(self) -> str:
         """The call as Python.
@@ -24,7 +26,8 @@ class Call:
         """
         given = [written(value) for value in self.arguments]
         given += [f"{name}={written(value)}" for name, value in self.named]
-        return f"{self.function}({', '.join(given)})"
+        rows = f".where({written(self.where)})" if self.where else ""
+        return f"{self.function}({', '.join(given)}){rows}"
 
 
 def of_length(function: str, length: timedelta) -> Call:
@@ -41,10 +44,12 @@ def in_units(length: timedelta) -> tuple[str, float]:
 
 
 def written(value: Argument) -> str:
-    """A value as Python; texts in double quotes, and printable whatever they hold."""
+    """A value as Python; tuples as lists; texts in double quotes, and printable whatever they hold."""
     if isinstance(value, timedelta):
         unit, count = in_units(value)
         return f"timedelta({unit}={count})"
+    if isinstance(value, tuple):
+        return repr(list(value))
     if isinstance(value, str):
         quoted = ascii(value) if not value.isprintable() else repr(value)
         inner = quoted[1:-1]

@@ -18,7 +18,9 @@ _WINDOWS = (
     ("6h", "six hours"),
     ("1d", "a day of UTC"),
     ("1h/5m", "hopping: an hour, every five minutes"),
+    ("sliding:10m", "ten minutes back from each time that a group has rows at"),
     ("session:30m", "sessions of an entity, ended by 30 minutes without a row"),
+    ("session:30m/8h", "the same, none longer than eight hours"),
     ("hour@Europe/Berlin", "hours of a time zone"),
     ("day@Europe/Berlin", "days of a time zone, of 23 to 25 hours"),
     ("week@Europe/Berlin", "weeks from Monday; week(7) from Sunday"),
@@ -82,11 +84,14 @@ def _of_kind(kind: MeasureKind) -> Iterator[Choice]:
     elif kind.is_formula:
         yield Choice("NAME=", kind.about)
     else:
-        yield Choice(f"{kind.word}({_number(kind)})" if kind.number else kind.word, kind.about)
+        if not (kind.number and kind.needs_number):
+            yield Choice(kind.word, kind.about)
+        if kind.number:
+            yield Choice(f"{kind.word}({_number(kind)})", kind.about)
 
 
 def _number(kind: MeasureKind) -> str:
-    return "7" if kind.number is Part.WHOLE else "0"
+    return {Part.WHOLE: "7", Part.NUMBERS: "0,15,60"}.get(kind.number or Part.NUMBER, "0")
 
 
 def kind_of(word: str, kinds: Sequence[MeasureKind]) -> MeasureKind | None:
@@ -112,4 +117,9 @@ def orders(measures_text: str, group: str, window: str, kinds: Sequence[MeasureK
         except Unreadable:
             continue
         listed += [Choice(f"-{name}", "greatest first"), Choice(name, "least first")]
-    return listed + [Choice(key, "in its order") for key in grammar.items(group)]
+    for text in grammar.items(group):
+        try:
+            listed.append(Choice(grammar.key(text)[1], "in its order"))
+        except Unreadable:
+            continue
+    return listed

@@ -15,7 +15,7 @@ def shell(query: Query, bounds: tuple[Bound, Bound]) -> str:
     options: list[str] = []
     for call, text in zip(query.measures, query.typed, strict=True):
         options.append(_option("--formula" if call.function == "formula" else "--measure", text))
-    options += [_option("--group-by", key) for key in query.group]
+    options += [_option("--group-by", key) for key in query.keys_typed]
     for name, value in (
         ("--window", query.window_text),
         ("--filter", query.filter),
@@ -40,7 +40,8 @@ def python(query: Query, bounds: tuple[Bound, Bound]) -> str:
     orders = [
         Call("descending", (key[1:],)) if key.startswith("-") else Call("ascending", (key,)) for key in query.order
     ]
-    calls = [*query.measures, *([query.window] if query.window else []), *orders]
+    made = [key for key in query.keys if isinstance(key, Call)]
+    calls = [*query.measures, *([query.window] if query.window else []), *orders, *made]
     given = [f"measures=[{', '.join(call.source() for call in query.measures)}]"]
     if any(bound is not None for bound in bounds):
         ends = (written(_instant(bound)) if bound is not None else "None" for bound in bounds)
@@ -49,8 +50,9 @@ def python(query: Query, bounds: tuple[Bound, Bound]) -> str:
         given.append(f"where={written(query.filter)}")
     if query.window is not None:
         given.append(f"window={query.window.source()}")
-    if query.group:
-        given.append(f"group_by=[{', '.join(map(written, query.group))}]")
+    if query.keys:
+        keys = (key.source() if isinstance(key, Call) else written(key) for key in query.keys)
+        given.append(f"group_by=[{', '.join(keys)}]")
     if query.fill is not None:
         given.append(f"fill={written(query.fill)}")
     if query.compare is not None:

@@ -28,13 +28,16 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question to the server, but for when its range ends. ``names`` are those of the measures in the answer."""
+    """A question to the server, but for when its range ends. ``names`` are those of the measures in the answer,
+    ``group`` those of the keys."""
 
     stream: str
     measures: tuple[Call, ...]
     names: tuple[str, ...]
     typed: tuple[str, ...]
     group: tuple[str, ...]
+    keys: tuple[Call | str, ...]
+    keys_typed: tuple[str, ...]
     window: Call | None
     range: Range
     filter: str
@@ -80,6 +83,8 @@ def read(form: Form, kinds: Sequence[MeasureKind]) -> Query:
     if not typed:
         raise Unreadable("measures", "must be at least one, such as count or mean:COLUMN")
     found = [grammar.measure(text, kinds) for text in typed]
+    keys_typed = tuple(grammar.items(form.group))
+    keys = [grammar.key(text) for text in keys_typed]
     top, other = grammar.top(form.top.strip())
     names = tuple(name for _, name in found)
     order = tuple(grammar.items(form.order))
@@ -88,7 +93,9 @@ def read(form: Form, kinds: Sequence[MeasureKind]) -> Query:
         tuple(call for call, _ in found),
         names,
         typed,
-        tuple(grammar.items(form.group)),
+        tuple(name for _, name in keys),
+        tuple(key for key, _ in keys),
+        keys_typed,
         grammar.window(form.window.strip()),
         grammar.span(form.range.strip()),
         form.filter.strip(),

@@ -120,4 +120,8 @@ def _cell(value: object, *, time: bool = False) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         return f"{value:,}"
+    if isinstance(value, list):
+        return ", ".join(map(_cell, value))
+    if isinstance(value, dict):
+        return " ".join(f"{name} {_cell(part)}" for name, part in value.items())
     return f"{value:,.6g}" if isinstance(value, float) else str(value)

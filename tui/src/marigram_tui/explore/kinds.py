@@ -1,7 +1,7 @@
 """Which measures there are: read from the client's own functions, so that one more there is one more here."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from types import ModuleType
@@ -15,13 +15,14 @@ class Part(Enum):
     PERCENTILE = "percentile"
     NUMBER = "number"
     WHOLE = "whole number"
+    NUMBERS = "numbers"
     ARITHMETIC = "arithmetic"
 
 
 _NAME = "name"
 _PARTS = {"q": Part.PERCENTILE, "text": Part.ARITHMETIC}
-_BY_TYPE = {str: Part.COLUMN, float: Part.NUMBER, int: Part.WHOLE}
-_NUMBERS = {Part.NUMBER, Part.WHOLE}
+_BY_TYPE = {str: Part.COLUMN, float: Part.NUMBER, int: Part.WHOLE, Sequence[float]: Part.NUMBERS}
+_NUMBERS = {Part.NUMBER, Part.WHOLE, Part.NUMBERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class MeasureKind:
     parts: tuple[Part, ...]
     about: str
     needs_column: bool = True
+    needs_number: bool = True
+    """Where it takes one."""
 
     @property
     def columns(self) -> int:
@@ -69,7 +72,7 @@ def _kind(name: str, function: Callable[..., Any]) -> MeasureKind | None:
     signature = inspect.signature(function)
     if getattr(signature.return_annotation, "__name__", "") != "Measure":
         return None
-    parts, needs_column = [], True
+    parts, needs_column, needs_number = [], True, True
     for parameter in signature.parameters.values():
         if parameter.name == _NAME:
             continue
@@ -79,6 +82,10 @@ def _kind(name: str, function: Callable[..., Any]) -> MeasureKind | None:
                 return None
             continue
         parts.append(part)
-        needs_column = needs_column and parameter.default is inspect.Parameter.empty
+        is_needed = parameter.default is inspect.Parameter.empty
+        if part in _NUMBERS:
+            needs_number = is_needed
+        else:
+            needs_column = needs_column and is_needed
     about = inspect.cleandoc(function.__doc__ or "").partition("\n\n")[0].replace("\n", " ").replace("``", "")
-    return MeasureKind(name.rstrip("_"), name, tuple(parts), about, needs_column)
+    return MeasureKind(name.rstrip("_"), name, tuple(parts), about, needs_column, needs_number)

@@ -8,12 +8,13 @@ import grpc
 from marigram_client import profile as profiles
 from marigram_client.aio.admin import Administration
 from marigram_client.aio.calls import Calls
+from marigram_client.aio.events import Events
 from marigram_client.aio.ingest import Ingest
 from marigram_client.aio.queries import Queries
 from marigram_client.aio.streams import Streams
 
 
-class Client(Ingest, Queries, Streams, Administration):
+class Client(Ingest, Queries, Events, Streams, Administration):
     """A server and a key. One client serves a whole program; it belongs to the event loop that it was made in.
 
     >>> async with Client() as client:

@@ -9,12 +9,13 @@ import grpc
 from marigram_client import profile as profiles
 from marigram_client.blocking.admin import Administration
 from marigram_client.blocking.calls import Calls
+from marigram_client.blocking.events import Events
 from marigram_client.blocking.ingest import Ingest
 from marigram_client.blocking.queries import Queries
 from marigram_client.blocking.streams import Streams
 
 
-class Client(Ingest, Queries, Streams, Administration):
+class Client(Ingest, Queries, Events, Streams, Administration):
     """A server and a key. One client serves a whole program; it may be used by several threads.
 
     >>> with Client() as client:

@@ -11,6 +11,7 @@ from marigram_client._pb.marigram.v1 import queries_pb2 as pb
 from marigram_client.blocking.calls import Calls
 from marigram_client.errors import LimitExceeded
 from marigram_client.filters import Condition
+from marigram_client.groups import Group
 from marigram_client.measures import Measure
 from marigram_client.orders import Order
 from marigram_client.queries import Budget, Fill, Period, Where, extended, specification
@@ -38,7 +39,7 @@ class Queries:
         range: "Range | None" = None,  # noqa: A002 (the contract's word)
         where: Where | Sequence[Where] | None = None,
         window: Window | None = None,
-        group_by: str | Sequence[str] = (),
+        group_by: str | Group | Sequence[str | Group] = (),
         fill: Fill | None = None,
         compare: Period | None = None,
         having: Condition | Sequence[Condition] = (),
@@ -72,7 +73,8 @@ class Queries:
             where: rows to take: ``(column("host") == "a") & (column("value") > 3)``; as text, what the server reads
                 in the syntax of AIP-160; of several, all must hold.
             window: ``tumbling(minutes=1)``, ``hopping``, ``session``, ``calendar``; without it, the whole range is one.
-            group_by: columns, labels or ``entity``. Nulls are a group of their own.
+            group_by: columns, labels, ``entity``, or what is made of them: ``time_part("hour_of_day")``,
+                ``bins("value", 10)``, ``captured("host", "^([a-z]+)")``. Nulls are a group of their own.
             fill: what stands in windows without rows: ``"null"``, ``"previous"``, ``"linear"``, ``"zero"`` or a number;
                 without it, they are left out.
             compare: put M_before and M_change beside each measure M: its value in the same window and group of the
@@ -161,7 +163,7 @@ class Query:
         """Cut event time so."""
         return self._with(window=window)
 
-    def by(self, *columns: str) -> Self:
+    def by(self, *columns: str | Group) -> Self:
         """Group by these too."""
         return self._with(group_by=columns)
 

@@ -11,7 +11,7 @@ SERVICE = "marigram.v1.QueryService"
 
 
 class QueryService:
-    """Both methods. A caller who goes away cancels the query in the core."""
+    """All methods. A caller who goes away cancels the query in the core."""
 
     def __init__(self, engine: Engine, rate: Rate, *, query_seconds: float, export_seconds: float) -> None:
         self._engine = engine
@@ -23,6 +23,9 @@ class QueryService:
         """Says what is served."""
         methods.unary(f"{SERVICE}/Query", self.Query, seconds=self._query_seconds)
         methods.stream_out(f"{SERVICE}/StreamQuery", self.StreamQuery, seconds=self._export_seconds)
+        methods.unary(f"{SERVICE}/ListEvents", self.ListEvents, seconds=self._query_seconds)
+        methods.unary(f"{SERVICE}/GetEvent", self.GetEvent, seconds=self._query_seconds)
+        methods.unary(f"{SERVICE}/ExploreDimension", self.ExploreDimension, seconds=self._query_seconds)
 
     async def Query(self, request: bytes) -> bytes:
         """An encoded `QueryRequest`; answers an encoded `QueryResponse`."""
@@ -35,6 +38,21 @@ class QueryService:
         call = self._admitted()
         for frame in await self._engine.stream_query(call.caller.namespace_id, request, self._time_to_compute(call)):
             yield frame
+
+    async def ListEvents(self, request: bytes) -> bytes:
+        """An encoded `ListEventsRequest`; answers an encoded `ListEventsResponse`."""
+        call = self._admitted()
+        return await self._engine.list_events(call.caller.namespace_id, request, self._time_to_compute(call))
+
+    async def GetEvent(self, request: bytes) -> bytes:
+        """An encoded `GetEventRequest`; answers an encoded `GetEventResponse`."""
+        call = self._admitted()
+        return await self._engine.get_event(call.caller.namespace_id, request, self._time_to_compute(call))
+
+    async def ExploreDimension(self, request: bytes) -> bytes:
+        """An encoded `ExploreDimensionRequest`; answers an encoded `ExploreDimensionResponse`."""
+        call = self._admitted()
+        return await self._engine.explore_dimension(call.caller.namespace_id, request, self._time_to_compute(call))
 
     def _admitted(self) -> Call:
         call = current()

@@ -157,6 +157,54 @@ CALENDAR_UNIT_YEAR: CalendarUnit.ValueType  # 6
 """Year."""
 Global___CalendarUnit: _TypeAlias = CalendarUnit  # noqa: Y015
 
+class _TimePart:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TimePartEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimePart.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TIME_PART_UNSPECIFIED: _TimePart.ValueType  # 0
+    """None."""
+    TIME_PART_HOUR_OF_DAY: _TimePart.ValueType  # 1
+    """Hour that clocks show, 0 to 23; an hour that comes twice is one."""
+    TIME_PART_DAY_OF_WEEK: _TimePart.ValueType  # 2
+    """Day of the week by ISO 8601, 1 (Monday) to 7."""
+    TIME_PART_DAY_OF_MONTH: _TimePart.ValueType  # 3
+    """Day of the month, 1 to 31."""
+    TIME_PART_DAY_OF_YEAR: _TimePart.ValueType  # 4
+    """Day of the year, 1 to 366."""
+    TIME_PART_ISO_WEEK: _TimePart.ValueType  # 5
+    """Week by ISO 8601, 1 to 53; days at the ends of a year may be of a week of the next or the last."""
+    TIME_PART_MONTH: _TimePart.ValueType  # 6
+    """Month, 1 to 12."""
+    TIME_PART_QUARTER: _TimePart.ValueType  # 7
+    """Quarter, 1 to 4."""
+    TIME_PART_YEAR: _TimePart.ValueType  # 8
+    """Year, 1677 to 2262."""
+
+class TimePart(_TimePart, metaclass=_TimePartEnumTypeWrapper):
+    """Part of an instant, by the clocks and the Gregorian calendar of a time zone."""
+
+TIME_PART_UNSPECIFIED: TimePart.ValueType  # 0
+"""None."""
+TIME_PART_HOUR_OF_DAY: TimePart.ValueType  # 1
+"""Hour that clocks show, 0 to 23; an hour that comes twice is one."""
+TIME_PART_DAY_OF_WEEK: TimePart.ValueType  # 2
+"""Day of the week by ISO 8601, 1 (Monday) to 7."""
+TIME_PART_DAY_OF_MONTH: TimePart.ValueType  # 3
+"""Day of the month, 1 to 31."""
+TIME_PART_DAY_OF_YEAR: TimePart.ValueType  # 4
+"""Day of the year, 1 to 366."""
+TIME_PART_ISO_WEEK: TimePart.ValueType  # 5
+"""Week by ISO 8601, 1 to 53; days at the ends of a year may be of a week of the next or the last."""
+TIME_PART_MONTH: TimePart.ValueType  # 6
+"""Month, 1 to 12."""
+TIME_PART_QUARTER: TimePart.ValueType  # 7
+"""Quarter, 1 to 4."""
+TIME_PART_YEAR: TimePart.ValueType  # 8
+"""Year, 1677 to 2262."""
+Global___TimePart: _TypeAlias = TimePart  # noqa: Y015
+
 class _MeasureKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -214,15 +262,25 @@ class _MeasureKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeasureKi
     MEASURE_KIND_SHARE_BELOW: _MeasureKind.ValueType  # 21
     """Share of values below `threshold`, exact. f64."""
     MEASURE_KIND_HISTOGRAM: _MeasureKind.ValueType  # 22
-    """Counts by bucket. Not served yet."""
+    """How many values lie in each bucket: a list of structs {lower, upper, count} (f64, f64, i64). By `bounds` b0 to bn the buckets
+    (-inf, b0], (b0, b1] to (bn, inf), exact, also those without values; without bounds the buckets of the exponential histogram
+    that have values, (lower, upper] above zero, [lower, upper) below it, zero and each infinity apart.
+    """
     MEASURE_KIND_BOX: _MeasureKind.ValueType  # 23
-    """Five-number summary. Not served yet."""
+    """Box of a box plot (Tukey 1977), a struct of {min, q1, median, q3, max, lower_fence, upper_fence, lower_whisker, upper_whisker}
+    (f64) and {outliers} (i64). Quartiles as `quantile` has them; fences lie 1.5 (q3 - q1) outside of them; whiskers are the
+    outermost values within the fences; outliers are the values outside. Exact up to 256 values a group; then min and max are
+    exact, quartiles within 0.542 %, and values are told from a fence by their bucket.
+    """
     MEASURE_KIND_DISTINCT_SKETCH: _MeasureKind.ValueType  # 24
     """Distinct values by sketch (UltraLogLog, 2^14 registers): exact up to 1,024 a group, then within 1.8 %, three standard errors, for
     997 answers of 1,000. i64.
     """
     MEASURE_KIND_TOP_K: _MeasureKind.ValueType  # 25
-    """Most frequent values with their error. Not served yet."""
+    """The `count` most frequent values: a list of structs {value (the column's type), count, error (i64)}, most frequent first, the
+    least of equally frequent ones. Exact while a group has at most 8,192 distinct values; from there a count is at most `error`
+    too high and never too low, and `error` is at most a 4,096th of the group's values (SpaceSaving).
+    """
     MEASURE_KIND_MODE: _MeasureKind.ValueType  # 26
     """Most frequent value, exact; the least of equally frequent ones. The column's type."""
     MEASURE_KIND_SHARE_OF_TOTAL: _MeasureKind.ValueType  # 27
@@ -235,6 +293,8 @@ class _MeasureKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeasureKi
     """
     MEASURE_KIND_FORMULA: _MeasureKind.ValueType  # 30
     """Arithmetic on other measures of the same group, as `formula` says. f64."""
+    MEASURE_KIND_CUMULATIVE_DISTRIBUTION: _MeasureKind.ValueType  # 31
+    """For each of `bounds` the share of values that are not above it, exact: a list of structs {bound, share} (f64)."""
 
 class MeasureKind(_MeasureKind, metaclass=_MeasureKindEnumTypeWrapper):
     """What a measure computes. Nulls and NaN are skipped; provenance counts the NaN."""
@@ -290,15 +350,25 @@ MEASURE_KIND_RANK: MeasureKind.ValueType  # 20
 MEASURE_KIND_SHARE_BELOW: MeasureKind.ValueType  # 21
 """Share of values below `threshold`, exact. f64."""
 MEASURE_KIND_HISTOGRAM: MeasureKind.ValueType  # 22
-"""Counts by bucket. Not served yet."""
+"""How many values lie in each bucket: a list of structs {lower, upper, count} (f64, f64, i64). By `bounds` b0 to bn the buckets
+(-inf, b0], (b0, b1] to (bn, inf), exact, also those without values; without bounds the buckets of the exponential histogram
+that have values, (lower, upper] above zero, [lower, upper) below it, zero and each infinity apart.
+"""
 MEASURE_KIND_BOX: MeasureKind.ValueType  # 23
-"""Five-number summary. Not served yet."""
+"""Box of a box plot (Tukey 1977), a struct of {min, q1, median, q3, max, lower_fence, upper_fence, lower_whisker, upper_whisker}
+(f64) and {outliers} (i64). Quartiles as `quantile` has them; fences lie 1.5 (q3 - q1) outside of them; whiskers are the
+outermost values within the fences; outliers are the values outside. Exact up to 256 values a group; then min and max are
+exact, quartiles within 0.542 %, and values are told from a fence by their bucket.
+"""
 MEASURE_KIND_DISTINCT_SKETCH: MeasureKind.ValueType  # 24
 """Distinct values by sketch (UltraLogLog, 2^14 registers): exact up to 1,024 a group, then within 1.8 %, three standard errors, for
 997 answers of 1,000. i64.
 """
 MEASURE_KIND_TOP_K: MeasureKind.ValueType  # 25
-"""Most frequent values with their error. Not served yet."""
+"""The `count` most frequent values: a list of structs {value (the column's type), count, error (i64)}, most frequent first, the
+least of equally frequent ones. Exact while a group has at most 8,192 distinct values; from there a count is at most `error`
+too high and never too low, and `error` is at most a 4,096th of the group's values (SpaceSaving).
+"""
 MEASURE_KIND_MODE: MeasureKind.ValueType  # 26
 """Most frequent value, exact; the least of equally frequent ones. The column's type."""
 MEASURE_KIND_SHARE_OF_TOTAL: MeasureKind.ValueType  # 27
@@ -311,7 +381,37 @@ Needs tumbling or calendar windows. f64.
 """
 MEASURE_KIND_FORMULA: MeasureKind.ValueType  # 30
 """Arithmetic on other measures of the same group, as `formula` says. f64."""
+MEASURE_KIND_CUMULATIVE_DISTRIBUTION: MeasureKind.ValueType  # 31
+"""For each of `bounds` the share of values that are not above it, exact: a list of structs {bound, share} (f64)."""
 Global___MeasureKind: _TypeAlias = MeasureKind  # noqa: Y015
+
+class _QuantileSketch:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _QuantileSketchEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_QuantileSketch.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    QUANTILE_SKETCH_UNSPECIFIED: _QuantileSketch.ValueType  # 0
+    """The default, EXPONENTIAL."""
+    QUANTILE_SKETCH_EXPONENTIAL: _QuantileSketch.ValueType  # 1
+    """Within a share of the value: 0.542 %."""
+    QUANTILE_SKETCH_KLL: _QuantileSketch.ValueType  # 2
+    """Within a share of ranks, whatever the values: KLL with k = 1,024, exact up to 1,024 values a group, then within 0.6 % of the
+    number of values for 997 answers of 1,000; provenance says the bound of this answer. The estimate is one of the values.
+    """
+
+class QuantileSketch(_QuantileSketch, metaclass=_QuantileSketchEnumTypeWrapper):
+    """Which sketch quantiles of many values are read from."""
+
+QUANTILE_SKETCH_UNSPECIFIED: QuantileSketch.ValueType  # 0
+"""The default, EXPONENTIAL."""
+QUANTILE_SKETCH_EXPONENTIAL: QuantileSketch.ValueType  # 1
+"""Within a share of the value: 0.542 %."""
+QUANTILE_SKETCH_KLL: QuantileSketch.ValueType  # 2
+"""Within a share of ranks, whatever the values: KLL with k = 1,024, exact up to 1,024 values a group, then within 0.6 % of the
+number of values for 997 answers of 1,000; provenance says the bound of this answer. The estimate is one of the values.
+"""
+Global___QuantileSketch: _TypeAlias = QuantileSketch  # noqa: Y015
 
 class _Fill:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -417,6 +517,30 @@ TIER_CACHE: Tier.ValueType  # 5
 """An earlier answer."""
 Global___Tier: _TypeAlias = Tier  # noqa: Y015
 
+class _EventOrder:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EventOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventOrder.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EVENT_ORDER_UNSPECIFIED: _EventOrder.ValueType  # 0
+    """The default, TIME_DESCENDING."""
+    EVENT_ORDER_TIME_DESCENDING: _EventOrder.ValueType  # 1
+    """Latest first: TIME_ASCENDING backwards."""
+    EVENT_ORDER_TIME_ASCENDING: _EventOrder.ValueType  # 2
+    """By time; rows of one instant in the order in which their entities were first seen, those of one entity as they arrived."""
+
+class EventOrder(_EventOrder, metaclass=_EventOrderEnumTypeWrapper):
+    """In which order rows are listed."""
+
+EVENT_ORDER_UNSPECIFIED: EventOrder.ValueType  # 0
+"""The default, TIME_DESCENDING."""
+EVENT_ORDER_TIME_DESCENDING: EventOrder.ValueType  # 1
+"""Latest first: TIME_ASCENDING backwards."""
+EVENT_ORDER_TIME_ASCENDING: EventOrder.ValueType  # 2
+"""By time; rows of one instant in the order in which their entities were first seen, those of one entity as they arrived."""
+Global___EventOrder: _TypeAlias = EventOrder  # noqa: Y015
+
 @_typing.final
 class QuerySpec(_message.Message):
     """A query: from which rows, which windows and groups, which measures, in which order."""
@@ -461,7 +585,9 @@ class QuerySpec(_message.Message):
     top_groups: _builtins.int
     """Keep only this many groups a window, by the first order key. 0: all. Not with sessions."""
     other: _builtins.bool
-    """Put the groups that top_groups drops into one more a window, exact: keys that are texts say `other`, others are null."""
+    """Put the groups that top_groups drops into one more a window, exact: keys that are texts say `other`, others are null.
+    Measures that follow each entity from row to row (rate, increase, time-weighted mean) want groups by entity or labels with it.
+    """
     fill_value: _builtins.float
     """For fill CONSTANT: finite."""
     @_builtins.property
@@ -478,7 +604,7 @@ class QuerySpec(_message.Message):
 
     @_builtins.property
     def group_by(self) -> _containers.RepeatedCompositeFieldContainer[Global___GroupKey]:
-        """Columns and labels to group by, each once, at most 16; `entity` names the entity column."""
+        """Columns, labels and what is made of them to group by, each once, at most 16; `entity` names the entity column."""
 
     @_builtins.property
     def measures(self) -> _containers.RepeatedCompositeFieldContainer[Global___Measure]:
@@ -486,7 +612,7 @@ class QuerySpec(_message.Message):
 
     @_builtins.property
     def having(self) -> Global___Filter:
-        """Rows of the answer to keep, by its columns: measures, keys, `start`. Comes after fill."""
+        """Rows of the answer to keep, by its columns that are no list or struct: measures, keys, `start`. Comes after fill."""
 
     @_builtins.property
     def order_by(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderBy]:
@@ -496,7 +622,7 @@ class QuerySpec(_message.Message):
     def compare(self) -> Global___Comparison:
         """A period to compare with: each measure M has M_before beside it, its value in the same window and group of that period, and
         M_change, by how much of M_before it has changed (null where that is null, zero or no number). Tumbling or calendar windows, or
-        none; not with top_groups.
+        none; not with top_groups, and not of measures that are lists or structs.
         """
 
     @_builtins.property
@@ -784,7 +910,7 @@ class Window(_message.Message):
 
     @_builtins.property
     def sliding(self) -> Global___SlidingWindow:
-        """A window a row, reaching back. Not served yet."""
+        """A window for each time that a group has rows at, reaching back."""
 
     @_builtins.property
     def session(self) -> Global___SessionWindow:
@@ -887,7 +1013,10 @@ Global___HoppingWindow: _TypeAlias = HoppingWindow  # noqa: Y015
 
 @_typing.final
 class SlidingWindow(_message.Message):
-    """For each row, what lies this far back."""
+    """For each time t that a group has rows at, its rows in (t - width, t]: one row of the answer for each time and group, which are
+    groups of the budget, with `start`, t - width, and `end`, t. Rows before the range are not seen. Not for share_of_total, and not
+    with fill, compare and top_groups.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -925,7 +1054,9 @@ class SessionWindow(_message.Message):
 
     @_builtins.property
     def max_length(self) -> _duration_pb2.Duration:
-        """Longest session; absent: no bound. Not served yet."""
+        """Longest session, from its first row to its last; positive; absent: no bound. A row further from the first begins another one.
+        Each time that an entity has rows at is then a group of the budget.
+        """
 
     def __init__(
         self,
@@ -979,21 +1110,47 @@ Global___CalendarWindow: _TypeAlias = CalendarWindow  # noqa: Y015
 
 @_typing.final
 class GroupKey(_message.Message):
-    """A column to group by."""
+    """What to group by: a column, or what one of time_part, bin_width and capture makes of its values. Nulls are a group of their own."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     COLUMN_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    TIME_PART_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    BIN_WIDTH_FIELD_NUMBER: _builtins.int
+    CAPTURE_FIELD_NUMBER: _builtins.int
     column: _builtins.str
-    """Column, label or `entity`. Nulls are a group of their own."""
+    """Column, label or `entity`; `time` with a time_part."""
+    name: _builtins.str
+    """Name in the answer, of at most 255 bytes; empty: the column's, or PART_COLUMN in lower case such as `month_born`, PART alone of
+    `time`, `bin_COLUMN`, `capture_COLUMN`.
+    """
+    time_part: Global___TimePart.ValueType
+    """Part of `time` or of a timestamp column. i64."""
+    time_zone: _builtins.str
+    """For time_part: IANA name, such as `Europe/Berlin`; empty: UTC."""
+    bin_width: _builtins.float
+    """Bins of an f64 or i64 column, positive and finite, in its unit: floor(x / width) * width in doubles, the bin's lower bound. NaN
+    stays NaN. f64.
+    """
+    capture: _builtins.str
+    """Regular expression as of TextMatch, found anywhere in a symbol, text, label or `entity`; what its first group takes is the key. It
+    has at least one group. Null where it is not found, or its group takes no part. It counts among the query's 32.
+    """
     def __init__(
         self,
         *,
         column: _builtins.str = ...,
+        name: _builtins.str = ...,
+        time_part: Global___TimePart.ValueType = ...,
+        time_zone: _builtins.str = ...,
+        bin_width: _builtins.float = ...,
+        capture: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bin_width", b"bin_width", "capture", b"capture", "column", b"column", "name", b"name", "time_part", b"time_part", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1014,6 +1171,9 @@ class Measure(_message.Message):
     COUNT_FIELD_NUMBER: _builtins.int
     FORMULA_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
+    BOUNDS_FIELD_NUMBER: _builtins.int
+    SKETCH_FIELD_NUMBER: _builtins.int
+    FILTER_TEXT_FIELD_NUMBER: _builtins.int
     kind: Global___MeasureKind.ValueType
     """What to compute."""
     column: _builtins.str
@@ -1027,14 +1187,24 @@ class Measure(_message.Message):
     threshold: _builtins.float
     """For rank and share_below; not NaN."""
     count: _builtins.int
-    """For moving: windows, 1 to 10,000."""
+    """For moving: windows, 1 to 10,000. For top_k: values, 1 to 1,000."""
     formula: _builtins.str
     """For formula, at most 1,024 bytes: `+ - * /`, numbers, parentheses and names of other measures, in double quotes unless made of
     letters, digits and underscores. Formulas it is of come before it. Null where an operand is, or what it divides by is zero.
     """
+    sketch: Global___QuantileSketch.ValueType
+    """For quantile."""
+    filter_text: _builtins.str
+    """The same as `filter` as text, as `filter_text` of a query; both hold where both are set."""
     @_builtins.property
     def filter(self) -> Global___Filter:
-        """Rows this measure alone takes. Not served yet."""
+        """Rows this measure alone takes: those that the query takes and for which this holds too. Not for formula. Groups stay those of
+        the query.
+        """
+
+    @_builtins.property
+    def bounds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """For histogram and cumulative_distribution, in the column's unit: finite, strictly ascending, at most 1,024."""
 
     def __init__(
         self,
@@ -1048,10 +1218,13 @@ class Measure(_message.Message):
         count: _builtins.int = ...,
         formula: _builtins.str = ...,
         filter: Global___Filter | None = ...,
+        bounds: _abc.Iterable[_builtins.float] | None = ...,
+        sketch: Global___QuantileSketch.ValueType = ...,
+        filter_text: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "count", b"count", "filter", b"filter", "formula", b"formula", "kind", b"kind", "name", b"name", "quantile", b"quantile", "second_column", b"second_column", "threshold", b"threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bounds", b"bounds", "column", b"column", "count", b"count", "filter", b"filter", "filter_text", b"filter_text", "formula", b"formula", "kind", b"kind", "name", b"name", "quantile", b"quantile", "second_column", b"second_column", "sketch", b"sketch", "threshold", b"threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1066,7 +1239,7 @@ class OrderBy(_message.Message):
     COLUMN_FIELD_NUMBER: _builtins.int
     DESCENDING_FIELD_NUMBER: _builtins.int
     column: _builtins.str
-    """`start`, a group key or a measure, by its name in the answer."""
+    """`start`, a group key or a measure that is no list or struct, by its name in the answer."""
     descending: _builtins.bool
     """True: greatest first. Nulls come last either way."""
     def __init__(
@@ -1214,22 +1387,28 @@ class MeasureProvenance(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     EXACT_FIELD_NUMBER: _builtins.int
     RELATIVE_ERROR_FIELD_NUMBER: _builtins.int
+    RANK_ERROR_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name in the answer."""
     exact: _builtins.bool
     """True: exact but for rounding (float sums within 2^-50 of the sum of magnitudes; docs/queries.md has the others)."""
     relative_error: _builtins.float
-    """Bound of the relative error when not exact; infinite for a formula of values that are not exact."""
+    """Bound of the relative error when not exact; infinite for a formula of values that are not exact, for top_k, whose rows say their
+    own error, and where `rank_error` is set.
+    """
+    rank_error: _builtins.float
+    """Bound of the error of a quantile's rank as a share of the number of values, for 997 answers of 1,000; 0 where it has none."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         exact: _builtins.bool = ...,
         relative_error: _builtins.float = ...,
+        rank_error: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exact", b"exact", "name", b"name", "relative_error", b"relative_error"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exact", b"exact", "name", b"name", "rank_error", b"rank_error", "relative_error", b"relative_error"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1327,7 +1506,9 @@ class QueryResponse(_message.Message):
     ROWS_FIELD_NUMBER: _builtins.int
     PROVENANCE_FIELD_NUMBER: _builtins.int
     arrow: _builtins.bytes
-    """An Arrow IPC stream: `start` (timestamp[ns, UTC]) if windows were asked for, group keys, measures."""
+    """An Arrow IPC stream: `start` (timestamp[ns, UTC]) if windows were asked for, `end` too of sessions and sliding windows, group
+    keys, measures.
+    """
     @_builtins.property
     def rows(self) -> Global___Rows:
         """Rows."""
@@ -1408,3 +1589,389 @@ class StreamQueryResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StreamQueryResponse: _TypeAlias = StreamQueryResponse  # noqa: Y015
+
+@_typing.final
+class ListEventsRequest(_message.Message):
+    """Asks for rows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STREAM_FIELD_NUMBER: _builtins.int
+    RANGE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    FILTER_TEXT_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    stream: _builtins.str
+    """Stream id."""
+    filter_text: _builtins.str
+    """The same as text, as in a query; both hold where both are set."""
+    order: Global___EventOrder.ValueType
+    """Order."""
+    page_size: _builtins.int
+    """Most rows to return: 0 means 100, more than 1,000 means 1,000, below 0 is refused. A page has fewer where its message would
+    otherwise be above 3 MiB.
+    """
+    page_token: _builtins.str
+    """As the last page gave it; empty for the first. Other fields must not change between pages."""
+    @_builtins.property
+    def range(self) -> _common_pb2.TimeRange:
+        """Rows by event time; absent: all."""
+
+    @_builtins.property
+    def filter(self) -> Global___Filter:
+        """Rows to take; absent: all."""
+
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Columns and labels to return, each once, at most 1,024; empty: all."""
+
+    def __init__(
+        self,
+        *,
+        stream: _builtins.str = ...,
+        range: _common_pb2.TimeRange | None = ...,
+        filter: Global___Filter | None = ...,
+        filter_text: _builtins.str = ...,
+        columns: _abc.Iterable[_builtins.str] | None = ...,
+        order: Global___EventOrder.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "range", b"range"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "filter", b"filter", "filter_text", b"filter_text", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "range", b"range", "stream", b"stream"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEventsRequest: _TypeAlias = ListEventsRequest  # noqa: Y015
+
+@_typing.final
+class StoredEvent(_message.Message):
+    """A row of a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    TIME_NS_FIELD_NUMBER: _builtins.int
+    ENTITY_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    """Its id, 24 bytes: the same for equal rows, as TrackEvents gives it."""
+    time_ns: _builtins.int
+    """Event time, Unix nanoseconds."""
+    entity: _builtins.str
+    """Entity: the user, or the series as text; absent: none."""
+    @_builtins.property
+    def values(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Value]:
+        """One a column of the answer, of the column's type; nothing set is null."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+        time_ns: _builtins.int = ...,
+        entity: _builtins.str | None = ...,
+        values: _abc.Iterable[_common_pb2.Value] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_entity", b"_entity", "entity", b"entity"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_entity", b"_entity", "entity", b"entity", "id", b"id", "time_ns", b"time_ns", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__entity: _TypeAlias = _typing.Literal["entity"]  # noqa: Y015
+    _WhichOneofArgType__entity: _TypeAlias = _typing.Literal["_entity", b"_entity"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__entity) -> _WhichOneofReturnType__entity | None: ...
+
+Global___StoredEvent: _TypeAlias = StoredEvent  # noqa: Y015
+
+@_typing.final
+class ListEventsResponse(_message.Message):
+    """A page of rows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    COMMIT_FIELD_NUMBER: _builtins.int
+    ROWS_SCANNED_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last."""
+    commit: _builtins.int
+    """Commit the page is as of. Pages of one listing are all as of the first one's as long as that can be served: once later rows have
+    been sealed with it, the pages that follow are as of a newer one, with no row twice and none of the first commit's left out.
+    """
+    rows_scanned: _builtins.int
+    """Rows in the range that were looked at, before the filter."""
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Columns of the values, as asked for or as the stream has them."""
+
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoredEvent]:
+        """The rows."""
+
+    def __init__(
+        self,
+        *,
+        columns: _abc.Iterable[_builtins.str] | None = ...,
+        events: _abc.Iterable[Global___StoredEvent] | None = ...,
+        next_page_token: _builtins.str = ...,
+        commit: _builtins.int = ...,
+        rows_scanned: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "commit", b"commit", "events", b"events", "next_page_token", b"next_page_token", "rows_scanned", b"rows_scanned"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEventsResponse: _TypeAlias = ListEventsResponse  # noqa: Y015
+
+@_typing.final
+class GetEventRequest(_message.Message):
+    """Asks for a row."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    id: _builtins.bytes
+    """Its id, 24 bytes."""
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Columns and labels to return, each once, at most 1,024; empty: all."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.bytes = ...,
+        columns: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEventRequest: _TypeAlias = GetEventRequest  # noqa: Y015
+
+@_typing.final
+class GetEventResponse(_message.Message):
+    """A row."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STREAM_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
+    COPIES_FIELD_NUMBER: _builtins.int
+    COMMIT_FIELD_NUMBER: _builtins.int
+    stream: _builtins.str
+    """Id of its stream."""
+    copies: _builtins.int
+    """How many equal rows there are, 1 or more."""
+    commit: _builtins.int
+    """Commit the answer is as of."""
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Columns of the values."""
+
+    @_builtins.property
+    def event(self) -> Global___StoredEvent:
+        """The row."""
+
+    def __init__(
+        self,
+        *,
+        stream: _builtins.str = ...,
+        columns: _abc.Iterable[_builtins.str] | None = ...,
+        event: Global___StoredEvent | None = ...,
+        copies: _builtins.int = ...,
+        commit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "commit", b"commit", "copies", b"copies", "event", b"event", "stream", b"stream"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEventResponse: _TypeAlias = GetEventResponse  # noqa: Y015
+
+@_typing.final
+class ExploreDimensionRequest(_message.Message):
+    """Asks for the values of a column."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STREAM_FIELD_NUMBER: _builtins.int
+    COLUMN_FIELD_NUMBER: _builtins.int
+    RANGE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    FILTER_TEXT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
+    stream: _builtins.str
+    """Stream id."""
+    column: _builtins.str
+    """Column, label or `entity`; empty: the columns themselves, in order of their name."""
+    filter_text: _builtins.str
+    """The same as text, as in a query; both hold where both are set."""
+    page_size: _builtins.int
+    """Most values, or columns, to return: 0 means 100, more than 1,000 means 1,000, below 0 is refused."""
+    page_token: _builtins.str
+    """As the last page gave it; empty for the first. Other fields must not change between pages."""
+    @_builtins.property
+    def range(self) -> _common_pb2.TimeRange:
+        """Rows by event time; absent: all."""
+
+    @_builtins.property
+    def filter(self) -> Global___Filter:
+        """Rows to take; absent: all."""
+
+    @_builtins.property
+    def budget(self) -> Global___Budget:
+        """What a page may cost; absent: the server's limits. A column with more distinct values than max_groups is refused."""
+
+    def __init__(
+        self,
+        *,
+        stream: _builtins.str = ...,
+        column: _builtins.str = ...,
+        range: _common_pb2.TimeRange | None = ...,
+        filter: Global___Filter | None = ...,
+        filter_text: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        budget: Global___Budget | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "filter", b"filter", "range", b"range"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "column", b"column", "filter", b"filter", "filter_text", b"filter_text", "page_size", b"page_size", "page_token", b"page_token", "range", b"range", "stream", b"stream"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExploreDimensionRequest: _TypeAlias = ExploreDimensionRequest  # noqa: Y015
+
+@_typing.final
+class DimensionValue(_message.Message):
+    """A value of a column."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """Rows that have it."""
+    share: _builtins.float
+    """Their share in all rows taken, 0 to 1."""
+    @_builtins.property
+    def value(self) -> _common_pb2.Value:
+        """The value; never null."""
+
+    def __init__(
+        self,
+        *,
+        value: _common_pb2.Value | None = ...,
+        count: _builtins.int = ...,
+        share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "share", b"share", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DimensionValue: _TypeAlias = DimensionValue  # noqa: Y015
+
+@_typing.final
+class DimensionColumn(_message.Message):
+    """A column of a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    CARDINALITY_FIELD_NUMBER: _builtins.int
+    EXACT_FIELD_NUMBER: _builtins.int
+    NULLS_SHARE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name; `entity` for the entity."""
+    type: _common_pb2.ColumnType.ValueType
+    """Its type; that of the entity is SYMBOL."""
+    cardinality: _builtins.int
+    """Distinct values; null is none. Exact up to 1,024, then within 1.8 %, as MEASURE_KIND_DISTINCT_SKETCH says. NaN is none."""
+    exact: _builtins.bool
+    """Whether the cardinality is exact."""
+    nulls_share: _builtins.float
+    """Share of the rows taken that are null, 0 to 1; 0 of no rows."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        type: _common_pb2.ColumnType.ValueType = ...,
+        cardinality: _builtins.int = ...,
+        exact: _builtins.bool = ...,
+        nulls_share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cardinality", b"cardinality", "exact", b"exact", "name", b"name", "nulls_share", b"nulls_share", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DimensionColumn: _TypeAlias = DimensionColumn  # noqa: Y015
+
+@_typing.final
+class ExploreDimensionResponse(_message.Message):
+    """The values of a column, or the columns of a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CARDINALITY_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    NULLS_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    COMMIT_FIELD_NUMBER: _builtins.int
+    cardinality: _builtins.int
+    """Distinct values of the column, exact; null is none, all NaN are one. 0 without a column."""
+    rows: _builtins.int
+    """Rows taken."""
+    nulls: _builtins.int
+    """Rows of them that are null in the column. 0 without a column."""
+    next_page_token: _builtins.str
+    """For the next page; empty on the last."""
+    commit: _builtins.int
+    """Commit the answer is as of; that of the first page as long as it can be served."""
+    @_builtins.property
+    def values(self) -> _containers.RepeatedCompositeFieldContainer[Global___DimensionValue]:
+        """The values, most frequent first, exact; equally frequent ones ascending. Empty without a column."""
+
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___DimensionColumn]:
+        """The columns, in order of their name. Empty with a column."""
+
+    def __init__(
+        self,
+        *,
+        cardinality: _builtins.int = ...,
+        rows: _builtins.int = ...,
+        nulls: _builtins.int = ...,
+        values: _abc.Iterable[Global___DimensionValue] | None = ...,
+        columns: _abc.Iterable[Global___DimensionColumn] | None = ...,
+        next_page_token: _builtins.str = ...,
+        commit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cardinality", b"cardinality", "columns", b"columns", "commit", b"commit", "next_page_token", b"next_page_token", "nulls", b"nulls", "rows", b"rows", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExploreDimensionResponse: _TypeAlias = ExploreDimensionResponse  # noqa: Y015

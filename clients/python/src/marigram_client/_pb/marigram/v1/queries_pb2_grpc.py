@@ -47,6 +47,21 @@ class QueryServiceStub:
                 request_serializer=marigram_dot_v1_dot_queries__pb2.StreamQueryRequest.SerializeToString,
                 response_deserializer=marigram_dot_v1_dot_queries__pb2.StreamQueryResponse.FromString,
                 _registered_method=True)
+        self.ListEvents = channel.unary_unary(
+                '/marigram.v1.QueryService/ListEvents',
+                request_serializer=marigram_dot_v1_dot_queries__pb2.ListEventsRequest.SerializeToString,
+                response_deserializer=marigram_dot_v1_dot_queries__pb2.ListEventsResponse.FromString,
+                _registered_method=True)
+        self.GetEvent = channel.unary_unary(
+                '/marigram.v1.QueryService/GetEvent',
+                request_serializer=marigram_dot_v1_dot_queries__pb2.GetEventRequest.SerializeToString,
+                response_deserializer=marigram_dot_v1_dot_queries__pb2.GetEventResponse.FromString,
+                _registered_method=True)
+        self.ExploreDimension = channel.unary_unary(
+                '/marigram.v1.QueryService/ExploreDimension',
+                request_serializer=marigram_dot_v1_dot_queries__pb2.ExploreDimensionRequest.SerializeToString,
+                response_deserializer=marigram_dot_v1_dot_queries__pb2.ExploreDimensionResponse.FromString,
+                _registered_method=True)
 
 
 class QueryServiceServicer:
@@ -69,6 +84,27 @@ class QueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListEvents(self, request, context):
+        """Lists rows of a stream of any kind in order of time, a page at a time: what numbers are made of.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEvent(self, request, context):
+        """Shows the row with an id, as ListEvents or TrackEvents gave it; NOT_FOUND if it is gone or was rewritten.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExploreDimension(self, request, context):
+        """Shows what values a column has and how often, or, without a column, which columns there are and how many values they have.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_QueryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -81,6 +117,21 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.StreamQuery,
                     request_deserializer=marigram_dot_v1_dot_queries__pb2.StreamQueryRequest.FromString,
                     response_serializer=marigram_dot_v1_dot_queries__pb2.StreamQueryResponse.SerializeToString,
+            ),
+            'ListEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEvents,
+                    request_deserializer=marigram_dot_v1_dot_queries__pb2.ListEventsRequest.FromString,
+                    response_serializer=marigram_dot_v1_dot_queries__pb2.ListEventsResponse.SerializeToString,
+            ),
+            'GetEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEvent,
+                    request_deserializer=marigram_dot_v1_dot_queries__pb2.GetEventRequest.FromString,
+                    response_serializer=marigram_dot_v1_dot_queries__pb2.GetEventResponse.SerializeToString,
+            ),
+            'ExploreDimension': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExploreDimension,
+                    request_deserializer=marigram_dot_v1_dot_queries__pb2.ExploreDimensionRequest.FromString,
+                    response_serializer=marigram_dot_v1_dot_queries__pb2.ExploreDimensionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -140,6 +191,87 @@ class QueryService:
             '/marigram.v1.QueryService/StreamQuery',
             marigram_dot_v1_dot_queries__pb2.StreamQueryRequest.SerializeToString,
             marigram_dot_v1_dot_queries__pb2.StreamQueryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/marigram.v1.QueryService/ListEvents',
+            marigram_dot_v1_dot_queries__pb2.ListEventsRequest.SerializeToString,
+            marigram_dot_v1_dot_queries__pb2.ListEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEvent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/marigram.v1.QueryService/GetEvent',
+            marigram_dot_v1_dot_queries__pb2.GetEventRequest.SerializeToString,
+            marigram_dot_v1_dot_queries__pb2.GetEventResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExploreDimension(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/marigram.v1.QueryService/ExploreDimension',
+            marigram_dot_v1_dot_queries__pb2.ExploreDimensionRequest.SerializeToString,
+            marigram_dot_v1_dot_queries__pb2.ExploreDimensionResponse.FromString,
             options,
             channel_credentials,
             insecure,

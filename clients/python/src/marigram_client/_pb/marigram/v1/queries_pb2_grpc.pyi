@@ -40,6 +40,12 @@ class QueryServiceStub:
     """Answers a query in one message of at most 3 MiB; a larger answer is RESULT_TOO_LARGE and wants StreamQuery."""
     StreamQuery: _grpc.UnaryStreamMultiCallable[_queries_pb2.StreamQueryRequest, _queries_pb2.StreamQueryResponse]
     """Answers a query in frames of at most 1 MiB, the provenance in the last."""
+    ListEvents: _grpc.UnaryUnaryMultiCallable[_queries_pb2.ListEventsRequest, _queries_pb2.ListEventsResponse]
+    """Lists rows of a stream of any kind in order of time, a page at a time: what numbers are made of."""
+    GetEvent: _grpc.UnaryUnaryMultiCallable[_queries_pb2.GetEventRequest, _queries_pb2.GetEventResponse]
+    """Shows the row with an id, as ListEvents or TrackEvents gave it; NOT_FOUND if it is gone or was rewritten."""
+    ExploreDimension: _grpc.UnaryUnaryMultiCallable[_queries_pb2.ExploreDimensionRequest, _queries_pb2.ExploreDimensionResponse]
+    """Shows what values a column has and how often, or, without a column, which columns there are and how many values they have."""
 
 @_typing.type_check_only
 class QueryServiceAsyncStub(QueryServiceStub):
@@ -53,6 +59,12 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """Answers a query in one message of at most 3 MiB; a larger answer is RESULT_TOO_LARGE and wants StreamQuery."""
     StreamQuery: _aio.UnaryStreamMultiCallable[_queries_pb2.StreamQueryRequest, _queries_pb2.StreamQueryResponse]  # type: ignore[assignment]
     """Answers a query in frames of at most 1 MiB, the provenance in the last."""
+    ListEvents: _aio.UnaryUnaryMultiCallable[_queries_pb2.ListEventsRequest, _queries_pb2.ListEventsResponse]  # type: ignore[assignment]
+    """Lists rows of a stream of any kind in order of time, a page at a time: what numbers are made of."""
+    GetEvent: _aio.UnaryUnaryMultiCallable[_queries_pb2.GetEventRequest, _queries_pb2.GetEventResponse]  # type: ignore[assignment]
+    """Shows the row with an id, as ListEvents or TrackEvents gave it; NOT_FOUND if it is gone or was rewritten."""
+    ExploreDimension: _aio.UnaryUnaryMultiCallable[_queries_pb2.ExploreDimensionRequest, _queries_pb2.ExploreDimensionResponse]  # type: ignore[assignment]
+    """Shows what values a column has and how often, or, without a column, which columns there are and how many values they have."""
 
 class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Queries: windowed aggregates out. Scope query:read.
@@ -75,5 +87,29 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_queries_pb2.StreamQueryResponse], _abc.AsyncIterator[_queries_pb2.StreamQueryResponse]]:
         """Answers a query in frames of at most 1 MiB, the provenance in the last."""
+
+    @_abc_1.abstractmethod
+    def ListEvents(
+        self,
+        request: _queries_pb2.ListEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queries_pb2.ListEventsResponse, _abc.Awaitable[_queries_pb2.ListEventsResponse]]:
+        """Lists rows of a stream of any kind in order of time, a page at a time: what numbers are made of."""
+
+    @_abc_1.abstractmethod
+    def GetEvent(
+        self,
+        request: _queries_pb2.GetEventRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queries_pb2.GetEventResponse, _abc.Awaitable[_queries_pb2.GetEventResponse]]:
+        """Shows the row with an id, as ListEvents or TrackEvents gave it; NOT_FOUND if it is gone or was rewritten."""
+
+    @_abc_1.abstractmethod
+    def ExploreDimension(
+        self,
+        request: _queries_pb2.ExploreDimensionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queries_pb2.ExploreDimensionResponse, _abc.Awaitable[_queries_pb2.ExploreDimensionResponse]]:
+        """Shows what values a column has and how often, or, without a column, which columns there are and how many values they have."""
 
 def add_QueryServiceServicer_to_server(servicer: QueryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
