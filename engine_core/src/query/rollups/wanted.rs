@@ -3,8 +3,8 @@
 use crate::column::schema::ENTITY;
 use crate::column::{ColumnId, ColumnType, Schema};
 use crate::query::measures::From;
-use crate::query::spec::keys::KeySpec;
-use crate::query::spec::{FilterSpec, Spec, WindowSpec};
+
+use crate::query::spec::{FilterSpec, KeySpec, Spec, WindowSpec};
 use crate::query::state::{Keep, own::Own};
 use crate::scan::Type;
 use crate::scan::tiers::{Fit, Needed, Wanted};
