@@ -125,7 +125,7 @@ fn an_open_range_is_filled_between_its_rows() {
     );
     // The rows that a filter leaves bound it, on the side that is open.
     let above = |range, least: f64| v1::QuerySpec {
-        filter: Some(compare("v", v1::ComparisonOperator::Greater, &Cell::F64(least))),
+        filter: Some(compare("v", Greater, &Cell::F64(least))),
         ..asked(range)
     };
     assert_eq!(answer(&stream, above(None, 4.0)), [row(20, 1), row(30, 0), row(40, 1)]);

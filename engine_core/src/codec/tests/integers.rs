@@ -58,7 +58,7 @@ proptest! {
             prop_assert!(stretch_sums(&encoded_as(&values, codecs), rows, &ends, &mut sums).is_some());
             let mut start = 0;
             for (sum, &end) in sums.iter().zip(&ends) {
-                prop_assert_eq!(*sum, values[start..end as usize].iter().map(|&value| i128::from(value)).sum());
+                prop_assert_eq!(*sum, values[start..end as usize].iter().map(|&value| i128::from(value)).sum::<i128>());
                 start = end as usize;
             }
             prop_assert_eq!(sums.len(), ends.len());
