@@ -43,7 +43,7 @@ async def test_the_tour_of_the_readme_runs_as_it_is_printed(tmp_path: Path) -> N
 
 
 async def test_the_examples_of_the_pages_run_one_after_the_other() -> None:
-    pages = [(ROOT / "docs" / name).read_text() for name in ("ingest.md", "queries.md")]
+    pages = [(ROOT / "docs" / name).read_text() for name in ("ingest.md", "queries.md", "rollups.md")]
     script = "\n".join(block for page in pages for block in blocks("python", page))
     async with server.running() as (address, key):
         environment = {**os.environ, "MARIGRAM_ADDRESS": address, "MARIGRAM_KEY": key}

@@ -6,6 +6,7 @@ from bench.cases import (
     distinct,
     double_groupby,
     growth,
+    growth_rollups,
     ingest_bulk,
     ingest_small,
     keys,
@@ -28,5 +29,5 @@ from bench.harness import Case
 
 _FACES = (ingest_bulk, ingest_small, memory, latency, startup, startup_large, writer)
 _STORE = (size, seal, tail_scan, scan, lastpoint, cold, mixed)
-_QUERIES = (double_groupby, short, tsbs, growth, clickbench, distinct, percentiles, keys)
+_QUERIES = (double_groupby, short, tsbs, growth, growth_rollups, clickbench, distinct, percentiles, keys)
 CASES: tuple[Case, ...] = tuple(case for group in (*_FACES, *_STORE, *_QUERIES) for case in group.CASES)

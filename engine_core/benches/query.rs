@@ -320,7 +320,10 @@ fn query_of(
 }
 
 fn no_footers(spec: &mut v1::QuerySpec) {
-    spec.hints = Some(v1::QueryHints { no_footers: true });
+    spec.hints = Some(v1::QueryHints {
+        no_footers: true,
+        ..v1::QueryHints::default()
+    });
 }
 
 /// One host, and of time what is given in seconds before the end.

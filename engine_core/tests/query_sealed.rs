@@ -73,7 +73,10 @@ fn nodes_that_lanes_are_cut_in_are_taken_once() {
                 end_ns: Some(end),
             });
             let ours = sealed.ask(&query, Some(Arc::clone(&pool))).unwrap();
-            query.hints = Some(v1::QueryHints { no_footers: true });
+            query.hints = Some(v1::QueryHints {
+                no_footers: true,
+                ..v1::QueryHints::default()
+            });
             let rows = sealed.ask(&query, None).unwrap();
             assert_eq!(rows.provenance.tier(), v1::Tier::Raw);
             assert_eq!(ours.provenance.rows_matched, rows.provenance.rows_matched, "{query:?}");

@@ -217,7 +217,10 @@ fn answers_are_those_of_rows_without_filters() {
     proptest!(config, |(condition in condition())| {
         let question = question(condition);
         let mut hinted = question.clone();
-        hinted.hints = Some(v1::QueryHints { no_footers: true });
+        hinted.hints = Some(v1::QueryHints {
+        no_footers: true,
+        ..v1::QueryHints::default()
+    });
         let (wanted, _) = answer(&log, question.clone());
         prop_assert_eq!(&answer(&sealed, question).0, &wanted);
         prop_assert_eq!(&answer(&sealed, hinted).0, &wanted);
@@ -256,7 +259,10 @@ fn blocks_without_the_text_are_not_read() {
     let texts: Vec<String> = (0..70).map(|number| format!("not there {number}")).collect();
     assert_eq!(scanned(one_of("request", &texts)), ROWS - empty_rows(&stream));
     let mut hinted = question(is_absent());
-    hinted.hints = Some(v1::QueryHints { no_footers: true });
+    hinted.hints = Some(v1::QueryHints {
+        no_footers: true,
+        ..v1::QueryHints::default()
+    });
     assert_eq!(answer(&stream, hinted).1, ROWS - empty_rows(&stream));
 }
 

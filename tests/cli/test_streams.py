@@ -15,7 +15,7 @@ def made(served: Served, stream: str) -> str:
     """A declared metric stream."""
     result = run(
         "streams", "create", stream, "--column", "host=label", "--column", "value=f64", "--strict", "--max-age", "30d",
-        "--keep-for", "400d", "--cold-after", "7d",
+        "--keep-for", "400d", "--cold-after", "7d", "--rollup", "1m keep=30d", "--rollup", "1h by=host sketches",
         "--out-of-orderness", "5s", "--allowed-lateness", "2h", "--idle-after", "1.5s", "--description", "loads",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
@@ -51,6 +51,8 @@ def test_a_stream_is_shown_with_columns_labels_and_settings(made: str) -> None:
         ["max age", "30d"],
         ["keep for", "400d"],
         ["cold after", "7d"],
+        ["rollup", "1m by entity, kept for 30d"],
+        ["rollup", "1h by host, kept for ever, with sketches"],
     ):
         assert setting in rows
 
@@ -59,6 +61,13 @@ def test_a_stream_as_json_says_lengths_in_seconds(made: str) -> None:
     found = json.loads(run("streams", "show", made, "-o", "json").stdout)
     assert (found["name"], found["strict"], found["max_age_seconds"]) == (made, True, 2_592_000)
     assert found["columns"][0] == {"name": "host", "type": "label", "description": "", "unit": ""}
+
+
+def test_what_is_no_rollup_is_said(served: Served, stream: str) -> None:
+    for text in ("", "1h keep", "1h by=", "1h host", "soon"):
+        result = run("streams", "create", stream, "--rollup", text)
+        assert result.exit_code == 2, text
+        assert "rollup" in result.stderr
 
 
 def test_recoding_says_what_it_came_to(served: Served, made: str) -> None:

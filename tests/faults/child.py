@@ -3,8 +3,8 @@
 ``python -m tests.faults.child`` under the shim or not. Every command ends with one line that has ``done``. Errors of
 the engine are answers: ``error`` holds the class, ``reason`` its reason, ``message`` its text.
 
-Commands: open {path, options}, write {producer, first, count, tagged, traced}, seal, recode, query, delete, verify,
-status, close, inspect {paths, options, write, traces}.
+Commands: open {path, options}, write {producer, first, count, tagged, traced}, seal, roll {widths_s}, recode, query,
+delete, verify, status, close, inspect {paths, options, write, traces}.
 """
 
 import ctypes
@@ -81,6 +81,14 @@ class Child:
     def seal(self) -> dict[str, Any]:
         sealed, parts, size = self.opened.seal(self.namespace, rows.STREAM)
         return {"rows": sealed, "parts": parts, "bytes": size}
+
+    def roll(self, widths_s: list[int]) -> dict[str, Any]:
+        rollups: list[dict[str, Any]] = [
+            {"width_ns": width * 1_000_000_000, "keep_for_ns": None, "group_by": [], "sketches": True}
+            for width in widths_s
+        ]
+        self.opened.update_stream(self.namespace, rows.STREAM, 0, {"rollups": rollups})
+        return {}
 
     def recode(self) -> dict[str, Any]:
         parts, before, after = self.opened.recode(self.namespace, rows.STREAM, None)

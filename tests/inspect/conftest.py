@@ -27,6 +27,12 @@ def regular(tmp_path_factory: pytest.TempPathFactory) -> Written:
 
 
 @pytest.fixture(scope="session")
+def rolled(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """Rows in one part, with rollups."""
+    return making.rolled(tmp_path_factory.mktemp("rolled"))
+
+
+@pytest.fixture(scope="session")
 def traced(tmp_path_factory: pytest.TempPathFactory) -> Written:
     """Rows in one part, with filters of texts."""
     return making.traced(tmp_path_factory.mktemp("traced"))

@@ -4,6 +4,7 @@ import hashlib
 import math
 import shutil
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marigram_client import Client, count, distinct, max_, min_, sum_
+from marigram_client import Client, Rollup, count, distinct, max_, min_, sum_
 from tests.cli.running import serving, wait_until
 
 DAY_NS = 86_400_000_000_000
@@ -117,6 +118,17 @@ def regular(folder: Path) -> Written:
     table = metrics(20, 6_000)
     with serving(folder / "data") as served, Client(served.address, key=served.key) as client:
         write_metrics(client, "all", table)
+        client.seal("all")
+    return Written(_copy(folder), {"all": with_series(table)})
+
+
+def rolled(folder: Path) -> Written:
+    """A stream whose rows lie in parts with rollups: by entity, and by a symbol with sketches."""
+    table = metrics(20, 6_000)
+    with serving(folder / "data") as served, Client(served.address, key=served.key) as client:
+        write_metrics(client, "all", table)
+        minute, day = timedelta(minutes=1), timedelta(days=1)
+        client.update_stream("all", rollups=[Rollup(minute), Rollup(day, group_by=("host",), sketches=True)])
         client.seal("all")
     return Written(_copy(folder), {"all": with_series(table)})
 

@@ -23,6 +23,13 @@ pub struct Last(Timed, bool);
 
 macro_rules! end {
     ($name:ident, $better:tt) => {
+        impl $name {
+            /// The value with what orders it; none of no values.
+            pub fn timed(&self) -> Option<Timed> {
+                self.1.then_some(self.0)
+            }
+        }
+
         impl Aggregate for $name {
             type Input = Timed;
             type Output = Option<u64>;

@@ -5,6 +5,7 @@ pub mod dictionary;
 mod index;
 pub mod packed;
 pub mod reject;
+pub mod rollup;
 pub mod schema;
 pub mod series;
 

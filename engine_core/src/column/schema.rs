@@ -1,5 +1,6 @@
 //! What columns a stream has, and how it behaves.
 
+use super::rollup::RollupSpec;
 use crate::error::{Error, Result};
 use crate::time::SECOND_NS;
 
@@ -143,6 +144,8 @@ pub struct StreamSettings {
     pub keep_for_ns: Option<i64>,
     /// Parts whose last row is older than this by event time get the heavier codecs; none: no part does by itself.
     pub cold_after_ns: Option<i64>,
+    /// What sealed rows are rolled up to; none: nothing.
+    pub rollups: Vec<RollupSpec>,
     /// For people.
     pub description: String,
 }
@@ -157,6 +160,7 @@ impl Default for StreamSettings {
             max_age_ns: None,
             keep_for_ns: None,
             cold_after_ns: None,
+            rollups: Vec::new(),
             description: String::new(),
         }
     }

@@ -4,6 +4,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyMapping};
 
+use crate::column::rollup::{RollupSpec, check as check_rollups};
 use crate::column::{ColumnType, RejectCounts, Schema, StreamKind, StreamSettings};
 use crate::error::{Error, Result};
 use crate::store::{Ledger, Stream};
@@ -48,6 +49,16 @@ pub(super) fn to_dict<'py>(py: Python<'py>, stream: &Stream, now: i64) -> PyResu
     dict.set_item("max_age_ns", schema.settings.max_age_ns)?;
     dict.set_item("keep_for_ns", schema.settings.keep_for_ns)?;
     dict.set_item("cold_after_ns", schema.settings.cold_after_ns)?;
+    let rollups = PyList::empty(py);
+    for rollup in &schema.settings.rollups {
+        let item = PyDict::new(py);
+        item.set_item("width_ns", rollup.width_ns)?;
+        item.set_item("keep_for_ns", rollup.keep_for_ns)?;
+        item.set_item("group_by", &rollup.group_by)?;
+        item.set_item("sketches", rollup.sketches)?;
+        rollups.append(item)?;
+    }
+    dict.set_item("rollups", rollups)?;
     dict.set_item("description", &schema.settings.description)?;
     dict.set_item("created_ns", stream.created_ns)?;
     dict.set_item("version", schema.version)?;
@@ -89,6 +100,7 @@ pub(super) struct Changes {
     max_age_ns: Option<Option<i64>>,
     keep_for_ns: Option<Option<i64>>,
     cold_after_ns: Option<Option<i64>>,
+    rollups: Option<Vec<RollupSpec>>,
     description: Option<String>,
 }
 
@@ -116,6 +128,18 @@ pub(super) fn name_and_kind(spec: &Bound<'_, PyMapping>) -> PyResult<(String, St
     Ok((name, kind))
 }
 
+fn rollup(found: &Bound<'_, PyAny>) -> PyResult<RollupSpec> {
+    let found = found
+        .cast::<PyMapping>()
+        .map_err(|_| PyTypeError::new_err("rollups holds mappings"))?;
+    Ok(RollupSpec {
+        width_ns: item(found, "width_ns")?.unwrap_or_default(),
+        keep_for_ns: item(found, "keep_for_ns")?.flatten(),
+        group_by: item(found, "group_by")?.unwrap_or_default(),
+        sketches: item(found, "sketches")?.unwrap_or_default(),
+    })
+}
+
 impl Changes {
     pub(super) fn from_mapping(mapping: &Bound<'_, PyMapping>) -> PyResult<Self> {
         let mut columns = Vec::new();
@@ -139,7 +163,11 @@ impl Changes {
                 });
             }
         }
+        let rollups = item::<Vec<Bound<'_, PyAny>>>(mapping, "rollups")?;
         Ok(Self {
+            rollups: rollups
+                .map(|rollups| rollups.iter().map(rollup).collect())
+                .transpose()?,
             columns,
             strict: item(mapping, "strict")?,
             out_of_orderness_ns: item(mapping, "out_of_orderness_ns")?,
@@ -194,9 +222,10 @@ impl Changes {
         settings.max_age_ns = self.max_age_ns.unwrap_or(settings.max_age_ns);
         settings.keep_for_ns = self.keep_for_ns.unwrap_or(settings.keep_for_ns);
         settings.cold_after_ns = self.cold_after_ns.unwrap_or(settings.cold_after_ns);
+        settings.rollups = self.rollups.unwrap_or_else(|| std::mem::take(&mut settings.rollups));
         if let Some(description) = self.description {
             settings.description = description;
         }
-        Ok(())
+        check_rollups(schema)
     }
 }

@@ -224,7 +224,10 @@ pub(super) fn build(
         .map_err(|error| encoding(&error))?;
     let seen = || std::iter::once(seen).chain(before);
     let nodes: u64 = seen().map(|seen| seen.merged.counts.nodes).sum();
-    let tier = if nodes > 0 {
+    let rolled: u64 = seen().map(|seen| seen.merged.counts.rolled).sum();
+    let tier = if rolled > 0 {
+        v1::Tier::Rollup
+    } else if nodes > 0 {
         v1::Tier::Preaggregate
     } else {
         v1::Tier::Raw
@@ -243,6 +246,7 @@ pub(super) fn build(
             complete: facts.range.end != i64::MAX && facts.watermark_ns.is_some_and(|mark| mark >= facts.range.end),
             measures: measures.clone(),
             elapsed: None,
+            rows_unavailable: seen().map(|seen| seen.plan().scan.rows_unavailable).sum(),
         },
     })
 }

@@ -110,7 +110,7 @@ impl<'a> Lane<'a> {
         let rows = (blocks.start * BLOCK_ROWS) as u32..(blocks.end * BLOCK_ROWS).min(part.rows()) as u32;
         self.count_nans(source, &times, &blocks)?;
         let (least, greatest) = part.times();
-        let is_inside = self.plan.scan.range.covers(least, greatest);
+        let is_inside = self.range.covers(least, greatest);
         let runs = part.runs()?;
         // What rows of all these entities come later: then whoever found them has made their groups.
         let is_outdone = |(code, _)| self.newest.is_after(code, greatest);
@@ -124,9 +124,7 @@ impl<'a> Lane<'a> {
         let first = runs.place_of(rows.start);
         let mut runs = (first..).zip(runs.within(rows)).peekable();
         while let Some((at, (code, mut rows))) = runs.next() {
-            let whole = kept
-                .as_ref()
-                .filter(|kept| is_inside || kept.is_inside(at, self.plan.scan.range));
+            let whole = kept.as_ref().filter(|kept| is_inside || kept.is_inside(at, self.range));
             let whole = whole.map(|_| at);
             if !is_inside && whole.is_none() {
                 rows = self.inside(&times, rows)?;
@@ -260,7 +258,7 @@ impl<'a> Lane<'a> {
 
     /// Those of the NaN of a block that lie in the range.
     fn nans_inside(&mut self, column: usize, times: &ColumnRows<'_>, block: usize, nans: u64) -> Result<u64> {
-        let (range, (least, greatest)) = (self.plan.scan.range, times.time_bounds(block));
+        let (range, (least, greatest)) = (self.range, times.time_bounds(block));
         if range.covers(least, greatest) {
             return Ok(nans);
         }
@@ -280,7 +278,7 @@ impl<'a> Lane<'a> {
 
     /// Of an entity's rows those in the range.
     fn inside(&mut self, times: &ColumnRows<'_>, rows: Range<u32>) -> Result<Range<u32>> {
-        let TimeRange { start, end } = self.plan.scan.range;
+        let TimeRange { start, end } = self.range;
         let first = self.rows_before(times, rows.clone(), start)?;
         // The greatest integer as an end is none.
         let end = match end {

@@ -27,6 +27,8 @@ pub(crate) struct Counts {
     pub(crate) nans: Vec<u64>,
     /// Nodes that were taken in place of their rows.
     pub(crate) nodes: u64,
+    /// Groups of rollups that were taken in place of their rows.
+    pub(crate) rolled: u64,
 }
 
 impl Counts {
@@ -42,6 +44,7 @@ impl Counts {
     pub(super) fn add(&mut self, more: &Self) {
         self.matched += more.matched;
         self.nodes += more.nodes;
+        self.rolled += more.rolled;
         for (nans, more) in self.nans.iter_mut().zip(&more.nans) {
             *nans += more;
         }
@@ -58,7 +61,7 @@ pub(super) fn new_states(plan: &Plan) -> Result<Vec<States>> {
 
 /// Rows of a block that are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Choice {
+pub(super) enum Choice {
     Nothing,
     Whole,
     /// The first so many of `kept`.
@@ -75,7 +78,7 @@ pub(super) struct Lane<'a> {
     /// Groups that states have room for.
     room: usize,
     pub(super) keying: Keying<'a>,
-    kept: Box<[u16; BLOCK_ROWS]>,
+    pub(super) kept: Box<[u16; BLOCK_ROWS]>,
     /// By filter of measures which of the rows that are taken pass it.
     passing: Vec<Mask>,
     present: Box<[u16; BLOCK_ROWS]>,
@@ -92,6 +95,8 @@ pub(super) struct Lane<'a> {
     pub(super) by_source: Vec<Source>,
     /// Whether the rows being read are in order, and no others of the query between them in time.
     is_ordered: bool,
+    /// What is taken of the rows being read.
+    pub(super) range: TimeRange,
 }
 
 /// States of the same columns and rows.
@@ -100,7 +105,7 @@ pub(super) struct Source {
     second: Option<usize>,
     filter: Option<usize>,
     /// Whether NaN of the column are counted here.
-    counts_nans: bool,
+    pub(super) counts_nans: bool,
     pub(super) slots: Vec<usize>,
 }
 
@@ -145,6 +150,7 @@ impl<'a> Lane<'a> {
             run_sums: RunSums::default(),
             by_source,
             is_ordered: false,
+            range: plan.scan.range,
         })
     }
 
@@ -161,7 +167,10 @@ impl<'a> Lane<'a> {
         for run in &self.plan.lanes[lane] {
             let (source, blocks) = (&scan.sources[run.source], run.blocks.clone());
             self.is_ordered = self.plan.alone.get(run.source).copied().unwrap_or_default();
+            let share = scan.shares[run.source];
+            self.range = share.range;
             let done = match source {
+                _ if share.is_rollup => self.run_rollup(&mut pace, source, share, blocks, groups, most),
                 Rows::Part(part, _) if self.plan.reads_ends => {
                     self.run_ends(&mut pace, source, part, blocks, groups, most)
                 }
@@ -193,7 +202,7 @@ impl<'a> Lane<'a> {
         most: u64,
     ) -> Result<()> {
         let times = self.turn_to(source)?;
-        if self.plan.condition.is_some() || !self.plan.scan.range.covers(source.times().0, source.times().1) {
+        if self.plan.condition.is_some() || !self.range.covers(source.times().0, source.times().1) {
             // Few of many are read: the first of each column at once instead of one after the other.
             times.will_need(blocks.start);
             self.reader.will_need(blocks.start);
@@ -239,7 +248,7 @@ impl<'a> Lane<'a> {
     }
 
     /// Turns to other rows; their times.
-    fn turn_to(&mut self, source: &'a Rows) -> Result<ColumnRows<'a>> {
+    pub(super) fn turn_to(&mut self, source: &'a Rows) -> Result<ColumnRows<'a>> {
         if self.reader.turn_to(source)? && !self.plan.no_footers {
             for condition in self.plan.condition.iter().chain(&self.plan.filters) {
                 condition.sift(&mut self.reader)?;
@@ -272,7 +281,7 @@ impl<'a> Lane<'a> {
         };
         self.counts.matched += n as u64;
         self.judge(choice, n)?;
-        let bounds = clipped(bounds, self.plan.scan.range);
+        let bounds = clipped(bounds, self.range);
         let grouping = match self.keying.one(&self.reader, bounds, groups, most)? {
             Some(group) => Grouping::One(group),
             None => self.assign(times, block, bounds, choice, groups, most)?,
@@ -291,7 +300,7 @@ impl<'a> Lane<'a> {
         only: Option<&Mask>,
     ) -> Result<Choice> {
         let rows = self.reader.rows();
-        let range = self.plan.scan.range;
+        let range = self.range;
         let mut selection = only.copied().filter(|only| only.count() < rows);
         if !range.covers(bounds.0, bounds.1) {
             self.read_times(times, block)?;
@@ -357,7 +366,7 @@ impl<'a> Lane<'a> {
     }
 
     /// Groups of rows that may be of several.
-    fn assign(
+    pub(super) fn assign(
         &mut self,
         times: &ColumnRows<'_>,
         block: usize,

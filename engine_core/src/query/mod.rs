@@ -23,6 +23,7 @@ mod page;
 pub mod plan;
 mod regroup;
 pub mod resolve;
+pub mod rollups;
 pub mod run;
 mod slide;
 pub mod slots;

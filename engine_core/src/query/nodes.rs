@@ -127,7 +127,7 @@ impl<'a> Lane<'a> {
         };
         self.reader.turn_to(source)?;
         self.keying.turn_to(source)?;
-        let (range, times) = (self.plan.scan.range, part.times());
+        let (range, times) = (self.range, part.times());
         let mut selection = Selection {
             levels: &levels,
             range,

@@ -12,6 +12,7 @@ use super::lane::Lane;
 use super::merge::{Merged, Merging, Partial};
 use super::plan::Plan;
 use super::regroup::{Starts, regroup};
+use super::rollups;
 use super::spec::Spec;
 use super::top;
 use crate::column::Schema;
@@ -173,7 +174,8 @@ impl View<'_> {
             None => None,
         };
         let codes = entities.as_ref().map(|entities| &entities.codes[..]);
-        let scan = Scan::new(self.snapshot, spec.range, codes)?;
+        let wanted = rollups::wanted(spec, self.schema, self.snapshot);
+        let scan = Scan::new(self.snapshot, spec.range, codes, wanted.as_ref())?;
         control.set_rows(scan.rows);
         control.check()?;
         if scan.rows_inside > max_rows && spec.filter.is_none() {

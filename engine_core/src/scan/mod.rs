@@ -10,9 +10,12 @@ pub mod outlook;
 pub mod pattern;
 pub mod pool;
 pub mod strings;
+pub mod tiers;
 
 use std::ops::Range;
 use std::sync::Arc;
+
+use tiers::{Cover, Piece, Wanted};
 
 use crate::column::packed::Physical;
 use crate::column::schema::TIME;
@@ -70,6 +73,8 @@ pub struct Scan {
     pub range: TimeRange,
     /// Rows with such blocks.
     pub sources: Vec<Rows>,
+    /// By source, what of it is taken.
+    pub shares: Vec<Share>,
     /// The blocks.
     pub runs: Vec<Run>,
     /// Rows of the blocks.
@@ -78,22 +83,40 @@ pub struct Scan {
     pub rows_inside: u64,
     /// Least and greatest time of the blocks, clipped to the range; none without blocks.
     pub times: Option<(i64, i64)>,
+    /// Rows of the range that are gone and that no rollup stands for.
+    pub rows_unavailable: u64,
+}
+
+/// What of a source is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Rows in this range; of a rollup groups whose windows begin in it.
+    pub range: TimeRange,
+    /// Whether it is a rollup.
+    pub is_rollup: bool,
 }
 
 impl Scan {
-    /// What of a snapshot a range may touch. Of parts only the rows of these entities, ascending codes, if there are some; the
+    /// What of a snapshot a range may touch; of parts with rollups these in place of rows where they tell what is wanted. Of parts only the rows of these entities, ascending codes, if there are some; the
     /// blocks hold others as well.
     ///
     /// # Errors
     /// Corrupt: a part that the range touches is damaged.
-    pub fn new(snapshot: &Snapshot, range: TimeRange, entities: Option<&[u32]>) -> Result<Self> {
+    pub fn new(
+        snapshot: &Snapshot,
+        range: TimeRange,
+        entities: Option<&[u32]>,
+        wanted: Option<&Wanted>,
+    ) -> Result<Self> {
         let mut scan = Self {
             range,
             sources: Vec::new(),
+            shares: Vec::new(),
             runs: Vec::new(),
             rows: 0,
             rows_inside: 0,
             times: None,
+            rows_unavailable: 0,
         };
         // The greatest integer as an end is none. Nothing lies before the least one, which has no predecessor.
         let last = match range.end {
@@ -102,6 +125,15 @@ impl Scan {
             end => end - 1,
         };
         if range.start > last {
+            return Ok(scan);
+        }
+        if !snapshot.rollups().is_empty() {
+            let cover = Cover::of(snapshot, range, wanted)?;
+            scan.rows_unavailable = cover.unavailable;
+            for piece in cover.pieces {
+                scan.add_piece(piece, entities)?;
+            }
+            scan.add_tail(snapshot)?;
             return Ok(scan);
         }
         let is_wanted = |part: &&Arc<PartHandle>| {
@@ -115,15 +147,51 @@ impl Scan {
             let all = 0..opened.blocks();
             let blocks = entities.map_or(Ok(vec![all]), |codes| blocks_of(&opened, codes));
             let blocks = blocks.map_err(|error| part.explain(&error))?;
-            scan.add(Rows::Part(opened, Arc::clone(part)), &blocks, last)?;
+            scan.add(Rows::Part(opened, Arc::clone(part)), &blocks, range)?;
         }
+        scan.add_tail(snapshot)?;
+        Ok(scan)
+    }
+
+    fn add_tail(&mut self, snapshot: &Snapshot) -> Result<()> {
         for batch in snapshot.batches() {
-            if range.meets(batch.packed.min_time(), batch.packed.max_time()) {
+            if self.range.meets(batch.packed.min_time(), batch.packed.max_time()) {
                 let all = 0..batch.packed.blocks();
-                scan.add(Rows::Batch(Arc::clone(batch)), &[all], last)?;
+                self.add(Rows::Batch(Arc::clone(batch)), &[all], self.range)?;
             }
         }
-        Ok(scan)
+        Ok(())
+    }
+
+    /// Adds rows of a part, or a rollup in their place.
+    fn add_piece(&mut self, piece: Piece, entities: Option<&[u32]>) -> Result<()> {
+        let Rows::Part(part, handle) = &piece.rows else {
+            return Err(Error::internal("a part that is none"));
+        };
+        if entities.is_some_and(|codes| !has_any(codes, handle.entities())) {
+            return Ok(());
+        }
+        let all = 0..part.blocks();
+        let blocks = entities.map_or(Ok(vec![all]), |codes| blocks_of(part, codes));
+        let blocks = blocks.map_err(|error| handle.explain(&error))?;
+        let Some(rolled) = piece.rolled else {
+            return self.add(piece.rows, &blocks, piece.range);
+        };
+        let (source, before) = (self.sources.len(), self.times);
+        let inside = self.rows_inside;
+        self.add(piece.rows, &blocks, piece.range)?;
+        self.times = before;
+        // Blocks of a rollup say when windows begin, and how many of these there are.
+        self.rows_inside = inside;
+        if self.sources.len() > source {
+            self.shares[source].is_rollup = true;
+            self.widen(piece.times.0.max(self.range.start), piece.times.1);
+            let is_whole = entities.is_none() && self.range.covers(piece.times.0, piece.times.1);
+            if is_whole && (piece.range.start, piece.range.end) == (i64::MIN, i64::MAX) {
+                self.rows_inside += rolled;
+            }
+        }
+        Ok(())
     }
 
     /// By source whether it is a part, whose rows are in order, and no other source meets it in time.
@@ -149,8 +217,8 @@ impl Scan {
     }
 
     /// Adds those of the given blocks that may have rows in the range.
-    fn add(&mut self, rows: Rows, blocks: &[Range<usize>], last: i64) -> Result<()> {
-        let (range, source) = (self.range, self.sources.len());
+    fn add(&mut self, rows: Rows, blocks: &[Range<usize>], range: TimeRange) -> Result<()> {
+        let source = self.sources.len();
         let (min, max) = rows.times();
         let before = self.runs.len();
         if range.covers(min, max) {
@@ -169,18 +237,23 @@ impl Scan {
             let times = rows.column(TIME).map_err(|error| rows.explain(error))?;
             let times = times.ok_or_else(|| Error::internal("rows without times"))?;
             for block in blocks.iter().cloned().flatten() {
-                self.add_block(&rows, &times, block, last);
+                self.add_block(&rows, &times, block, range);
             }
         }
         if self.runs.len() > before {
             self.sources.push(rows);
+            self.shares.push(Share {
+                range,
+                is_rollup: false,
+            });
         }
         Ok(())
     }
 
     /// Adds a block of rows that will be the next source.
-    fn add_block(&mut self, rows: &Rows, times: &ColumnRows<'_>, block: usize, last: i64) {
-        let (range, source) = (self.range, self.sources.len());
+    fn add_block(&mut self, rows: &Rows, times: &ColumnRows<'_>, block: usize, range: TimeRange) {
+        let source = self.sources.len();
+        let last = if range.end == i64::MAX { i64::MAX } else { range.end - 1 };
         let (min, max) = times.time_bounds(block);
         if !range.meets(min, max) {
             return;

@@ -319,6 +319,11 @@ impl<'a> Change<'a> {
         let manifest = self.manifest(id);
         for (key, record) in parts {
             manifest.next_part = manifest.next_part.max(keys::split_part(key).2 + 1);
+            if record.rollup.is_some() {
+                manifest.rollups += 1;
+                manifest.rollup_bytes += record.bytes;
+                continue;
+            }
             manifest.parts += 1;
             manifest.rows += record.rows;
             manifest.bytes += record.bytes;
@@ -332,6 +337,11 @@ impl<'a> Change<'a> {
         for (key, record) in parts {
             self.delete(Table::Parts, key)?;
             let manifest = self.manifest(id);
+            if record.rollup.is_some() {
+                manifest.rollups -= 1;
+                manifest.rollup_bytes -= record.bytes;
+                continue;
+            }
             manifest.parts -= 1;
             manifest.rows -= record.rows;
             manifest.bytes -= record.bytes;

@@ -10,6 +10,7 @@ use super::frame::{Decoder, Encoder};
 use super::keys;
 use super::part::cache::Cache;
 use super::part::{self, Identity, Part, file};
+use super::rollup::Rolled;
 use super::stream::NamespaceId;
 use super::sys;
 use super::tables::Table;
@@ -35,6 +36,9 @@ pub(super) struct Manifest {
     pub(super) dropped_parts: u64,
     pub(super) dropped_rows: u64,
     pub(super) dropped_bytes: u64,
+    /// Rollups beside parts that are there or not, and bytes of their files.
+    pub(super) rollups: u32,
+    pub(super) rollup_bytes: u64,
 }
 
 impl Manifest {
@@ -49,12 +53,16 @@ impl Manifest {
         record.u64(self.dropped_parts);
         record.u64(self.dropped_rows);
         record.u64(self.dropped_bytes);
+        if self.rollups > 0 {
+            record.u32(self.rollups);
+            record.u64(self.rollup_bytes);
+        }
         record.seal(key)
     }
 
     pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<Self> {
         let mut record = Decoder::open(Table::Manifests, key, value)?;
-        let manifest = Self {
+        let mut manifest = Self {
             generation: record.u64()?,
             next_part: record.u64()?,
             parts: record.u32()?,
@@ -64,14 +72,21 @@ impl Manifest {
             dropped_parts: record.u64()?,
             dropped_rows: record.u64()?,
             dropped_bytes: record.u64()?,
+            rollups: 0,
+            rollup_bytes: 0,
         };
+        if !record.is_empty() {
+            manifest.rollups = record.u32()?;
+            manifest.rollup_bytes = record.u64()?;
+        }
         record.end()?;
         Ok(manifest)
     }
 }
 
-/// Stands at the end of the record of a cold part.
+/// Flags at the end of the record of a part.
 const COLD: u8 = 1;
+const ROLLUP: u8 = 2;
 
 /// A part as the manifest knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +108,8 @@ pub(super) struct PartRecord {
     pub(super) root_crc: u32,
     pub(super) made_ns: i64,
     pub(super) codecs: Codecs,
+    /// What it is of, if it is a rollup: then rows are groups, and times starts of their windows.
+    pub(super) rollup: Option<Rolled>,
 }
 
 impl PartRecord {
@@ -111,8 +128,12 @@ impl PartRecord {
         record.u64(self.commit);
         record.u32(self.root_crc);
         record.i64(self.made_ns);
-        if self.codecs == Codecs::Cold {
-            record.u8(COLD);
+        let cold = if self.codecs == Codecs::Cold { COLD } else { 0 };
+        if let Some(rolled) = &self.rollup {
+            record.u8(cold | ROLLUP);
+            rolled.encode(&mut record);
+        } else if cold > 0 {
+            record.u8(cold);
         }
         record.seal(key)
     }
@@ -130,12 +151,19 @@ impl PartRecord {
             root_crc: record.u32()?,
             made_ns: record.i64()?,
             codecs: Codecs::Hot,
+            rollup: None,
         };
         if !record.is_empty() {
-            if record.u8()? != COLD {
-                return Err(record.wrong("codecs of a part"));
+            let flags = record.u8()?;
+            if flags == 0 || flags & !(COLD | ROLLUP) != 0 {
+                return Err(record.wrong("flags of a part"));
             }
-            part.codecs = Codecs::Cold;
+            if flags & COLD != 0 {
+                part.codecs = Codecs::Cold;
+            }
+            if flags & ROLLUP != 0 {
+                part.rollup = Some(Rolled::decode(&mut record)?);
+            }
         }
         record.end()?;
         Ok(part)
@@ -411,6 +439,11 @@ impl PartHandle {
         self.record.commit
     }
 
+    /// What orders parts by arrival: the first L0 value that its rows were in, its tile, its number.
+    pub fn arrival(&self) -> (u64, i64, u64) {
+        (self.record.l0.0, self.record.tile.0, self.number())
+    }
+
     /// Codecs that its blocks may have.
     pub fn codecs(&self) -> Codecs {
         self.record.codecs
@@ -421,14 +454,27 @@ impl PartHandle {
         self.record.times
     }
 
+    /// What it is of, if it is a rollup.
+    pub fn rollup_of(&self) -> Option<&Rolled> {
+        self.record.rollup.as_ref()
+    }
+
     /// Least and greatest entity code.
     pub fn entities(&self) -> (u32, u32) {
         self.record.entities
     }
 
+    /// An error, explained if it says that the part is damaged.
+    pub(super) fn explain_if_damaged(&self, error: Error) -> Error {
+        match error.kind() {
+            Kind::Corrupt => self.explain(&error),
+            _ => error,
+        }
+    }
+
     /// The error of a query that needs the part, which is damaged.
     pub fn explain(&self, error: &Error) -> Error {
-        let (first, last) = self.record.times;
+        let (first, last) = self.record.rollup.map_or(self.record.times, |rolled| rolled.times);
         let part = self.number();
         Error::corrupt(
             format!(
@@ -446,6 +492,7 @@ impl PartHandle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::column::rollup::Tier;
 
     #[test]
     fn records_read_back_whole() {
@@ -459,6 +506,8 @@ mod tests {
             dropped_parts: 7,
             dropped_rows: 8,
             dropped_bytes: 9,
+            rollups: 10,
+            rollup_bytes: 11,
         };
         assert_eq!(Manifest::decode(b"key", &manifest.encode(b"key")).unwrap(), manifest);
         let part = PartRecord {
@@ -472,6 +521,7 @@ mod tests {
             root_crc: 12,
             made_ns: 13,
             codecs: Codecs::Hot,
+            rollup: None,
         };
         assert_eq!(PartRecord::decode(b"key", &part.encode(b"key")).unwrap(), part);
         let cold = PartRecord {
@@ -479,6 +529,19 @@ mod tests {
             ..part
         };
         assert_eq!(PartRecord::decode(b"key", &cold.encode(b"key")).unwrap(), cold);
+        let rolled = Rolled {
+            tier: Tier::new(60, vec![1], false).unwrap(),
+            part: 14,
+            rows: 15,
+            times: (16, 17),
+        };
+        for part in [part, cold] {
+            let rollup = PartRecord {
+                rollup: Some(rolled),
+                ..part
+            };
+            assert_eq!(PartRecord::decode(b"key", &rollup.encode(b"key")).unwrap(), rollup);
+        }
         assert!(PartRecord::decode(b"kez", &part.encode(b"key")).is_err());
     }
 
@@ -498,6 +561,7 @@ mod tests {
             root_crc: 0,
             made_ns: 0,
             codecs: Codecs::Hot,
+            rollup: None,
         };
         let part = PartHandle::new(identity, record, "rows", &registry);
         let path = registry.path(&identity, false);

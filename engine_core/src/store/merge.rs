@@ -80,6 +80,6 @@ pub(super) fn merge(shared: &Arc<Shared>, stream: &Arc<Stream>, parts: &[Arc<Par
     };
     let origin = Origin { l0, commit, codecs };
     let merged = publish::build(shared, stream, &sources, tiles, tile.1, origin, &|| false)?;
-    let written = publish::write(shared, &merged)?;
+    let written = publish::write_with_rollups(shared, stream, &merged, &|| false)?;
     publish::publish(shared, stream, &written, parts, |_, _| Ok(()), 0)
 }

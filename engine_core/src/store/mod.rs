@@ -32,6 +32,7 @@ mod recode;
 mod records;
 mod replay;
 mod retention;
+pub mod rollup;
 mod rows;
 mod scrub;
 mod seal;
@@ -422,7 +423,7 @@ impl Store {
         let mut report = self.shared.read(|hot| Ok(replay::verify(hot)?.report))?;
         let streams: Vec<Arc<Stream>> = self.shared.catalog().all_streams().cloned().collect();
         for stream in streams {
-            for part in stream.parts().iter() {
+            for part in &stream.files() {
                 if !self.shared.queue.is_open() {
                     return Err(fault::shutting_down());
                 }
@@ -437,7 +438,7 @@ impl Store {
                         report.part_bytes += part.bytes();
                     }
                     // One that is none of the stream's any more may be gone.
-                    Err(_) if !stream.parts().iter().any(|other| Arc::ptr_eq(other, part)) => {}
+                    Err(_) if !stream.files().iter().any(|other| Arc::ptr_eq(other, part)) => {}
                     Err(error) => return Err(error),
                 }
             }

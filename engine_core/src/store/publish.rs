@@ -9,6 +9,7 @@ use super::keys;
 use super::manifest::{PartHandle, PartRecord};
 use super::part::build::Description;
 use super::part::{Identity, file};
+use super::rollup;
 use super::rows::Rows;
 use super::seal::{self, Input, Sealed};
 use super::shared::Shared;
@@ -95,6 +96,7 @@ pub(super) fn write(shared: &Shared, parts: &[Sealed]) -> Result<Vec<(Identity, 
                 root_crc: part.built.root_crc,
                 made_ns: root.made_ns,
                 codecs: part.codecs,
+                rollup: part.rollup,
             };
             written.push((identity, record));
             shared.sealer.pause(Duration::ZERO)?;
@@ -108,7 +110,25 @@ pub(super) fn write(shared: &Shared, parts: &[Sealed]) -> Result<Vec<(Identity, 
     outcome.map(|()| written)
 }
 
-/// Publishes parts in the place of others in one transaction with what `also` changes. `next_l0`: number of the first L0 value that
+/// Writes parts and their rollups to files. A failure leaves none. `helps`: whether a second thread may take part now.
+pub(super) fn write_with_rollups(
+    shared: &Arc<Shared>,
+    stream: &Arc<Stream>,
+    parts: &[Sealed],
+    helps: &(dyn Fn() -> bool + Sync),
+) -> Result<Vec<(Identity, PartRecord)>> {
+    let mut written = write(shared, parts)?;
+    match rollup::roll_up(shared, stream, &written, helps) {
+        Ok(rollups) => written.extend(rollups),
+        Err(error) => {
+            remove_files(shared, written.iter().map(|(identity, _)| identity));
+            return Err(error);
+        }
+    }
+    Ok(written)
+}
+
+/// Publishes parts and rollups in the place of others, and of their rollups, in one transaction with what `also` changes. `next_l0`: number of the first L0 value that
 /// stays in the tail. A failure removes the files that were to be published.
 pub(super) fn publish(
     shared: &Arc<Shared>,
@@ -118,7 +138,7 @@ pub(super) fn publish(
     mut also: impl FnMut(&mut Change<'_>, (NamespaceId, u32)) -> Result<()> + Send + 'static,
     next_l0: u64,
 ) -> Result<()> {
-    let (added, target, gone) = (parts.to_vec(), Arc::clone(stream), replaced.to_vec());
+    let (added, target, gone) = (parts.to_vec(), Arc::clone(stream), with_rollups(stream, replaced));
     let outcome = shared.change(false, move |change| {
         if target.is_deleted() {
             return Err(super::catalog::stream_not_found(&target.name));
@@ -133,13 +153,14 @@ pub(super) fn publish(
             let handle = |(identity, record): &(Identity, PartRecord)| {
                 Arc::new(PartHandle::new(*identity, *record, &stream.name, &shared.registry))
             };
-            let kept = stream.parts();
-            let kept = kept
-                .iter()
+            let files = stream.files();
+            let kept = files
+                .into_iter()
                 .filter(|part| !gone.iter().any(|other| Arc::ptr_eq(other, part)));
-            let mut parts: Vec<Arc<PartHandle>> = kept.cloned().chain(added.iter().map(handle)).collect();
+            let all = kept.chain(added.iter().map(handle));
+            let (rollups, mut parts): (Vec<_>, Vec<_>) = all.partition(|part| part.rollup_of().is_some());
             parts.sort_by_key(|part| (part.record.l0.0, part.record.tile, part.number()));
-            shared.release(stream.set_parts(parts, next_l0));
+            shared.release(stream.set_parts(parts, rollups, next_l0));
             shared.unlink(&gone);
         });
         Ok(())
@@ -153,6 +174,19 @@ pub(super) fn publish(
         let _ = remove_unnamed(shared);
     }
     outcome
+}
+
+/// Parts with their rollups.
+fn with_rollups(stream: &Stream, parts: &[Arc<PartHandle>]) -> Vec<Arc<PartHandle>> {
+    let is_theirs = |rollup: &&Arc<PartHandle>| {
+        let of = rollup.rollup_of().map(|rolled| rolled.part);
+        parts
+            .iter()
+            .any(|part| part.rollup_of().is_none() && Some(part.number()) == of)
+    };
+    let rollups = stream.rollups();
+    let rollups = rollups.iter().filter(is_theirs).cloned();
+    parts.iter().cloned().chain(rollups).collect()
 }
 
 /// Removes the files of parts whose publication failed. A failed commit may be on the disk all the same: what a record names stays,

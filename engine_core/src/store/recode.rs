@@ -59,8 +59,9 @@ pub(super) fn recode(shared: &Arc<Shared>, stream: &Arc<Stream>, part: &Arc<Part
         codecs: Codecs::Cold,
     };
     let built = publish::build(shared, stream, &sources, tiles, record.tile.1, origin, &|| false)?;
-    let written = publish::write(shared, &built)?;
-    let bytes = written.iter().map(|(_, record)| record.bytes).sum();
+    let written = publish::write_with_rollups(shared, stream, &built, &|| false)?;
+    let parts = written.iter().filter(|(_, record)| record.rollup.is_none());
+    let bytes = parts.map(|(_, record)| record.bytes).sum();
     publish::publish(shared, stream, &written, &[Arc::clone(part)], |_, _| Ok(()), 0)?;
     Ok(Some(bytes))
 }

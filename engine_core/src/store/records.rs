@@ -3,6 +3,7 @@
 use super::frame::{Decoder, Encoder};
 use super::stream::Ledger;
 use super::tables::Table;
+use crate::column::rollup::RollupSpec;
 use crate::column::schema::{ColumnSpec, ColumnType, FIRST_DECLARED, Schema, StreamKind, StreamSettings};
 use crate::column::{ColumnId, Reject, RejectCounts};
 use crate::error::Result;
@@ -305,8 +306,11 @@ impl StreamRecord {
             record.bytes(column.unit.as_bytes());
         }
         record.optional_i64(settings.keep_for_ns);
-        if settings.cold_after_ns.is_some() {
+        if settings.cold_after_ns.is_some() || !settings.rollups.is_empty() {
             record.optional_i64(settings.cold_after_ns);
+        }
+        if !settings.rollups.is_empty() {
+            encode_rollups(&mut record, &settings.rollups);
         }
         record.seal(key)
     }
@@ -325,6 +329,7 @@ impl StreamRecord {
             max_age_ns: record.optional_i64()?,
             keep_for_ns: None,
             cold_after_ns: None,
+            rollups: Vec::new(),
             description: record.text()?.to_owned(),
         };
         let mut columns = Vec::new();
@@ -345,6 +350,9 @@ impl StreamRecord {
         if !record.is_empty() {
             settings.cold_after_ns = record.optional_i64()?;
         }
+        if !record.is_empty() {
+            settings.rollups = decode_rollups(&mut record)?;
+        }
         record.end()?;
         Ok(Self {
             name,
@@ -357,6 +365,34 @@ impl StreamRecord {
             },
         })
     }
+}
+
+fn encode_rollups(record: &mut Encoder, rollups: &[RollupSpec]) {
+    record.varint(rollups.len() as u64);
+    for rollup in rollups {
+        record.i64(rollup.width_ns);
+        record.optional_i64(rollup.keep_for_ns);
+        record.u8(rollup.sketches.into());
+        record.varint(rollup.group_by.len() as u64);
+        rollup.group_by.iter().for_each(|name| record.bytes(name.as_bytes()));
+    }
+}
+
+fn decode_rollups(record: &mut Decoder<'_>) -> Result<Vec<RollupSpec>> {
+    let mut rollups = Vec::new();
+    for _ in 0..record.varint()? {
+        let mut rollup = RollupSpec {
+            width_ns: record.i64()?,
+            keep_for_ns: record.optional_i64()?,
+            sketches: record.u8()? == 1,
+            group_by: Vec::new(),
+        };
+        for _ in 0..record.varint()? {
+            rollup.group_by.push(record.text()?.to_owned());
+        }
+        rollups.push(rollup);
+    }
+    Ok(rollups)
 }
 
 /// Durable length of a dictionary: codes are `1..len`.
@@ -385,7 +421,13 @@ mod tests {
         schema.add_column("", "value", ColumnType::F64, "", "By/s").unwrap();
         schema.settings.max_age_ns = Some(-1);
         schema.settings.keep_for_ns = Some(7);
-        schema.settings.cold_after_ns = Some(5);
+        schema.settings.cold_after_ns = None;
+        schema.settings.rollups = vec![RollupSpec {
+            width_ns: 6,
+            keep_for_ns: Some(8),
+            group_by: vec!["host".to_owned()],
+            sketches: true,
+        }];
         schema.version = 9;
         let value = StreamRecord::encode("cpu", 5, &schema, b"key");
         let record = StreamRecord::decode(b"key", &value).unwrap();

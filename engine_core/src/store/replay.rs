@@ -326,7 +326,13 @@ impl Reader<'_> {
             Ok(())
         })?;
         for (id, manifest) in &self.loaded.base.manifests {
-            let mut found = parts.remove(id).unwrap_or_default();
+            let found = parts.remove(id).unwrap_or_default();
+            let (rollups, mut found): (Vec<_>, Vec<_>) =
+                found.into_iter().partition(|(_, record)| record.rollup.is_some());
+            let rollup_bytes: u64 = rollups.iter().map(|(_, record)| record.bytes).sum();
+            if (rollups.len() as u64, rollup_bytes) != (manifest.rollups.into(), manifest.rollup_bytes) {
+                return Err(damaged(Table::Parts, &keys::stream(id.0, id.1), "a rollup is missing"));
+            }
             let rows: u64 = found.iter().map(|(_, record)| record.rows).sum();
             let bytes: u64 = found.iter().map(|(_, record)| record.bytes).sum();
             if (found.len() as u64, rows, bytes) != (manifest.parts.into(), manifest.rows, manifest.bytes) {
@@ -337,7 +343,9 @@ impl Reader<'_> {
             {
                 found.sort_by_key(|(identity, record)| (record.l0.0, record.tile, keys::split_part(identity).2));
                 let handle = |(identity, record)| Arc::new(PartHandle::new(identity, record, &stream.name, registry));
-                stream.restore_parts(found.into_iter().map(handle).collect(), manifest.next_part);
+                let parts = found.into_iter().map(handle).collect();
+                let rollups = rollups.into_iter().map(handle).collect();
+                stream.restore_parts(parts, rollups, manifest.next_part);
             }
         }
         Ok(())

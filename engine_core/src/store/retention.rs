@@ -6,6 +6,7 @@ use super::Store;
 use super::manifest::PartHandle;
 use super::manifest::PartRecord;
 use super::part::Identity;
+use super::rollup;
 use super::shared::Shared;
 use super::stream::Stream;
 use crate::error::Result;
@@ -23,21 +24,22 @@ pub struct RetentionReport {
     pub before_ns: Option<i64>,
 }
 
-/// Drops what a stream does not keep; with `dry_run` nothing is dropped. Rows that are not sealed yet stay until they are.
+/// Drops what a stream does not keep, and rollups that it keeps no longer; with `dry_run` nothing is dropped. Rows that are not sealed yet stay until they are.
 pub(super) fn apply(shared: &Arc<Shared>, stream: &Arc<Stream>, dry_run: bool) -> Result<RetentionReport> {
-    let Some(keep_for) = stream.schema().settings.keep_for_ns else {
-        return Ok(RetentionReport::default());
-    };
-    let before = shared.options.clock.now().saturating_sub(keep_for);
+    let now = shared.options.clock.now();
+    let keep_for = stream.schema().settings.keep_for_ns;
+    let before = keep_for.map(|keep_for| now.saturating_sub(keep_for));
     let _turn = shared.sealer.turn.lock().unwrap_or_else(PoisonError::into_inner);
-    let old = |part: &&Arc<PartHandle>| part.times().1 < before;
-    let gone: Vec<Arc<PartHandle>> = stream.parts().iter().filter(old).cloned().collect();
+    let old = |part: &&Arc<PartHandle>| before.is_some_and(|before| part.times().1 < before);
+    let mut gone: Vec<Arc<PartHandle>> = stream.parts().iter().filter(old).cloned().collect();
     let report = RetentionReport {
         parts: gone.len() as u64,
         rows: gone.iter().map(|part| part.rows()).sum(),
         bytes: gone.iter().map(|part| part.bytes()).sum(),
-        before_ns: Some(before),
+        before_ns: before,
     };
+    // Rollups outlive their parts for as long as their own setting says.
+    gone.extend(rollup::undeclared(stream, now));
     if dry_run || gone.is_empty() {
         return Ok(report);
     }

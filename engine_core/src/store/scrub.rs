@@ -85,7 +85,7 @@ pub(super) fn pass(shared: &Arc<Shared>, bytes_per_second: u64) -> Result<()> {
     let mut damaged = Vec::new();
     shared.scrubber.lock().parts = 0;
     for stream in streams {
-        for part in stream.parts().iter() {
+        for part in &stream.files() {
             let read = part
                 .open()
                 .and_then(|opened| opened.verify(&mut |bytes| pace.read(bytes)));
@@ -110,7 +110,7 @@ pub(super) fn pass(shared: &Arc<Shared>, bytes_per_second: u64) -> Result<()> {
 
 /// A part that was merged or dropped meanwhile may be gone, which is no damage.
 fn still_there(stream: &Arc<Stream>, part: &Arc<PartHandle>, error: &Error) -> Option<DamagedPart> {
-    let is_there = stream.parts().iter().any(|other| Arc::ptr_eq(other, part));
+    let is_there = stream.files().iter().any(|other| Arc::ptr_eq(other, part));
     is_there.then(|| DamagedPart {
         stream: stream.name.clone(),
         part: part.number(),

@@ -14,6 +14,7 @@ use super::part::Identity;
 use super::publish::{self, Origin};
 use super::recode;
 use super::retention;
+use super::rollup;
 use super::rows::Rows;
 use super::shared::Shared;
 use super::stream::Stream;
@@ -176,8 +177,8 @@ struct Upkeep {
 }
 
 impl Upkeep {
-    /// Retention first, of all streams: it makes the room that merging may lack. At the end a part that has become cold, if no
-    /// other is to be merged; true if there may be more of these.
+    /// Retention first, of all streams: it makes the room that merging may lack. At the end a part that lacks rollups or
+    /// has become cold, if no other is to be merged; true if there may be more of these.
     fn look(&mut self, shared: &Arc<Shared>) -> Result<bool> {
         let mut streams: Vec<Arc<Stream>> = shared.catalog().all_streams().cloned().collect();
         streams.retain(|stream| stream.is_durable() && !stream.is_deleted());
@@ -194,6 +195,15 @@ impl Upkeep {
                     Err(error) if error.kind() == Kind::Corrupt => self.note_unreadable(shared, &parts, &error),
                     other => other?,
                 }
+            }
+        }
+        for stream in &streams {
+            if let Some(due) = rollup::due(stream, now, &self.unreadable) {
+                match rollup::catch_up(shared, stream, &due) {
+                    Err(error) if error.kind() == Kind::Corrupt => self.note_unreadable(shared, &[due.0], &error),
+                    other => other?,
+                }
+                return Ok(true);
             }
         }
         for stream in &streams {
@@ -358,14 +368,14 @@ fn seal_once(shared: &Arc<Shared>, stream: &Arc<Stream>, through: u64, is_awaite
         commit: prefix.commit,
         codecs: Codecs::Hot,
     };
-    let parts = publish::build(shared, stream, &sources, tiles, width, origin, &|| {
-        helps(shared, is_awaited)
-    })?;
-    let written = publish::write(shared, &parts)?;
+    let helps = || helps(shared, is_awaited);
+    let parts = publish::build(shared, stream, &sources, tiles, width, origin, &helps)?;
+    let written = publish::write_with_rollups(shared, stream, &parts, &helps)?;
+    let of_rows = || written.iter().filter(|(_, record)| record.rollup.is_none());
     let report = SealReport {
         rows: prefix.rows,
-        parts: written.len() as u64,
-        bytes: written.iter().map(|(_, record)| record.bytes).sum(),
+        parts: of_rows().count() as u64,
+        bytes: of_rows().map(|(_, record)| record.bytes).sum(),
     };
     let (l0, groups, rows) = (prefix.l0, prefix.groups, prefix.rows);
     publish::publish(

@@ -332,34 +332,53 @@ impl Stream {
     }
 
     /// Takes its parts from the disk, and the next number of one.
-    pub(super) fn restore_parts(&self, parts: Vec<Arc<PartHandle>>, next_part: u64) {
+    pub(super) fn restore_parts(&self, parts: Vec<Arc<PartHandle>>, rollups: Vec<Arc<PartHandle>>, next_part: u64) {
         self.next_part.store(next_part, Ordering::Relaxed);
-        write(&self.stored).set_parts(parts);
-    }
-
-    /// Puts other parts in the place of those there are, and drops from the tail what they hold: the L0 values below `next`.
-    /// Returns the bytes that the tail gave up.
-    pub(super) fn set_parts(&self, parts: Vec<Arc<PartHandle>>, next: u64) -> u64 {
         let mut stored = write(&self.stored);
         stored.set_parts(parts);
+        stored.rollups = Arc::new(rollups);
+    }
+
+    /// Its rollups, also those that have outlived their parts, in no order.
+    pub fn rollups(&self) -> Arc<Vec<Arc<PartHandle>>> {
+        Arc::clone(&read(&self.stored).rollups)
+    }
+
+    /// Its parts and rollups, as they are at one moment.
+    pub fn files(&self) -> Vec<Arc<PartHandle>> {
+        let stored = read(&self.stored);
+        stored.parts.iter().chain(stored.rollups.iter()).cloned().collect()
+    }
+
+    /// Puts other parts and rollups in the place of those there are, and drops from the tail what they hold: the L0 values below `next`.
+    /// Returns the bytes that the tail gave up.
+    pub(super) fn set_parts(&self, parts: Vec<Arc<PartHandle>>, rollups: Vec<Arc<PartHandle>>, next: u64) -> u64 {
+        let mut stored = write(&self.stored);
+        stored.set_parts(parts);
+        stored.rollups = Arc::new(rollups);
         stored.tail.drop_below(next)
     }
 
-    /// Takes parts out.
+    /// Takes parts and rollups out.
     pub(super) fn remove_parts(&self, gone: &[Arc<PartHandle>]) {
         let mut stored = write(&self.stored);
-        let kept = stored
-            .parts
-            .iter()
-            .filter(|part| !gone.iter().any(|other| Arc::ptr_eq(other, part)));
-        let kept = kept.cloned().collect();
-        stored.set_parts(kept);
+        let kept = |all: &[Arc<PartHandle>]| -> Vec<Arc<PartHandle>> {
+            let is_kept = |part: &&Arc<PartHandle>| !gone.iter().any(|other| Arc::ptr_eq(other, part));
+            all.iter().filter(is_kept).cloned().collect()
+        };
+        let (parts, rollups) = (kept(&stored.parts), kept(&stored.rollups));
+        stored.set_parts(parts);
+        stored.rollups = Arc::new(rollups);
     }
 
-    /// Drops every row from memory; who holds a snapshot keeps them. Returns the bytes of the tail, and the parts.
-    pub(super) fn clear_rows(&self) -> (u64, Arc<Vec<Arc<PartHandle>>>) {
+    /// Drops every row from memory; who holds a snapshot keeps them. Returns the bytes of the tail, and the parts and rollups.
+    pub(super) fn clear_rows(&self) -> (u64, Vec<Arc<PartHandle>>) {
         let mut stored = write(&self.stored);
-        (stored.tail.clear(), std::mem::take(&mut stored.parts))
+        let (parts, rollups) = (std::mem::take(&mut stored.parts), std::mem::take(&mut stored.rollups));
+        (
+            stored.tail.clear(),
+            parts.iter().chain(rollups.iter()).cloned().collect(),
+        )
     }
 
     /// Commit of the newest rows; 0 without any.

@@ -106,6 +106,8 @@ pub(super) struct Stored {
     pub(super) tail: Tail,
     /// In order of arrival of the first of their rows.
     pub(super) parts: Arc<Vec<Arc<PartHandle>>>,
+    /// Their rollups, and those that have outlived their parts.
+    pub(super) rollups: Arc<Vec<Arc<PartHandle>>>,
     /// Greatest commit that any part has had rows of.
     pub(super) sealed_through: u64,
 }
@@ -122,6 +124,7 @@ impl Stored {
     pub(super) fn snapshot(&self, commit: u64) -> Snapshot {
         Snapshot {
             parts: Arc::clone(&self.parts),
+            rollups: Arc::clone(&self.rollups),
             full: self.tail.full.clone(),
             open: self.tail.open.clone(),
             commit,
@@ -133,6 +136,7 @@ impl Stored {
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     parts: Arc<Vec<Arc<PartHandle>>>,
+    rollups: Arc<Vec<Arc<PartHandle>>>,
     full: Vec<Arc<Vec<Arc<TailBatch>>>>,
     open: Vec<Arc<TailBatch>>,
     /// Commit it is as of.
@@ -143,6 +147,11 @@ impl Snapshot {
     /// Parts in order of arrival of the first of their rows.
     pub fn parts(&self) -> &[Arc<PartHandle>] {
         &self.parts
+    }
+
+    /// Rollups of these parts and of others that are gone, in no order.
+    pub fn rollups(&self) -> &[Arc<PartHandle>] {
+        &self.rollups
     }
 
     /// Batches of the tail in order of arrival, later than all rows of parts.

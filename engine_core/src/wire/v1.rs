@@ -855,6 +855,8 @@ pub struct QuerySpec {
 pub struct QueryHints {
     #[prost(bool, tag = "1")]
     pub no_footers: bool,
+    #[prost(bool, tag = "2")]
+    pub no_rollups: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Filter {
@@ -1063,6 +1065,8 @@ pub struct Provenance {
     pub measures: ::prost::alloc::vec::Vec<MeasureProvenance>,
     #[prost(message, optional, tag = "10")]
     pub elapsed: ::core::option::Option<::prost_types::Duration>,
+    #[prost(uint64, tag = "11")]
+    pub rows_unavailable: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct MeasureProvenance {
@@ -1762,6 +1766,19 @@ pub struct Stream {
     pub keep_for: ::core::option::Option<::prost_types::Duration>,
     #[prost(message, optional, tag = "14")]
     pub cold_after: ::core::option::Option<::prost_types::Duration>,
+    #[prost(message, repeated, tag = "15")]
+    pub rollups: ::prost::alloc::vec::Vec<Rollup>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Rollup {
+    #[prost(message, optional, tag = "1")]
+    pub width: ::core::option::Option<::prost_types::Duration>,
+    #[prost(message, optional, tag = "2")]
+    pub keep_for: ::core::option::Option<::prost_types::Duration>,
+    #[prost(string, repeated, tag = "3")]
+    pub group_by: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(bool, tag = "4")]
+    pub sketches: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StreamStats {

@@ -208,6 +208,7 @@ pub(crate) fn question(random: &mut Random, about: About) -> Question {
     query.filter.clone_from(&test.0);
     query.hints = Some(v1::QueryHints {
         no_footers: random.below(3) == 0,
+        ..v1::QueryHints::default()
     });
     Question {
         query,

@@ -89,7 +89,16 @@ if TYPE_CHECKING:
     from marigram_client.orders import Order, ascending, descending
     from marigram_client.outcomes import EventResult, RowError, TrackResult, WriteResult
     from marigram_client.queries import Budget
-    from marigram_client.streams import Column, DeletedStream, RecodedParts, Retention, SealedRows, Stream, StreamStats
+    from marigram_client.streams import (
+        Column,
+        DeletedStream,
+        RecodedParts,
+        Retention,
+        Rollup,
+        SealedRows,
+        Stream,
+        StreamStats,
+    )
     from marigram_client.windows import Window, calendar, hopping, session, sliding, tumbling, whole
 
 __all__ = [
@@ -134,6 +143,7 @@ __all__ = [
     "RecodedParts",
     "Rejection",
     "Retention",
+    "Rollup",
     "RowError",
     "SealedRows",
     "SealingStatus",
@@ -222,7 +232,7 @@ _HOMES = {
     "orders": "Order ascending descending",
     "outcomes": "EventResult RowError TrackResult WriteResult",
     "queries": "Budget",
-    "streams": "Column DeletedStream RecodedParts Retention SealedRows Stream StreamStats",
+    "streams": "Column DeletedStream RecodedParts Retention Rollup SealedRows Stream StreamStats",
     "windows": "Window calendar hopping session sliding tumbling whole",
 }
 """Modules, and the names that come from them."""

@@ -37,6 +37,7 @@ class Provenance:
     tier: str
     rows_scanned: int
     rows_matched: int
+    rows_unavailable: int
     nan_skipped: int
     complete: bool
     measures: tuple[MeasureProvenance, ...]
@@ -74,6 +75,7 @@ def _read(made: pb.Provenance) -> Provenance:
         tier=kinds.word(pb.Tier, "TIER_", made.tier),
         rows_scanned=made.rows_scanned,
         rows_matched=made.rows_matched,
+        rows_unavailable=made.rows_unavailable,
         nan_skipped=made.nan_skipped,
         complete=made.complete,
         measures=tuple(MeasureProvenance(m.name, m.exact, m.relative_error, m.rank_error) for m in made.measures),

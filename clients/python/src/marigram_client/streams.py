@@ -28,6 +28,33 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Rollup:
+    """States of windows of ``width``, aligned to 1970 in UTC, that are kept beside sealed rows and answer queries in
+    their place. ``keep_for`` None keeps them for ever, also once their rows are gone; ``group_by`` nothing tells
+    entities apart; with ``sketches`` quantiles are read from them, too."""
+
+    width: timedelta
+    keep_for: timedelta | None = None
+    group_by: tuple[str, ...] = ()
+    sketches: bool = False
+
+    def message(self) -> pb.Rollup:
+        """The rollup as the contract has it."""
+        return pb.Rollup(
+            width=times.duration(self.width),
+            keep_for=None if self.keep_for is None else times.duration(self.keep_for),
+            group_by=self.group_by,
+            sketches=self.sketches,
+        )
+
+    @classmethod
+    def of(cls, message: pb.Rollup) -> "Rollup":
+        """From its message."""
+        keep_for = message.keep_for.ToTimedelta() if message.HasField("keep_for") else None
+        return cls(message.width.ToTimedelta(), keep_for, tuple(message.group_by), message.sketches)
+
+
+@dataclass(frozen=True, slots=True)
 class StreamStats:
     """Counters of a stream: received = stored + rejected + duplicate. Times are Unix nanoseconds, None without rows."""
 
@@ -61,6 +88,7 @@ class Stream:
     max_age: timedelta | None
     keep_for: timedelta | None
     cold_after: timedelta | None
+    rollups: tuple[Rollup, ...]
     description: str
     create_time: datetime
     version: int
@@ -116,6 +144,7 @@ def message(
     max_age: timedelta | None,
     keep_for: timedelta | None,
     cold_after: timedelta | None,
+    rollups: Iterable[Rollup],
     description: str,
 ) -> pb.Stream:
     """The stream as the contract has it."""
@@ -130,6 +159,7 @@ def message(
         max_age=None if max_age is None else times.duration(max_age),
         keep_for=None if keep_for is None else times.duration(keep_for),
         cold_after=None if cold_after is None else times.duration(cold_after),
+        rollups=[rollup.message() for rollup in rollups],
         description=description,
     )
 
@@ -148,6 +178,7 @@ def read(message: pb.Stream) -> Stream:
         max_age=message.max_age.ToTimedelta() if message.HasField("max_age") else None,
         keep_for=message.keep_for.ToTimedelta() if message.HasField("keep_for") else None,
         cold_after=message.cold_after.ToTimedelta() if message.HasField("cold_after") else None,
+        rollups=tuple(Rollup.of(rollup) for rollup in message.rollups),
         description=message.description,
         create_time=message.create_time.ToDatetime(UTC),
         version=message.version,

@@ -17,6 +17,7 @@ use crate::scan::Type;
 use crate::scan::block::Values;
 use crate::sketch::Sketch;
 use crate::sketch::exponential::ExponentialHistogram;
+use crate::store::rollup::State;
 
 /// Values and their sums by group.
 pub(super) enum Sums<'a> {
@@ -176,6 +177,12 @@ impl OwnState for ExponentialHistogram {
 
     fn merge(&mut self, later: Self) {
         Sketch::merge(self, &later);
+    }
+
+    const STORED: Option<State> = Some(State::Sketch);
+
+    fn from_stored(bytes: &[u8]) -> Result<Self> {
+        Sketch::from_bytes(bytes)
     }
 }
 

@@ -344,6 +344,14 @@ impl States {
         Ok(())
     }
 
+    /// Takes a stored state of a kind of its own.
+    pub fn insert_stored(&mut self, group: usize, bytes: &[u8]) -> Result<()> {
+        match self {
+            Self::Own(own) => own.insert_stored(group, bytes),
+            _ => Err(Error::internal("a stored state for another")),
+        }
+    }
+
     /// Takes the states of a later lane; `groups` are theirs here.
     pub fn merge(&mut self, later: Self, groups: &[u32], strings: Option<&Strings>) -> Result<()> {
         match (self, later) {

@@ -9,6 +9,7 @@ use crate::column::BLOCK_ROWS;
 use crate::error::{Error, Result};
 use crate::scan::Type;
 use crate::scan::block::Values;
+use crate::store::rollup::State as Stored;
 
 /// Which states these are. Two are the same if their names and parameters are.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +42,12 @@ pub trait OwnStates: Debug + Send + Sync {
 
     /// Takes the states of a later lane; `groups` are theirs here.
     fn merge(&mut self, later: Box<dyn OwnStates>, groups: &[u32]) -> Result<()>;
+
+    /// The state of rollups that these are read from as well; none: rollups have none.
+    fn stored(&self) -> Option<Stored>;
+
+    /// Takes a stored state of rows that arrived after those taken before.
+    fn insert_stored(&mut self, group: usize, bytes: &[u8]) -> Result<()>;
 
     /// Whether windows in a row must know of each other.
     fn is_linked(&self) -> bool;
@@ -80,6 +87,14 @@ pub trait OwnState: Clone + Debug + Default + Send + Sync + 'static {
 
     /// Takes the values of a state that arrived after this one's.
     fn merge(&mut self, later: Self);
+
+    /// The state of rollups that it is read from as well.
+    const STORED: Option<Stored> = None;
+
+    /// Reads a stored state.
+    fn from_stored(_bytes: &[u8]) -> Result<Self> {
+        Err(Error::internal("a state that no rollup has"))
+    }
 
     /// Whether windows in a row must know of each other.
     const IS_LINKED: bool = false;
@@ -122,6 +137,15 @@ impl<S: OwnState> OwnStates for Grouped<S> {
 
     fn merge(&mut self, later: Box<dyn OwnStates>, groups: &[u32]) -> Result<()> {
         merge_with(&mut self.states, Self::same(later)?.states, groups, S::merge);
+        Ok(())
+    }
+
+    fn stored(&self) -> Option<Stored> {
+        S::STORED
+    }
+
+    fn insert_stored(&mut self, group: usize, bytes: &[u8]) -> Result<()> {
+        self.states[group].merge(S::from_stored(bytes)?);
         Ok(())
     }
 

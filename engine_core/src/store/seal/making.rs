@@ -3,6 +3,7 @@
 use super::super::part::Runs;
 use super::super::part::block::{Block, Valid, Values};
 use super::super::part::build::{Builder, Built, Description};
+use super::super::rollup::Rolled;
 use super::super::team::Team;
 use super::super::tiles::Tile;
 use super::whole::{Whole, WholeTexts};
@@ -16,7 +17,7 @@ use crate::error::Result;
 const PIECE_BLOCKS: usize = 32;
 
 /// A part in the making.
-pub(super) struct Part {
+pub(in crate::store) struct Part {
     tile: Tile,
     /// Rows in the part's order, by their place in order of arrival.
     order: Vec<u32>,
@@ -31,6 +32,8 @@ pub(in crate::store) struct Sealed {
     pub(in crate::store) tile: Tile,
     pub(in crate::store) entities: (u32, u32),
     pub(in crate::store) codecs: Codecs,
+    /// What it is of, if it is a rollup.
+    pub(in crate::store) rollup: Option<Rolled>,
 }
 
 /// Validity of the given rows; none: no row is null.
@@ -51,7 +54,13 @@ fn gather<T: Copy>(values: &[T], rows: &[u32]) -> Vec<T> {
 
 impl Part {
     /// Of rows in order, and the least and greatest of their times.
-    pub(super) fn new(tile: Tile, order: Vec<u32>, runs: Runs, times: (i64, i64), about: Description) -> Self {
+    pub(in crate::store) fn new(
+        tile: Tile,
+        order: Vec<u32>,
+        runs: Runs,
+        times: (i64, i64),
+        about: Description,
+    ) -> Self {
         let mut builder = Builder::new(about);
         builder.runs(runs.clone(), times);
         Self {
@@ -63,7 +72,7 @@ impl Part {
         }
     }
 
-    pub(super) fn begin(&mut self, column: ColumnId, physical: Physical) {
+    pub(in crate::store) fn begin(&mut self, column: ColumnId, physical: Physical) {
         self.builder.column(column, physical);
     }
 
@@ -89,12 +98,12 @@ impl Part {
         })
     }
 
-    pub(super) fn times(&mut self, times: &[i64], team: &mut Team<'_>) -> Result<()> {
+    pub(in crate::store) fn times(&mut self, times: &[i64], team: &mut Team<'_>) -> Result<()> {
         self.begin(TIME, Physical::I64);
         self.blocks(team, |_, rows| (Values::I64(gather(times, rows)), None))
     }
 
-    pub(super) fn entities(&mut self, team: &mut Team<'_>) -> Result<()> {
+    pub(in crate::store) fn entities(&mut self, team: &mut Team<'_>) -> Result<()> {
         self.begin(ENTITY, Physical::Code);
         let runs = std::mem::take(&mut self.runs);
         let outcome = self.blocks(team, |at, rows| {
@@ -108,21 +117,21 @@ impl Part {
         outcome
     }
 
-    pub(super) fn integers(&mut self, whole: &Whole<i64>, team: &mut Team<'_>) -> Result<()> {
+    pub(in crate::store) fn integers(&mut self, whole: &Whole<i64>, team: &mut Team<'_>) -> Result<()> {
         self.blocks(team, |_, rows| {
             let valid = gather_valid(whole.valid.as_deref(), rows);
             (Values::I64(gather(&whole.values, rows)), valid)
         })
     }
 
-    pub(super) fn doubles(&mut self, whole: &Whole<f64>, team: &mut Team<'_>) -> Result<()> {
+    pub(in crate::store) fn doubles(&mut self, whole: &Whole<f64>, team: &mut Team<'_>) -> Result<()> {
         self.blocks(team, |_, rows| {
             let valid = gather_valid(whole.valid.as_deref(), rows);
             (Values::F64(gather(&whole.values, rows)), valid)
         })
     }
 
-    pub(super) fn booleans(&mut self, whole: &Whole<bool>, team: &mut Team<'_>) -> Result<()> {
+    pub(in crate::store) fn booleans(&mut self, whole: &Whole<bool>, team: &mut Team<'_>) -> Result<()> {
         self.blocks(team, |_, rows| {
             let mut bits: Valid = [0; BLOCK_ROWS / 64];
             for (place, &row) in rows.iter().enumerate() {
@@ -134,7 +143,7 @@ impl Part {
     }
 
     /// Codes of a dictionary, of which the part has its own list if that makes them narrower.
-    pub(super) fn symbols(&mut self, values: &[u32], team: &mut Team<'_>) -> Result<()> {
+    pub(in crate::store) fn symbols(&mut self, values: &[u32], team: &mut Team<'_>) -> Result<()> {
         let greatest = self.order.iter().map(|&row| values[row as usize]).max().unwrap_or(0);
         let mut occurs = vec![false; greatest as usize + 1];
         occurs[NULL_CODE as usize] = true;
@@ -157,18 +166,19 @@ impl Part {
         })
     }
 
-    pub(super) fn texts(&mut self, whole: &WholeTexts, team: &mut Team<'_>) -> Result<()> {
+    pub(in crate::store) fn texts(&mut self, whole: &WholeTexts, team: &mut Team<'_>) -> Result<()> {
         self.blocks(team, |_, rows| {
             let texts = rows.iter().map(|&row| whole.get(row)).collect();
             (Values::Text(texts), gather_valid(Some(&whole.valid), rows))
         })
     }
 
-    pub(super) fn finish(self) -> Sealed {
+    pub(in crate::store) fn finish(self) -> Sealed {
         Sealed {
             tile: self.tile,
             entities: self.runs.bounds(),
             codecs: self.codecs,
+            rollup: None,
             built: self.builder.finish(),
         }
     }

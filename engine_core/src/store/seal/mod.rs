@@ -1,10 +1,10 @@
 //! Sealing: rows in order of arrival become parts, ordered by entity, time, then arrival, each column in the codecs that fit it
 //! best. Pure work on memory; `sealer` says when, and publishes. Merging parts is the same with parts as the source.
 
-mod making;
+pub(super) mod making;
 mod order;
-mod read;
-mod whole;
+pub(super) mod read;
+pub(super) mod whole;
 
 pub(super) use making::Sealed;
 

@@ -57,7 +57,7 @@ fn each_block(
 
 macro_rules! read_whole {
     ($name:ident, $type:ty, $decode:ident) => {
-        pub(super) fn $name(sources: &[Rows], column: ColumnId, team: &mut Team<'_>) -> Result<Whole<$type>> {
+        pub(in crate::store) fn $name(sources: &[Rows], column: ColumnId, team: &mut Team<'_>) -> Result<Whole<$type>> {
             let mut whole = Whole::with_room(row_count(sources));
             let read = |piece| {
                 let mut some = Whole::with_room(PIECE_BLOCKS * BLOCK_ROWS);
@@ -87,7 +87,7 @@ read_whole!(integers, i64, decode_i64);
 read_whole!(doubles, f64, decode_f64);
 read_whole!(booleans, bool, decode_bool);
 
-pub(super) fn codes(sources: &[Rows], column: ColumnId, team: &mut Team<'_>) -> Result<Vec<u32>> {
+pub(in crate::store) fn codes(sources: &[Rows], column: ColumnId, team: &mut Team<'_>) -> Result<Vec<u32>> {
     let mut codes = Vec::with_capacity(row_count(sources));
     let read = |piece| {
         let (mut some, mut values) = (Vec::with_capacity(PIECE_BLOCKS * BLOCK_ROWS), [0; BLOCK_ROWS]);
@@ -110,7 +110,12 @@ pub(super) fn codes(sources: &[Rows], column: ColumnId, team: &mut Team<'_>) -> 
     Ok(codes)
 }
 
-pub(super) fn texts(stream: &Stream, sources: &[Rows], column: ColumnId, team: &mut Team<'_>) -> Result<WholeTexts> {
+pub(in crate::store) fn texts(
+    stream: &Stream,
+    sources: &[Rows],
+    column: ColumnId,
+    team: &mut Team<'_>,
+) -> Result<WholeTexts> {
     let mut whole = WholeTexts::default();
     let symbols = stream.symbols(column);
     let read = |piece| {

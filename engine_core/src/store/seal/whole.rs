@@ -3,14 +3,32 @@
 use crate::column::packed::Validity;
 
 /// Values of a column.
-pub(super) struct Whole<T> {
-    pub(super) values: Vec<T>,
+#[derive(Debug)]
+pub(in crate::store) struct Whole<T> {
+    pub(in crate::store) values: Vec<T>,
     /// One bit a row, 1 for not null; none: no row is null.
-    pub(super) valid: Option<Vec<u64>>,
+    pub(in crate::store) valid: Option<Vec<u64>>,
 }
 
 impl<T: Copy + Default> Whole<T> {
-    pub(super) fn with_room(rows: usize) -> Self {
+    /// Of values, none being null.
+    pub(in crate::store) fn of(values: impl Iterator<Item = Option<T>>) -> Self {
+        let (mut all, mut is_there): (Vec<T>, Vec<bool>) = (Vec::new(), Vec::new());
+        for value in values {
+            all.push(value.unwrap_or_default());
+            is_there.push(value.is_some());
+        }
+        let mut whole = Self {
+            values: all,
+            valid: None,
+        };
+        if is_there.contains(&false) {
+            whole.note(0, |row| is_there[row]);
+        }
+        whole
+    }
+
+    pub(in crate::store) fn with_room(rows: usize) -> Self {
         Self {
             values: Vec::with_capacity(rows),
             valid: None,
@@ -18,7 +36,7 @@ impl<T: Copy + Default> Whole<T> {
     }
 
     /// Adds the rows of a block.
-    pub(super) fn push(&mut self, values: &[T], validity: &Validity) {
+    pub(in crate::store) fn push(&mut self, values: &[T], validity: &Validity) {
         let start = self.values.len();
         self.values.extend_from_slice(values);
         if *validity != Validity::All || self.valid.is_some() {
@@ -27,14 +45,14 @@ impl<T: Copy + Default> Whole<T> {
     }
 
     /// Adds rows that are null.
-    pub(super) fn push_nulls(&mut self, rows: usize) {
+    pub(in crate::store) fn push_nulls(&mut self, rows: usize) {
         let start = self.values.len();
         self.values.resize(start + rows, T::default());
         self.note(start, |_| false);
     }
 
     /// Adds rows that were read apart.
-    pub(super) fn append(&mut self, later: &Self) {
+    pub(in crate::store) fn append(&mut self, later: &Self) {
         let start = self.values.len();
         self.values.extend_from_slice(&later.values);
         match &later.valid {
@@ -42,6 +60,12 @@ impl<T: Copy + Default> Whole<T> {
             None if self.valid.is_some() => self.note(start, |_| true),
             None => {}
         }
+    }
+
+    /// The value of a row; none: it is null.
+    pub(in crate::store) fn at(&self, row: usize) -> Option<T> {
+        let is_there = self.valid.as_deref().is_none_or(|valid| is_set(valid, row));
+        is_there.then(|| self.values[row])
     }
 
     /// Notes which of the rows from `start` on are not null.
@@ -69,16 +93,16 @@ fn ones(rows: usize) -> Vec<u64> {
 }
 
 /// Texts of a column.
-#[derive(Default)]
-pub(super) struct WholeTexts {
+#[derive(Debug, Default)]
+pub(in crate::store) struct WholeTexts {
     bytes: String,
     ends: Vec<u64>,
     /// Rows that are not null, one bit each.
-    pub(super) valid: Vec<u64>,
+    pub(in crate::store) valid: Vec<u64>,
 }
 
 impl WholeTexts {
-    pub(super) fn push(&mut self, text: Option<&str>) {
+    pub(in crate::store) fn push(&mut self, text: Option<&str>) {
         let row = self.ends.len();
         if row.is_multiple_of(64) {
             self.valid.push(0);
@@ -91,7 +115,7 @@ impl WholeTexts {
     }
 
     /// Adds rows that were read apart.
-    pub(super) fn append(&mut self, later: &Self) {
+    pub(in crate::store) fn append(&mut self, later: &Self) {
         let (start, bytes) = (self.ends.len(), self.bytes.len() as u64);
         self.bytes.push_str(&later.bytes);
         self.ends.extend(later.ends.iter().map(|end| bytes + end));
@@ -101,7 +125,7 @@ impl WholeTexts {
         }
     }
 
-    pub(super) fn get(&self, row: u32) -> &str {
+    pub(in crate::store) fn get(&self, row: u32) -> &str {
         let row = row as usize;
         let start = if row == 0 { 0 } else { self.ends[row - 1] };
         &self.bytes[start as usize..self.ends[row] as usize]

@@ -109,6 +109,13 @@ def create_stream(
         str | None,
         typer.Option(metavar="LENGTH", help="Parts older than this get codecs that take less room; default: none."),
     ] = None,
+    rollup: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WIDTH [keep=LENGTH] [by=COLUMN,…] [sketches]",
+            help="Keep states of such windows beside sealed rows, as '1h keep=365d by=host'; may be repeated.",
+        ),
+    ] = None,
     description: Annotated[str, typer.Option(metavar="TEXT", help="What it is, for people.")] = "",
     address: Address = None,
     profile: Profile = None,
@@ -135,6 +142,7 @@ def create_stream(
             max_age=words.maybe_duration(max_age, "max-age"),
             keep_for=words.maybe_duration(keep_for, "keep-for"),
             cold_after=words.maybe_duration(cold_after, "cold-after"),
+            rollups=words.rollups(rollup or ()),
             description=description,
             address=address,
             profile=profile,

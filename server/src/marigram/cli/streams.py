@@ -1,5 +1,6 @@
 """``marigram streams``: what there is, and what it is made of."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from marigram.cli import figures, output
@@ -8,7 +9,7 @@ from marigram.cli.options import Shape
 from marigram.cli.plain import plain
 from marigram_client.aio import Client
 from marigram_client.kinds import ColumnType, Kind
-from marigram_client.streams import Column, Stream
+from marigram_client.streams import Column, Rollup, Stream
 
 
 async def show_all(shape: Shape, *, address: str | None, profile: str | None) -> None:
@@ -49,6 +50,7 @@ async def create(
     max_age: timedelta | None,
     keep_for: timedelta | None,
     cold_after: timedelta | None,
+    rollups: Iterable[Rollup],
     description: str,
     address: str | None,
     profile: str | None,
@@ -58,7 +60,7 @@ async def create(
         stream = await client.create_stream(
             name, kind, [Column(column, of) for column, of in columns.items()], strict=strict,
             out_of_orderness=out_of_orderness, allowed_lateness=allowed_lateness, idle_after=idle_after,
-            max_age=max_age, keep_for=keep_for, cold_after=cold_after, description=description,
+            max_age=max_age, keep_for=keep_for, cold_after=cold_after, rollups=rollups, description=description,
         )  # fmt: skip
     output.talk().print(f"{stream.kind} stream {stream.name} made, {len(stream.columns)} columns", markup=False)
 
@@ -103,6 +105,13 @@ def _made(stream: Stream) -> list[tuple[str, ...]]:
     return [row for row in always if row[0] not in there]
 
 
+def _rollup(rollup: Rollup) -> str:
+    keys = ", ".join(rollup.group_by) or "entity"
+    kept = "for ever" if rollup.keep_for is None else f"for {figures.length(rollup.keep_for)}"
+    sketches = ", with sketches" if rollup.sketches else ""
+    return f"{figures.length(rollup.width)} by {keys}, kept {kept}{sketches}"
+
+
 def _facts(stream: Stream) -> list[tuple[str, str]]:
     stats = stream.stats
     rejected = "".join(f"; {count:,} {reason}" for reason, count in sorted(stats.rejected.items()))
@@ -117,6 +126,7 @@ def _facts(stream: Stream) -> list[tuple[str, str]]:
         ("max age", figures.length(stream.max_age)),
         ("keep for", figures.length(stream.keep_for)),
         ("cold after", figures.length(stream.cold_after)),
+        *(("rollup", _rollup(rollup)) for rollup in stream.rollups),
         ("entities", f"{stats.entities:,}"),
         ("rows stored", f"{stats.stored:,}, {stats.late:,} of them late"),
         ("rows rejected", f"{sum(stats.rejected.values()):,}{rejected}"),

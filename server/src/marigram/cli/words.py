@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
 from typing import cast, get_args
@@ -104,6 +105,26 @@ def types(texts: Iterable[str], option: str = "type") -> dict[str, ColumnType]:
         if not name or kind_of_column not in get_args(ColumnType):
             raise wrong(option, f"must be COLUMN=TYPE with TYPE one of {', '.join(get_args(ColumnType))}, got {text!r}")
         found[name] = cast("ColumnType", kind_of_column)
+    return found
+
+
+def rollups(texts: Iterable[str]) -> list[mc.Rollup]:
+    """Rollups, from ``1h keep=365d by=host,level sketches``."""
+    found = []
+    for text in texts:
+        width, *rest = text.split() or [""]
+        rollup = mc.Rollup(duration(width, "rollup"))
+        for word in rest:
+            name, _, value = word.partition("=")
+            if name == "keep" and value:
+                rollup = replace(rollup, keep_for=duration(value, "rollup"))
+            elif name == "by" and value:
+                rollup = replace(rollup, group_by=tuple(value.split(",")))
+            elif word == "sketches":
+                rollup = replace(rollup, sketches=True)
+            else:
+                raise wrong("rollup", f"must be WIDTH [keep=LENGTH] [by=COLUMN,…] [sketches], got {text!r}")
+        found.append(rollup)
     return found
 
 

@@ -78,7 +78,7 @@ class Engine:
 
     # Streams. A stream is a dict: name, kind (1 event, 2 metric), columns [{id, name, type, description, unit}] with
     # type a number of ColumnType, strict, out_of_orderness_ns, allowed_lateness_ns, idle_after_ns, max_age_ns | None,
-    # keep_for_ns | None, cold_after_ns | None,
+    # keep_for_ns | None, cold_after_ns | None, rollups [{width_ns, keep_for_ns | None, group_by [name], sketches}],
     # description, created_ns, version, and stats {received, stored, rejected [(reason, rows)], duplicate, late,
     # entities, max_time_ns | None, watermark_ns | None, log_bytes, commit, sealed_rows, sealed_bytes, parts}.
     def create_stream(self, namespace: int, spec: Mapping[str, Any]) -> tuple[dict[str, Any], int]:

@@ -54,6 +54,16 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
+class Rollup:
+    """What sealed rows are rolled up to; ``keep_for_ns`` None keeps it for ever, ``group_by`` nothing is the entity."""
+
+    width_ns: int
+    keep_for_ns: int | None
+    group_by: tuple[str, ...]
+    sketches: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StreamStats:
     """What a stream holds; ``entities`` are users or series, ``commit`` is the one that last changed it."""
 
@@ -83,6 +93,7 @@ class Stream:
     max_age_ns: int | None
     keep_for_ns: int | None
     cold_after_ns: int | None
+    rollups: tuple[Rollup, ...]
     description: str
     created_ns: int
     version: int
@@ -106,6 +117,10 @@ class Stream:
             max_age_ns=found["max_age_ns"],
             keep_for_ns=found["keep_for_ns"],
             cold_after_ns=found["cold_after_ns"],
+            rollups=tuple(
+                Rollup(rollup["width_ns"], rollup["keep_for_ns"], tuple(rollup["group_by"]), rollup["sketches"])
+                for rollup in found["rollups"]
+            ),
             description=found["description"],
             created_ns=found["created_ns"],
             version=found["version"],

@@ -33,6 +33,7 @@ class Catalog:
     lengths: dict[tuple[int, int, int], int] = field(default_factory=dict)
     manifests: dict[StreamKey, records.Manifest] = field(default_factory=dict)
     parts: dict[StreamKey, list[records.PartRecord]] = field(default_factory=dict)
+    rollups: dict[StreamKey, list[records.PartRecord]] = field(default_factory=dict)
 
 
 class Hot:
@@ -190,7 +191,9 @@ class Hot:
 
         def part(key: bytes, fields: Fields) -> None:
             space, number, one = _numbers(">IIQ", key)
-            catalog.parts.setdefault((space, number), []).append(records.read_part(one, fields))
+            record = records.read_part(one, fields)
+            of = catalog.parts if record.rollup is None else catalog.rollups
+            of.setdefault((space, number), []).append(record)
 
         for table, take in (
             (Table.META, meta),
@@ -234,15 +237,19 @@ class Hot:
             quarantined = sum(1 for _ in self.entries(Table.QUARANTINE, struct.pack(">II", *stream)))
             same(where, "quarantine records", has.quarantine_records, quarantined)
             manifest, parts = catalog.manifests.get(stream), catalog.parts.get(stream, [])
+            rollups = catalog.rollups.get(stream, [])
             where = f"table manifests, {named(stream)}"
             if manifest is None:
                 same(where, "L0 values removed without a manifest", 0, has.first_value)
                 same(where, "parts without a manifest", 0, len(parts))
+                same(where, "rollups without a manifest", 0, len(rollups))
                 same(where, "rows in the log", has.stored, has.log_rows)
             else:
                 same(where, "parts", manifest.parts, len(parts))
                 same(where, "rows of parts", manifest.rows, sum(part.rows for part in parts))
                 same(where, "bytes of parts", manifest.size_bytes, sum(part.size_bytes for part in parts))
+                same(where, "rollups", manifest.rollups, len(rollups))
+                same(where, "bytes of rollups", manifest.rollup_bytes, sum(one.size_bytes for one in rollups))
                 same(where, "rows", has.stored, has.log_rows + manifest.rows + manifest.dropped_rows)
 
 

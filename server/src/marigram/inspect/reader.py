@@ -19,7 +19,7 @@ from marigram.inspect.fields import demand
 from marigram.inspect.frames import FORMAT, Table
 from marigram.inspect.hot import FILE, Hot, StreamKey, place
 from marigram.inspect.parts import Part
-from marigram.inspect.records import ENTITY, TIME, PartRecord, Stream, Type
+from marigram.inspect.records import ENTITY, ROLLED_ROWS, TIME, PartRecord, Stream, Type
 from marigram.inspect.values import Physical, Rows, Values
 
 MARKER = "MARIGRAM"
@@ -180,10 +180,27 @@ class DataDirectory:
         for stream in self._hot.catalog.streams.values():
             for _ in self.pieces(stream):
                 pass
+        for key, records in self._hot.catalog.rollups.items():
+            for record in records:
+                self._check_rollup(key, record)
 
     def texts(self, key: StreamKey, column: int) -> list[str | None]:
         """The dictionary of a column, by code."""
         return self._hot.texts(key, column)
+
+    def _check_rollup(self, key: StreamKey, record: PartRecord) -> None:
+        store = self._hot.catalog.format
+        try:
+            part = Part(self._directory / PARTS, key, record, None if store is None else store.store, self._damages)
+        except Damage as damage:
+            self._damages.add(damage)
+            return
+        rows = 0
+        for some in part.slices():
+            with self._damages.at(part.file, "rows of groups"):
+                rows += int(some.columns[ROLLED_ROWS][1].data.sum())
+        with self._damages.at(part.file, "rows of groups"):
+            demand(record.rollup is not None and rows == record.rollup.rows, "groups have the rows of their part")
 
     def _part(self, key: StreamKey, record: PartRecord, made: "_Columns") -> Iterator[pa.Table]:
         store = self._hot.catalog.format

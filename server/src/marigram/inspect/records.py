@@ -24,6 +24,8 @@ class Type(IntEnum):
 
 TIME, ENTITY, FIRST = 0, 1, 2
 """Numbers of columns: time, entity, and the first that a schema names."""
+ROLLED_ROWS = 1 << 15
+"""Number of the column of a rollup that says how many rows a group has."""
 KINDS = {1: "event", 2: "metric"}
 
 
@@ -91,6 +93,17 @@ class Stream:
     columns: tuple[Column, ...]
     keep_for: int | None
     cold_after: int | None
+    rollups: tuple["Declared", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A rollup that a stream declares; times in nanoseconds."""
+
+    width: int
+    keep_for: int | None
+    sketches: bool
+    keys: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +154,8 @@ class Manifest:
     dropped_parts: int
     dropped_rows: int
     dropped_bytes: int
+    rollups: int
+    rollup_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +177,20 @@ class PartRecord:
     root_checksum: int
     made_at: int
     is_cold: bool
+    rollup: "Rolled | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Rolled:
+    """What a rollup is of: a part, which may be gone, its rows and their times, and columns that it tells apart."""
+
+    part: int
+    rows: int
+    least_time: int
+    greatest_time: int
+    width: int
+    sketches: bool
+    keys: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,9 +259,19 @@ def read_stream(namespace: int, number: int, fields: Fields) -> Stream:
     times = fields.i64(), fields.i64(), fields.i64(), fields.optional_i64()
     description = fields.text()
     columns = tuple(_column(at + FIRST, fields) for at in range(fields.varint()))
-    ages = [None if fields.whole() else fields.optional_i64() for _ in ("keep_for", "cold_after")]
-    found = Stream(namespace, number, name, made_at, KINDS[kind], version, strict, *times, description, columns, *ages)
+    keep_for = None if fields.whole() else fields.optional_i64()
+    cold_after = None if fields.whole() else fields.optional_i64()
+    rollups = () if fields.whole() else tuple(_declared(fields) for _ in range(fields.varint()))
+    found = Stream(
+        namespace, number, name, made_at, KINDS[kind], version, strict, *times, description, columns, keep_for,
+        cold_after, rollups,
+    )  # fmt: skip
     return _ended(fields, found)
+
+
+def _declared(fields: Fields) -> Declared:
+    width, keep_for, sketches = fields.i64(), fields.optional_i64(), fields.flag()
+    return Declared(width, keep_for, sketches, tuple(fields.text() for _ in range(fields.varint())))
 
 
 def _column(number: int, fields: Fields) -> Column:
@@ -297,13 +336,14 @@ def read_manifest(fields: Fields) -> Manifest:
         fields.u64(),
         fields.u64(),
         fields.u64(),
+        *((0, 0) if fields.whole() else (fields.u32(), fields.u64())),
     )
     return _ended(fields, found)
 
 
 def read_part(part: int, fields: Fields) -> PartRecord:
     """A value of ``parts``."""
-    found = PartRecord(
+    fixed = (
         part,
         fields.i64(),
         fields.i64(),
@@ -318,10 +358,15 @@ def read_part(part: int, fields: Fields) -> PartRecord:
         fields.u64(),
         fields.u32(),
         fields.i64(),
-        not fields.whole(),
     )
-    demand(not found.is_cold or fields.u8() == 1, "behind the time of a part stands 1, or nothing")
-    return _ended(fields, found)
+    flags = 0 if fields.whole() else fields.u8()
+    demand(flags <= 3, "behind the time of a part stand two flags, or nothing")
+    return _ended(fields, PartRecord(*fixed, bool(flags & 1), _rolled(fields) if flags & 2 else None))
+
+
+def _rolled(fields: Fields) -> Rolled:
+    first = fields.u64(), fields.u64(), fields.i64(), fields.i64(), fields.i64(), fields.flag()
+    return Rolled(*first, tuple(fields.varint() for _ in range(fields.varint())))
 
 
 def read_writer(fields: Fields) -> Writer:

@@ -9,7 +9,7 @@ from marigram_client._pb.marigram.v1 import streams_pb2 as pb
 from marigram_client.aio.calls import Calls
 from marigram_client.errors import InvalidArgument
 from marigram_client.kinds import Kind, stream_kind
-from marigram_client.streams import Column, DeletedStream, RecodedParts, Retention, SealedRows, Stream
+from marigram_client.streams import Column, DeletedStream, RecodedParts, Retention, Rollup, SealedRows, Stream
 
 
 class Streams:
@@ -30,6 +30,7 @@ class Streams:
         max_age: timedelta | None = None,
         keep_for: timedelta | None = None,
         cold_after: timedelta | None = None,
+        rollups: Iterable[Rollup] = (),
         description: str = "",
     ) -> Stream:
         """Make a stream. Settings that are not given are the server's defaults (10 s, 1 h, 30 s, no age limit).
@@ -44,7 +45,7 @@ class Streams:
         wanted = streams.message(
             name, kind=stream_kind(kind, None, None), columns=columns, strict=strict, out_of_orderness=out_of_orderness,
             allowed_lateness=allowed_lateness, idle_after=idle_after, max_age=max_age, keep_for=keep_for,
-            cold_after=cold_after, description=description,
+            cold_after=cold_after, rollups=rollups, description=description,
         )  # fmt: skip
         answer = await self._calls.unary(pb.CreateStreamRequest(stream=wanted), pb.CreateStreamResponse)
         return streams.read(answer.stream)
@@ -86,10 +87,11 @@ class Streams:
         max_age: timedelta | None = None,
         keep_for: timedelta | None = None,
         cold_after: timedelta | None = None,
+        rollups: Iterable[Rollup] | None = None,
         description: str | None = None,
     ) -> Stream:
         """Change what is given and leave the rest; ``add_columns`` also changes description and unit of those there
-        are.
+        are. ``rollups`` takes the place of all there were.
 
         >>> (await client.update_stream("cpu", max_age=timedelta(days=90))).max_age
         datetime.timedelta(days=90)
@@ -98,11 +100,11 @@ class Streams:
             VersionConflict: ``version`` is not 0 and not the stream's.
             InvalidArgument: nothing is given, or a value breaks a rule.
         """
-        added = tuple(add_columns)
+        added, rolled = tuple(add_columns), None if rollups is None else tuple(rollups)
         given: dict[str, object] = {
             "columns": added or None, "strict": strict, "out_of_orderness": out_of_orderness, "idle_after": idle_after,
             "allowed_lateness": allowed_lateness, "max_age": max_age, "keep_for": keep_for, "cold_after": cold_after,
-            "description": description,
+            "rollups": rolled, "description": description,
         }  # fmt: skip
         paths = [path for path, value in given.items() if value is not None]
         if not paths:
@@ -110,7 +112,7 @@ class Streams:
         wanted = streams.message(
             name, columns=added, strict=bool(strict), out_of_orderness=out_of_orderness, idle_after=idle_after,
             allowed_lateness=allowed_lateness, max_age=max_age, keep_for=keep_for, cold_after=cold_after,
-            description=description or "",
+            rollups=rolled or (), description=description or "",
         )  # fmt: skip
         wanted.version = version
         request = pb.UpdateStreamRequest(stream=wanted)

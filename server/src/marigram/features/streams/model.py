@@ -29,10 +29,12 @@ DURATIONS = {
 MAX_AGE = Bounds(_SECOND, 2**63 - 1, 0)
 KEEP_FOR = Bounds(60 * _SECOND, 2**63 - 1, 0)
 COLD_AFTER = Bounds(60 * _SECOND, 2**63 - 1, 0)
+ROLLUP_WIDTH = Bounds(_SECOND, 366 * _DAY, 0)
+ROLLUPS = 8
 # Durations that may be absent, which means none.
 OPTIONAL = {"max_age": MAX_AGE, "keep_for": KEEP_FOR, "cold_after": COLD_AFTER}
 
-CHANGEABLE = ("strict", *DURATIONS, *OPTIONAL, "description", "columns")
+CHANGEABLE = ("strict", *DURATIONS, *OPTIONAL, "rollups", "description", "columns")
 
 
 def changed_fields(paths: Iterable[str]) -> list[str]:

@@ -38,7 +38,12 @@ class StreamsService:
         """Settings that are not given are as by default."""
         asked = request.stream
         spec = {"name": wire.stream_id(asked.name, "stream.name"), "kind": kind(asked), "columns": columns(asked)}
-        given = ["strict", "description", *(name for name in (*model.DURATIONS, *model.OPTIONAL) if has(asked, name))]
+        given = [
+            "strict",
+            "rollups",
+            "description",
+            *(name for name in (*model.DURATIONS, *model.OPTIONAL) if has(asked, name)),
+        ]
         stream, commit = self._engine.create_stream(current().caller.namespace_id, spec | settings(asked, given))
         return streams_pb2.CreateStreamResponse(stream=to_message(stream), commit=commit)
 
@@ -151,10 +156,39 @@ def settings(asked: streams_pb2.Stream, fields: list[str]) -> dict[str, Any]:
                 if has(asked, name)
                 else None
             )
+    if "rollups" in fields:
+        found["rollups"] = rollups(asked)
     if "strict" in fields:
         found["strict"] = asked.strict
     if "description" in fields:
         found["description"] = wire.text(asked.description, "stream.description", model.DESCRIPTION_BYTES)
+    return found
+
+
+def rollups(asked: streams_pb2.Stream) -> list[dict[str, Any]]:
+    """Rollups as the engine takes them; it checks their keys itself."""
+    if len(asked.rollups) > model.ROLLUPS:
+        raise InvalidArgument(
+            f"a stream has at most {model.ROLLUPS} rollups, got {len(asked.rollups)}",
+            reason="BAD_ROLLUP",
+            field="stream.rollups",
+        )
+    found = []
+    for index, rollup in enumerate(asked.rollups):
+        field, width, keep_for = f"stream.rollups[{index}]", model.ROLLUP_WIDTH, model.KEEP_FOR
+        kept_ns = None
+        if rollup.HasField("keep_for"):
+            kept_ns = wire.duration_ns(
+                rollup.keep_for, f"{field}.keep_for", least_ns=keep_for.least, most_ns=keep_for.most
+            )
+        found.append(
+            {
+                "width_ns": wire.duration_ns(rollup.width, f"{field}.width", least_ns=width.least, most_ns=width.most),
+                "keep_for_ns": kept_ns,
+                "group_by": list(rollup.group_by),
+                "sketches": rollup.sketches,
+            }
+        )
     return found
 
 
@@ -180,6 +214,15 @@ def to_message(stream: Stream) -> streams_pb2.Stream:
         max_age=None if stream.max_age_ns is None else wire.to_duration(stream.max_age_ns),
         keep_for=None if stream.keep_for_ns is None else wire.to_duration(stream.keep_for_ns),
         cold_after=None if stream.cold_after_ns is None else wire.to_duration(stream.cold_after_ns),
+        rollups=(
+            streams_pb2.Rollup(
+                width=wire.to_duration(rollup.width_ns),
+                keep_for=None if rollup.keep_for_ns is None else wire.to_duration(rollup.keep_for_ns),
+                group_by=rollup.group_by,
+                sketches=rollup.sketches,
+            )
+            for rollup in stream.rollups
+        ),
         description=stream.description,
         create_time=wire.to_timestamp(stream.created_ns),
         version=stream.version,

@@ -671,18 +671,22 @@ class QueryHints(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NO_FOOTERS_FIELD_NUMBER: _builtins.int
+    NO_ROLLUPS_FIELD_NUMBER: _builtins.int
     no_footers: _builtins.bool
     """Read sums, least and greatest values from the rows, not from what is kept beside them, and all blocks that filters of texts
     would spare: to measure the rows' own speed.
     """
+    no_rollups: _builtins.bool
+    """Read no rollups where rows are still there: to measure the speed of what else there is."""
     def __init__(
         self,
         *,
         no_footers: _builtins.bool = ...,
+        no_rollups: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["no_footers", b"no_footers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["no_footers", b"no_footers", "no_rollups", b"no_rollups"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1320,6 +1324,7 @@ class Provenance(_message.Message):
     COMPLETE_FIELD_NUMBER: _builtins.int
     MEASURES_FIELD_NUMBER: _builtins.int
     ELAPSED_FIELD_NUMBER: _builtins.int
+    ROWS_UNAVAILABLE_FIELD_NUMBER: _builtins.int
     commit: _builtins.int
     """Commit the answer is as of."""
     watermark_ns: _builtins.int
@@ -1336,6 +1341,10 @@ class Provenance(_message.Message):
     """NaN values that measures skipped, over all measures."""
     complete: _builtins.bool
     """True if the watermark had passed the end of the range: no more rows are expected."""
+    rows_unavailable: _builtins.int
+    """Rows of the range that retention has dropped and that no rollup could stand for in this query; of a window of a rollup that the
+    range cuts, all rows.
+    """
     @_builtins.property
     def measures(self) -> _containers.RepeatedCompositeFieldContainer[Global___MeasureProvenance]:
         """One a measure, in order; then one for each M_before, and one for each M_change, of a comparison."""
@@ -1357,10 +1366,11 @@ class Provenance(_message.Message):
         complete: _builtins.bool = ...,
         measures: _abc.Iterable[Global___MeasureProvenance] | None = ...,
         elapsed: _duration_pb2.Duration | None = ...,
+        rows_unavailable: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_watermark_ns", b"_watermark_ns", "elapsed", b"elapsed", "watermark_ns", b"watermark_ns"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_watermark_ns", b"_watermark_ns", "commit", b"commit", "complete", b"complete", "definition_version", b"definition_version", "elapsed", b"elapsed", "measures", b"measures", "nan_skipped", b"nan_skipped", "rows_matched", b"rows_matched", "rows_scanned", b"rows_scanned", "tier", b"tier", "watermark_ns", b"watermark_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_watermark_ns", b"_watermark_ns", "commit", b"commit", "complete", b"complete", "definition_version", b"definition_version", "elapsed", b"elapsed", "measures", b"measures", "nan_skipped", b"nan_skipped", "rows_matched", b"rows_matched", "rows_scanned", b"rows_scanned", "rows_unavailable", b"rows_unavailable", "tier", b"tier", "watermark_ns", b"watermark_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__watermark_ns: _TypeAlias = _typing.Literal["watermark_ns"]  # noqa: Y015
     _WhichOneofArgType__watermark_ns: _TypeAlias = _typing.Literal["_watermark_ns", b"_watermark_ns"]  # noqa: Y015

@@ -29,7 +29,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from marigram_client._pb.marigram.v1 import common_pb2 as marigram_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19marigram/v1/streams.proto\x12\x0bmarigram.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18marigram/v1/common.proto\"`\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x04type\x18\x02 \x01(\x0e\x32\x17.marigram.v1.ColumnType\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0c\n\x04unit\x18\x04 \x01(\t\"\x94\x04\n\x06Stream\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x04kind\x18\x02 \x01(\x0e\x32\x17.marigram.v1.StreamKind\x12$\n\x07\x63olumns\x18\x03 \x03(\x0b\x32\x13.marigram.v1.Column\x12\x0e\n\x06strict\x18\x04 \x01(\x08\x12\x33\n\x10out_of_orderness\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x33\n\x10\x61llowed_lateness\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nidle_after\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07max_age\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0b\x64\x65scription\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x0b \x01(\x04\x12\'\n\x05stats\x18\x0c \x01(\x0b\x32\x18.marigram.v1.StreamStats\x12+\n\x08keep_for\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\ncold_after\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\"\xc4\x02\n\x0bStreamStats\x12\x10\n\x08received\x18\x01 \x01(\x04\x12\x0e\n\x06stored\x18\x02 \x01(\x04\x12-\n\x08rejected\x18\x03 \x03(\x0b\x32\x1b.marigram.v1.RejectionCount\x12\x11\n\tduplicate\x18\x04 \x01(\x04\x12\x0c\n\x04late\x18\x05 \x01(\x04\x12\x10\n\x08\x65ntities\x18\x06 \x01(\x04\x12\x18\n\x0bmax_time_ns\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12\x19\n\x0cwatermark_ns\x18\x08 \x01(\x03H\x01\x88\x01\x01\x12\x11\n\tlog_bytes\x18\t \x01(\x04\x12\x0e\n\x06\x63ommit\x18\n \x01(\x04\x12\x13\n\x0bsealed_rows\x18\x0b \x01(\x04\x12\x14\n\x0csealed_bytes\x18\x0c \x01(\x04\x12\r\n\x05parts\x18\r \x01(\x04\x42\x0e\n\x0c_max_time_nsB\x0f\n\r_watermark_ns\":\n\x13\x43reateStreamRequest\x12#\n\x06stream\x18\x01 \x01(\x0b\x32\x13.marigram.v1.Stream\"K\n\x14\x43reateStreamResponse\x12#\n\x06stream\x18\x01 \x01(\x0b\x32\x13.marigram.v1.Stream\x12\x0e\n\x06\x63ommit\x18\x02 \x01(\x04\" \n\x10GetStreamRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"8\n\x11GetStreamResponse\x12#\n\x06stream\x18\x01 \x01(\x0b\x32\x13.marigram.v1.Stream\";\n\x12ListStreamsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"T\n\x13ListStreamsResponse\x12$\n\x07streams\x18\x01 \x03(\x0b\x32\x13.marigram.v1.Stream\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"k\n\x13UpdateStreamRequest\x12#\n\x06stream\x18\x01 \x01(\x0b\x32\x13.marigram.v1.Stream\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"K\n\x14UpdateStreamResponse\x12#\n\x06stream\x18\x01 \x01(\x0b\x32\x13.marigram.v1.Stream\x12\x0e\n\x06\x63ommit\x18\x02 \x01(\x04\"#\n\x13\x44\x65leteStreamRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"4\n\x14\x44\x65leteStreamResponse\x12\x0c\n\x04rows\x18\x01 \x01(\x04\x12\x0e\n\x06\x63ommit\x18\x02 \x01(\x04\"!\n\x11SealStreamRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"@\n\x12SealStreamResponse\x12\x0c\n\x04rows\x18\x01 \x01(\x04\x12\r\n\x05parts\x18\x02 \x01(\x04\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\"I\n\x13RecodeStreamRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\tbefore_ns\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x0c\n\n_before_ns\"P\n\x14RecodeStreamResponse\x12\r\n\x05parts\x18\x01 \x01(\x04\x12\x14\n\x0c\x62ytes_before\x18\x02 \x01(\x04\x12\x13\n\x0b\x62ytes_after\x18\x03 \x01(\x04\"6\n\x15\x41pplyRetentionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\"j\n\x16\x41pplyRetentionResponse\x12\r\n\x05parts\x18\x01 \x01(\x04\x12\x0c\n\x04rows\x18\x02 \x01(\x04\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\x12\x16\n\tbefore_ns\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x0c\n\n_before_ns2\xbe\x07\n\x0eStreamsService\x12p\n\x0c\x43reateStream\x12 .marigram.v1.CreateStreamRequest\x1a!.marigram.v1.CreateStreamResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x0b/v1/streams:\x06stream\x12h\n\tGetStream\x12\x1d.marigram.v1.GetStreamRequest\x1a\x1e.marigram.v1.GetStreamResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/{name=streams/*}\x12\x65\n\x0bListStreams\x12\x1f.marigram.v1.ListStreamsRequest\x1a .marigram.v1.ListStreamsResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/streams\x12\x80\x01\n\x0cUpdateStream\x12 .marigram.v1.UpdateStreamRequest\x1a!.marigram.v1.UpdateStreamResponse\"+\x82\xd3\xe4\x93\x02%2\x1b/v1/{stream.name=streams/*}:\x06stream\x12q\n\x0c\x44\x65leteStream\x12 .marigram.v1.DeleteStreamRequest\x1a!.marigram.v1.DeleteStreamResponse\"\x1c\x82\xd3\xe4\x93\x02\x16*\x14/v1/{name=streams/*}\x12p\n\nSealStream\x12\x1e.marigram.v1.SealStreamRequest\x1a\x1f.marigram.v1.SealStreamResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x19/v1/{name=streams/*}:seal\x12x\n\x0cRecodeStream\x12 .marigram.v1.RecodeStreamRequest\x1a!.marigram.v1.RecodeStreamResponse\"#\x82\xd3\xe4\x93\x02\x1d\"\x1b/v1/{name=streams/*}:recode\x12\x86\x01\n\x0e\x41pplyRetention\x12\".marigram.v1.ApplyRetentionRequest\x1a#.marigram.v1.ApplyRetentionResponse\"+\x82\xd3\xe4\x93\x02%\"#/v1/{name=streams/*}:applyRetentionb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19marigram/v1/streams.proto\x12\x0bmarigram.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18marigram/v1/common.proto\"`\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x04type\x18\x02 \x01(\x0e\x32\x17.marigram.v1.ColumnType\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0c\n\x04unit\x18\x04 \x01(\t\"\xba\x04\n\x06Stream\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x04kind\x18\x02 \x01(\x0e\x32\x17.marigram.v1.StreamKind\x12$\n\x07\x63olumns\x18\x03 \x03(\x0b\x32\x13.marigram.v1.Column\x12\x0e\n\x06strict\x18\x04 \x01(\x08\x12\x33\n\x10out_of_orderness\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x33\n\x10\x61llowed_lateness\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nidle_after\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07max_age\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0b\x64\x65scription\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x0b \x01(\x04\x12\'\n\x05stats\x18\x0c \x01(\x0b\x32\x18.marigram.v1.StreamStats\x12+\n\x08keep_for\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\ncold_after\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12$\n\x07rollups\x18\x0f \x03(\x0b\x32\x13.marigram.v1.Rollup\"\x83\x01\n\x06Rollup\x12(\n\x05width\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08keep_for\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08group_by\x18\x03 \x03(\t\x12\x10\n\x08sketches\x18\x04 \x01(\x08\"\xc4\x02\n\x0bStreamStats\x12\x10\n\x08received\x18\x01 \x01(\x04\x12\x0e\n\x06stored\x18\x02 \x01(\x04\x12-\n\x08rejected\x18\x03 \x03(\x0b\x32\x1b.marigram.v1.RejectionCount\x12\x11\n\tduplicate\x18\x04 \x01(\x04\x12\x0c\n\x04late\x18\x05 \x01(\x04\x12\x10\n\x08\x65ntities\x18\x06 \x01(\x04\x12\x18\n\x0bmax_time_ns\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12\x19\n\x0cwatermark_ns\x18\x08 \x01(\x03H\x01\x88\x01\x01\x12\x11\n\tlog_bytes\x18\t \x01(\x04\x12\x0e\n\x06\x63ommit\x18\n \x01(\x04\x12\x13\n\x0bsealed_rows\x18\x0b \x01(\x04\x12\x14\n\x0csealed_bytes\x18\x0c \x01(\x04\x12\r\n\x05parts\x18\r \x01(\x04\x42\x0e\n\x0c_max_time_nsB\x0f\n\r_watermark_ns\":\n\x13\x43reateStreamRequest\x12#\n\x06stream\x18\x01 \x01(\x0b\x32\x13.marigram.v1.Stream\"K\n\x14\x43reateStreamResponse\x12#\n\x06stream\x18\x01 \x01(\x0b\x32\x13.marigram.v1.Stream\x12\x0e\n\x06\x63ommit\x18\x02 \x01(\x04\" \n\x10GetStreamRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"8\n\x11GetStreamResponse\x12#\n\x06stream\x18\x01 \x01(\x0b\x32\x13.marigram.v1.Stream\";\n\x12ListStreamsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"T\n\x13ListStreamsResponse\x12$\n\x07streams\x18\x01 \x03(\x0b\x32\x13.marigram.v1.Stream\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"k\n\x13UpdateStreamRequest\x12#\n\x06stream\x18\x01 \x01(\x0b\x32\x13.marigram.v1.Stream\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"K\n\x14UpdateStreamResponse\x12#\n\x06stream\x18\x01 \x01(\x0b\x32\x13.marigram.v1.Stream\x12\x0e\n\x06\x63ommit\x18\x02 \x01(\x04\"#\n\x13\x44\x65leteStreamRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"4\n\x14\x44\x65leteStreamResponse\x12\x0c\n\x04rows\x18\x01 \x01(\x04\x12\x0e\n\x06\x63ommit\x18\x02 \x01(\x04\"!\n\x11SealStreamRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"@\n\x12SealStreamResponse\x12\x0c\n\x04rows\x18\x01 \x01(\x04\x12\r\n\x05parts\x18\x02 \x01(\x04\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\"I\n\x13RecodeStreamRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\tbefore_ns\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x0c\n\n_before_ns\"P\n\x14RecodeStreamResponse\x12\r\n\x05parts\x18\x01 \x01(\x04\x12\x14\n\x0c\x62ytes_before\x18\x02 \x01(\x04\x12\x13\n\x0b\x62ytes_after\x18\x03 \x01(\x04\"6\n\x15\x41pplyRetentionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\"j\n\x16\x41pplyRetentionResponse\x12\r\n\x05parts\x18\x01 \x01(\x04\x12\x0c\n\x04rows\x18\x02 \x01(\x04\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\x12\x16\n\tbefore_ns\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x0c\n\n_before_ns2\xbe\x07\n\x0eStreamsService\x12p\n\x0c\x43reateStream\x12 .marigram.v1.CreateStreamRequest\x1a!.marigram.v1.CreateStreamResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x0b/v1/streams:\x06stream\x12h\n\tGetStream\x12\x1d.marigram.v1.GetStreamRequest\x1a\x1e.marigram.v1.GetStreamResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/{name=streams/*}\x12\x65\n\x0bListStreams\x12\x1f.marigram.v1.ListStreamsRequest\x1a .marigram.v1.ListStreamsResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/streams\x12\x80\x01\n\x0cUpdateStream\x12 .marigram.v1.UpdateStreamRequest\x1a!.marigram.v1.UpdateStreamResponse\"+\x82\xd3\xe4\x93\x02%2\x1b/v1/{stream.name=streams/*}:\x06stream\x12q\n\x0c\x44\x65leteStream\x12 .marigram.v1.DeleteStreamRequest\x1a!.marigram.v1.DeleteStreamResponse\"\x1c\x82\xd3\xe4\x93\x02\x16*\x14/v1/{name=streams/*}\x12p\n\nSealStream\x12\x1e.marigram.v1.SealStreamRequest\x1a\x1f.marigram.v1.SealStreamResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x19/v1/{name=streams/*}:seal\x12x\n\x0cRecodeStream\x12 .marigram.v1.RecodeStreamRequest\x1a!.marigram.v1.RecodeStreamResponse\"#\x82\xd3\xe4\x93\x02\x1d\"\x1b/v1/{name=streams/*}:recode\x12\x86\x01\n\x0e\x41pplyRetention\x12\".marigram.v1.ApplyRetentionRequest\x1a#.marigram.v1.ApplyRetentionResponse\"+\x82\xd3\xe4\x93\x02%\"#/v1/{name=streams/*}:applyRetentionb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,41 +55,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COLUMN']._serialized_start=197
   _globals['_COLUMN']._serialized_end=293
   _globals['_STREAM']._serialized_start=296
-  _globals['_STREAM']._serialized_end=828
-  _globals['_STREAMSTATS']._serialized_start=831
-  _globals['_STREAMSTATS']._serialized_end=1155
-  _globals['_CREATESTREAMREQUEST']._serialized_start=1157
-  _globals['_CREATESTREAMREQUEST']._serialized_end=1215
-  _globals['_CREATESTREAMRESPONSE']._serialized_start=1217
-  _globals['_CREATESTREAMRESPONSE']._serialized_end=1292
-  _globals['_GETSTREAMREQUEST']._serialized_start=1294
-  _globals['_GETSTREAMREQUEST']._serialized_end=1326
-  _globals['_GETSTREAMRESPONSE']._serialized_start=1328
-  _globals['_GETSTREAMRESPONSE']._serialized_end=1384
-  _globals['_LISTSTREAMSREQUEST']._serialized_start=1386
-  _globals['_LISTSTREAMSREQUEST']._serialized_end=1445
-  _globals['_LISTSTREAMSRESPONSE']._serialized_start=1447
-  _globals['_LISTSTREAMSRESPONSE']._serialized_end=1531
-  _globals['_UPDATESTREAMREQUEST']._serialized_start=1533
-  _globals['_UPDATESTREAMREQUEST']._serialized_end=1640
-  _globals['_UPDATESTREAMRESPONSE']._serialized_start=1642
-  _globals['_UPDATESTREAMRESPONSE']._serialized_end=1717
-  _globals['_DELETESTREAMREQUEST']._serialized_start=1719
-  _globals['_DELETESTREAMREQUEST']._serialized_end=1754
-  _globals['_DELETESTREAMRESPONSE']._serialized_start=1756
-  _globals['_DELETESTREAMRESPONSE']._serialized_end=1808
-  _globals['_SEALSTREAMREQUEST']._serialized_start=1810
-  _globals['_SEALSTREAMREQUEST']._serialized_end=1843
-  _globals['_SEALSTREAMRESPONSE']._serialized_start=1845
-  _globals['_SEALSTREAMRESPONSE']._serialized_end=1909
-  _globals['_RECODESTREAMREQUEST']._serialized_start=1911
-  _globals['_RECODESTREAMREQUEST']._serialized_end=1984
-  _globals['_RECODESTREAMRESPONSE']._serialized_start=1986
-  _globals['_RECODESTREAMRESPONSE']._serialized_end=2066
-  _globals['_APPLYRETENTIONREQUEST']._serialized_start=2068
-  _globals['_APPLYRETENTIONREQUEST']._serialized_end=2122
-  _globals['_APPLYRETENTIONRESPONSE']._serialized_start=2124
-  _globals['_APPLYRETENTIONRESPONSE']._serialized_end=2230
-  _globals['_STREAMSSERVICE']._serialized_start=2233
-  _globals['_STREAMSSERVICE']._serialized_end=3191
+  _globals['_STREAM']._serialized_end=866
+  _globals['_ROLLUP']._serialized_start=869
+  _globals['_ROLLUP']._serialized_end=1000
+  _globals['_STREAMSTATS']._serialized_start=1003
+  _globals['_STREAMSTATS']._serialized_end=1327
+  _globals['_CREATESTREAMREQUEST']._serialized_start=1329
+  _globals['_CREATESTREAMREQUEST']._serialized_end=1387
+  _globals['_CREATESTREAMRESPONSE']._serialized_start=1389
+  _globals['_CREATESTREAMRESPONSE']._serialized_end=1464
+  _globals['_GETSTREAMREQUEST']._serialized_start=1466
+  _globals['_GETSTREAMREQUEST']._serialized_end=1498
+  _globals['_GETSTREAMRESPONSE']._serialized_start=1500
+  _globals['_GETSTREAMRESPONSE']._serialized_end=1556
+  _globals['_LISTSTREAMSREQUEST']._serialized_start=1558
+  _globals['_LISTSTREAMSREQUEST']._serialized_end=1617
+  _globals['_LISTSTREAMSRESPONSE']._serialized_start=1619
+  _globals['_LISTSTREAMSRESPONSE']._serialized_end=1703
+  _globals['_UPDATESTREAMREQUEST']._serialized_start=1705
+  _globals['_UPDATESTREAMREQUEST']._serialized_end=1812
+  _globals['_UPDATESTREAMRESPONSE']._serialized_start=1814
+  _globals['_UPDATESTREAMRESPONSE']._serialized_end=1889
+  _globals['_DELETESTREAMREQUEST']._serialized_start=1891
+  _globals['_DELETESTREAMREQUEST']._serialized_end=1926
+  _globals['_DELETESTREAMRESPONSE']._serialized_start=1928
+  _globals['_DELETESTREAMRESPONSE']._serialized_end=1980
+  _globals['_SEALSTREAMREQUEST']._serialized_start=1982
+  _globals['_SEALSTREAMREQUEST']._serialized_end=2015
+  _globals['_SEALSTREAMRESPONSE']._serialized_start=2017
+  _globals['_SEALSTREAMRESPONSE']._serialized_end=2081
+  _globals['_RECODESTREAMREQUEST']._serialized_start=2083
+  _globals['_RECODESTREAMREQUEST']._serialized_end=2156
+  _globals['_RECODESTREAMRESPONSE']._serialized_start=2158
+  _globals['_RECODESTREAMRESPONSE']._serialized_end=2238
+  _globals['_APPLYRETENTIONREQUEST']._serialized_start=2240
+  _globals['_APPLYRETENTIONREQUEST']._serialized_end=2294
+  _globals['_APPLYRETENTIONRESPONSE']._serialized_start=2296
+  _globals['_APPLYRETENTIONRESPONSE']._serialized_end=2402
+  _globals['_STREAMSSERVICE']._serialized_start=2405
+  _globals['_STREAMSSERVICE']._serialized_end=3363
 # @@protoc_insertion_point(module_scope)

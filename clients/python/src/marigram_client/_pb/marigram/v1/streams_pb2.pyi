@@ -76,6 +76,7 @@ class Stream(_message.Message):
     STATS_FIELD_NUMBER: _builtins.int
     KEEP_FOR_FIELD_NUMBER: _builtins.int
     COLD_AFTER_FIELD_NUMBER: _builtins.int
+    ROLLUPS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`streams/{id}`; id matches [A-Za-z_][A-Za-z0-9_.-]{0,127}. Never changes."""
     kind: _common_pb2.StreamKind.ValueType
@@ -124,6 +125,13 @@ class Stream(_message.Message):
         none are.
         """
 
+    @_builtins.property
+    def rollups(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rollup]:
+        """What sealed rows are rolled up to, at most 8, no two of the same windows and keys. A change holds for rows that are sealed from
+        then on, and in the background for those that are. Rollups that are no longer among these go, also where they have outlived
+        their rows.
+        """
+
     def __init__(
         self,
         *,
@@ -141,14 +149,57 @@ class Stream(_message.Message):
         stats: Global___StreamStats | None = ...,
         keep_for: _duration_pb2.Duration | None = ...,
         cold_after: _duration_pb2.Duration | None = ...,
+        rollups: _abc.Iterable[Global___Rollup] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["allowed_lateness", b"allowed_lateness", "cold_after", b"cold_after", "create_time", b"create_time", "idle_after", b"idle_after", "keep_for", b"keep_for", "max_age", b"max_age", "out_of_orderness", b"out_of_orderness", "stats", b"stats"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_lateness", b"allowed_lateness", "cold_after", b"cold_after", "columns", b"columns", "create_time", b"create_time", "description", b"description", "idle_after", b"idle_after", "keep_for", b"keep_for", "kind", b"kind", "max_age", b"max_age", "name", b"name", "out_of_orderness", b"out_of_orderness", "stats", b"stats", "strict", b"strict", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_lateness", b"allowed_lateness", "cold_after", b"cold_after", "columns", b"columns", "create_time", b"create_time", "description", b"description", "idle_after", b"idle_after", "keep_for", b"keep_for", "kind", b"kind", "max_age", b"max_age", "name", b"name", "out_of_orderness", b"out_of_orderness", "rollups", b"rollups", "stats", b"stats", "strict", b"strict", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Stream: _TypeAlias = Stream  # noqa: Y015
+
+@_typing.final
+class Rollup(_message.Message):
+    """States of windows, kept beside sealed rows and read in their place where they tell a query's numbers: count, sum, least, greatest,
+    first and last value of each column of numbers, booleans or times; of strings how many there are.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WIDTH_FIELD_NUMBER: _builtins.int
+    KEEP_FOR_FIELD_NUMBER: _builtins.int
+    GROUP_BY_FIELD_NUMBER: _builtins.int
+    SKETCHES_FIELD_NUMBER: _builtins.int
+    sketches: _builtins.bool
+    """With true it has the exponential histogram of each column of numbers, too, from which quantiles are read."""
+    @_builtins.property
+    def width(self) -> _duration_pb2.Duration:
+        """Length of the windows, aligned to the Unix epoch in UTC; 1 s to 366 days."""
+
+    @_builtins.property
+    def keep_for(self) -> _duration_pb2.Duration:
+        """How long it is kept, by event time, also once its rows are gone; at least 1 min; absent: for ever."""
+
+    @_builtins.property
+    def group_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it tells apart, at most 8 of the stream's symbols, labels, booleans and `entity`; none: `entity`."""
+
+    def __init__(
+        self,
+        *,
+        width: _duration_pb2.Duration | None = ...,
+        keep_for: _duration_pb2.Duration | None = ...,
+        group_by: _abc.Iterable[_builtins.str] | None = ...,
+        sketches: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["keep_for", b"keep_for", "width", b"width"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["group_by", b"group_by", "keep_for", b"keep_for", "sketches", b"sketches", "width", b"width"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Rollup: _TypeAlias = Rollup  # noqa: Y015
 
 @_typing.final
 class StreamStats(_message.Message):
@@ -395,7 +446,7 @@ class UpdateStreamRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """What changes: strict, out_of_orderness, allowed_lateness, idle_after, max_age, keep_for, cold_after, description,
+        """What changes: strict, out_of_orderness, allowed_lateness, idle_after, max_age, keep_for, cold_after, rollups, description,
         columns (columns may only be added, or change description and unit), or `*`.
         """
 

@@ -1,0 +1,145 @@
+//! What a query needs of a rollup that is to be read in place of rows.
+
+use crate::column::schema::ENTITY;
+use crate::column::{ColumnId, ColumnType, Schema};
+use crate::query::measures::From;
+
+use crate::query::spec::{FilterSpec, KeySpec, Spec, WindowSpec};
+use crate::query::state::{Keep, own::Own};
+use crate::scan::Type;
+use crate::scan::tiers::{Fit, Needed, Wanted};
+use crate::store::Snapshot;
+use crate::store::rollup::State;
+
+/// What a query needs; none where rollups do not have it. What cannot be asked at all is said when the query is planned.
+pub(in crate::query) fn wanted(spec: &Spec, schema: &Schema, snapshot: &Snapshot) -> Option<Wanted> {
+    // Rows that one measure alone takes are told apart by no rollup.
+    if snapshot.rollups().is_empty() || !spec.measure_filters.is_empty() {
+        return None;
+    }
+    let mut wanted = Wanted {
+        keys: Vec::new(),
+        states: Vec::new(),
+        windows: fit(spec, snapshot)?,
+        in_place_of_rows: !spec.hints.no_rollups && !reads_ends(spec, schema),
+    };
+    for key in &spec.group_by {
+        if key.made.is_some() {
+            return None;
+        }
+        wanted.keys.push(needed(schema, &key.column)?);
+    }
+    if let Some(filter) = &spec.filter {
+        add_columns(schema, filter, &mut wanted.keys)?;
+    }
+    for measure in &spec.measures {
+        for want in measure.measure.wants() {
+            let column = match want.from {
+                From::Column => measure.column.as_deref(),
+                From::Second => measure.second_column.as_deref(),
+                From::Both => return None,
+            };
+            add_states(schema, want.keep, column, &mut wanted.states)?;
+        }
+    }
+    Some(wanted)
+}
+
+/// Whether the rows' ends alone are read, where they are there, which is less.
+fn reads_ends(spec: &Spec, schema: &Schema) -> bool {
+    let is_end = |keep: Keep| matches!(keep, Keep::First | Keep::Last);
+    let mut wants = spec.measures.iter().flat_map(|measure| measure.measure.wants());
+    let is_series = |key: &KeySpec| {
+        schema.is_entity(&key.column)
+            || schema
+                .column(&key.column)
+                .is_some_and(|column| column.column_type == ColumnType::Label)
+    };
+    spec.filter.is_none()
+        && spec.window.is_none()
+        && matches!(&spec.group_by[..], [key] if is_series(key))
+        && wants.all(|want| is_end(want.keep))
+}
+
+fn fit(spec: &Spec, snapshot: &Snapshot) -> Option<Fit> {
+    Some(match &spec.window {
+        None => Fit::Any,
+        Some(WindowSpec::Tumbling(windows)) => Fit::In(windows.width_ns()),
+        Some(WindowSpec::Hopping(hopping)) => Fit::In(hopping.pane.width_ns()),
+        Some(WindowSpec::Calendar(calendar)) => {
+            let rolled = snapshot.rollups().iter().filter_map(|rollup| rollup.rollup_of());
+            let sealed = snapshot.parts().iter().map(|part| part.times());
+            let times = rolled.map(|of| of.times).chain(sealed);
+            let (first, last) = times.fold((i64::MAX, i64::MIN), |(first, last), times| {
+                (first.min(times.0), last.max(times.1))
+            });
+            let (first, last) = (first.max(spec.range.start), last.min(spec.range.end));
+            if first > last {
+                return Some(Fit::Any);
+            }
+            Fit::Between(inner(&calendar.edges(first, last)))
+        }
+        Some(WindowSpec::Edges(edges)) => Fit::Between(inner(edges)),
+        Some(WindowSpec::Session(_) | WindowSpec::Sliding(_)) => return None,
+    })
+}
+
+/// Those between two windows: what lies before the first belongs to it, what lies behind the last to that.
+fn inner(edges: &[i64]) -> Vec<i64> {
+    edges.get(1..edges.len().saturating_sub(1)).unwrap_or_default().to_vec()
+}
+
+fn needed(schema: &Schema, name: &str) -> Option<Needed> {
+    if schema.is_entity(name) {
+        return Some(Needed::Column(ENTITY));
+    }
+    let column = schema.column(name)?;
+    match column.column_type {
+        ColumnType::Label => Some(Needed::Label(column.id)),
+        ColumnType::Symbol | ColumnType::Bool => Some(Needed::Column(column.id)),
+        _ => None,
+    }
+}
+
+fn add_columns(schema: &Schema, filter: &FilterSpec, keys: &mut Vec<Needed>) -> Option<()> {
+    match filter {
+        FilterSpec::Column(test) => keys.push(needed(schema, &test.column)?),
+        FilterSpec::All(parts) | FilterSpec::Any(parts) => {
+            for part in parts {
+                add_columns(schema, part, keys)?;
+            }
+        }
+        FilterSpec::Not(filter) => add_columns(schema, filter, keys)?,
+    }
+    Some(())
+}
+
+fn add_states(schema: &Schema, keep: Keep, column: Option<&str>, states: &mut Vec<(ColumnId, State)>) -> Option<()> {
+    let Some(column) = column else {
+        return (keep == Keep::Count).then_some(());
+    };
+    if schema.is_entity(column) {
+        return None;
+    }
+    let column = schema.column(column)?;
+    let is_string = column.column_type.is_string();
+    let is_number = matches!(column.column_type, ColumnType::F64 | ColumnType::I64);
+    let state = match keep {
+        Keep::Count if column.column_type != ColumnType::Label => State::Count,
+        Keep::Mean if is_number => State::Sum,
+        Keep::Min if !is_string => State::Least,
+        Keep::Max if !is_string => State::Greatest,
+        Keep::First if !is_string => State::First,
+        Keep::Last if !is_string => State::Last,
+        Keep::Own(own) if is_number => stored(own, column.column_type)?,
+        _ => return None,
+    };
+    states.push((column.id, state));
+    Some(())
+}
+
+/// Where rollups have the states of a kind of its own.
+fn stored(own: Own, of: ColumnType) -> Option<State> {
+    let data_type = if of == ColumnType::F64 { Type::F64 } else { Type::I64 };
+    (own.make)(data_type, own.parameter).stored()
+}
