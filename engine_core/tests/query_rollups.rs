@@ -245,8 +245,10 @@ fn measures(random: &mut Random, has_sketches: bool) -> Vec<v1::Measure> {
         (Kind::Ratio, &["f", "i"]),
         (Kind::ShareOfTotal, &["i"]),
         (Kind::Quantile, &["f", "i"]),
+        (Kind::Box, &["f", "i"]),
+        (Kind::Histogram, &["f", "i"]),
     ];
-    let kinds = if has_sketches { all.len() } else { all.len() - 1 };
+    let kinds = if has_sketches { all.len() } else { all.len() - 3 };
     let mut measures = vec![measure(Kind::Count, "")];
     for at in 0..=random.below(4) {
         let (kind, columns) = random.pick(&all[..kinds]);
@@ -257,6 +259,10 @@ fn measures(random: &mut Random, has_sketches: bool) -> Vec<v1::Measure> {
             Kind::Quantile => measure.quantile = random.below(101) as f64 / 100.0,
             _ => {}
         }
+        // Which no rollup can tell.
+        if random.below(16) == 0 {
+            measure.filter_text = "i > 0".to_owned();
+        }
         measures.push(measure);
     }
     measures
@@ -266,6 +272,9 @@ fn measures(random: &mut Random, has_sketches: bool) -> Vec<v1::Measure> {
 fn near(a: &Cell, b: &Cell) -> bool {
     match (a, b) {
         (Cell::F64(a), Cell::F64(b)) => (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1e-6),
+        (Cell::List(a), Cell::List(b)) | (Cell::Struct(a), Cell::Struct(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| near(a, b))
+        }
         (a, b) => a == b,
     }
 }
@@ -305,9 +314,17 @@ fn question(random: &mut Random, has_sketches: bool) -> v1::QuerySpec {
     let start = ZERO - random.below(310) as i64 * MINUTE;
     let end = start + (4 + random.below(300) as i64) * MINUTE;
     let ragged = random.pick(&[0, 0, 1, 90 * SECOND_NS]);
+    let mut group_by = by(random.pick::<&[&str]>(&[&[], &["entity"], &["host"], &["region"]]));
+    if random.below(10) == 0 {
+        group_by.push(v1::GroupKey {
+            column: "time".to_owned(),
+            time_part: v1::TimePart::HourOfDay as i32,
+            ..Default::default()
+        });
+    }
     v1::QuerySpec {
         window,
-        group_by: by(random.pick::<&[&str]>(&[&[], &["entity"], &["host"], &["region"]])),
+        group_by,
         range: if random.below(2) == 0 {
             None
         } else {
