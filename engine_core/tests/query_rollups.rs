@@ -259,10 +259,6 @@ fn measures(random: &mut Random, has_sketches: bool) -> Vec<v1::Measure> {
             Kind::Quantile => measure.quantile = random.below(101) as f64 / 100.0,
             _ => {}
         }
-        // Which no rollup can tell.
-        if random.below(16) == 0 {
-            measure.filter_text = "i > 0".to_owned();
-        }
         measures.push(measure);
     }
     measures
@@ -314,17 +310,9 @@ fn question(random: &mut Random, has_sketches: bool) -> v1::QuerySpec {
     let start = ZERO - random.below(310) as i64 * MINUTE;
     let end = start + (4 + random.below(300) as i64) * MINUTE;
     let ragged = random.pick(&[0, 0, 1, 90 * SECOND_NS]);
-    let mut group_by = by(random.pick::<&[&str]>(&[&[], &["entity"], &["host"], &["region"]]));
-    if random.below(10) == 0 {
-        group_by.push(v1::GroupKey {
-            column: "time".to_owned(),
-            time_part: v1::TimePart::HourOfDay as i32,
-            ..Default::default()
-        });
-    }
     v1::QuerySpec {
         window,
-        group_by,
+        group_by: by(random.pick::<&[&str]>(&[&[], &["entity"], &["host"], &["region"]])),
         range: if random.below(2) == 0 {
             None
         } else {
@@ -337,6 +325,20 @@ fn question(random: &mut Random, has_sketches: bool) -> v1::QuerySpec {
     }
 }
 
+/// Asks now and then for what no rollup tells.
+fn ask_for_rows(random: &mut Random, asked: &mut v1::QuerySpec) {
+    if random.below(12) == 0 {
+        asked.measures[0].filter_text = "i > 0".to_owned();
+    }
+    if random.below(12) == 0 {
+        asked.group_by.push(v1::GroupKey {
+            column: "time".to_owned(),
+            time_part: v1::TimePart::HourOfDay as i32,
+            ..Default::default()
+        });
+    }
+}
+
 #[test]
 fn rollups_by_entity_answer_as_rows_do() {
     let bed = Bed::with(|options| options.seals = false);
@@ -346,7 +348,8 @@ fn rollups_by_entity_answer_as_rows_do() {
     assert_eq!(stream.rollups().len(), stream.parts().len() * 2);
     let mut rolled = 0;
     for round in 0..400 {
-        let asked = question(&mut random, true);
+        let mut asked = question(&mut random, true);
+        ask_for_rows(&mut random, &mut asked);
         let wanted = ask(&stream, &asked, RAW);
         for hints in [NODES, ROLLUPS] {
             let got = ask(&stream, &asked, hints);
