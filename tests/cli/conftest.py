@@ -1,11 +1,15 @@
 """A folder of its own for every test, nothing of the user's in sight, and a server for those that ask for it."""
 
+import asyncio
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from marigram.cli.demonstration import course
+from marigram.cli.demonstration.replay import Replay
+from marigram_client.aio import Client
 from tests.cli.running import Served, serving
 
 
@@ -33,6 +37,20 @@ def served(one_server: Served, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     for name, value in one_server.environment.items():
         monkeypatch.setenv(name, value)
     return one_server
+
+
+@pytest.fixture(scope="session")
+def demonstrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server with the year of flights and weather."""
+
+    async def fill(served: Served) -> None:
+        async with Client(served.address, served.key) as client, client.writer("demo") as writer:
+            replay = Replay(course.sources(), writer)
+            await replay.history(replay.end_ns)
+
+    with serving(tmp_path_factory.mktemp("demonstration") / "data") as served:
+        asyncio.run(fill(served))
+        yield served
 
 
 @pytest.fixture

@@ -1,35 +1,16 @@
 """The worked examples of the guide print what the guide shows, on the rows of the demonstration."""
 
-import asyncio
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from marigram.cli.demonstration import course
-from marigram.cli.demonstration.replay import Replay
-from marigram_client.aio import Client
-from tests.cli.running import Served, run, serving
+from tests.cli.running import Served, run
 
 PAGE = (Path(__file__).parents[2] / "docs" / "query-guide.md").read_text()
 EXAMPLES = re.findall(r"^```\n\$ (.*?[^\\])\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 """(command, what it prints)."""
-
-
-@pytest.fixture(scope="module")
-def demonstrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server with the year of flights and weather."""
-
-    async def fill(served: Served) -> None:
-        async with Client(served.address, served.key) as client, client.writer("demo") as writer:
-            replay = Replay(course.sources(), writer)
-            await replay.history(replay.end_ns)
-
-    with serving(tmp_path_factory.mktemp("guide") / "data") as served:
-        asyncio.run(fill(served))
-        yield served
 
 
 def test_examples_print_what_the_guide_shows(
