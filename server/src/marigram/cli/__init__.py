@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from marigram.cli import backup, failures, groups
-from marigram.cli.options import EXIT_CODES, Address, FileFormat, Format, Output, Period, Profile, Shape
+from marigram.cli.options import EXIT_CODES, Address, FileFormat, First, Format, Output, Period, Profile, Shape
 
 
 class _InOrder(TyperGroup):
@@ -23,6 +23,8 @@ class _InOrder(TyperGroup):
             "import",
             "query",
             "explore",
+            "events",
+            "event",
             "streams",
             "status",
             "top",
@@ -309,6 +311,90 @@ def explore(
             profile=profile,
         )
     )
+
+
+@app.command(epilog=EXIT_CODES)
+@failures.told
+def events(
+    stream: Annotated[str, typer.Argument(help="Stream whose rows to print.")],
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", "-c", metavar="NAME", help="Column or label; may be repeated; else all."),
+    ] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(metavar="CONDITION", help="As of query; may be repeated, all must hold.")
+    ] = None,
+    filter_text: Annotated[
+        str | None,
+        typer.Option(
+            "--filter", metavar="TEXT", help="Rows to take, as the server reads it (AIP-160); besides --where."
+        ),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="First instant, as 2013-01-01 or 2013-01-01T12:00Z.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="First instant after the range.")] = None,
+    first: Annotated[First, typer.Option(help="Which rows come first.")] = First.LATEST,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Most rows to print.")] = 20,
+    output: Annotated[
+        Format | None,
+        typer.Option("--output", "-o", help="How to print; else by the name of --output-file, else a table."),
+    ] = None,
+    output_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write there instead of standard output; an old file is replaced."),
+    ] = None,
+    address: Address = None,
+    profile: Profile = None,
+) -> None:
+    """Print rows of a stream as they are, latest first, each with its id.
+
+    \b
+    Example:
+      marigram events flights
+      marigram events flights -c carrier -c dep_delay --where 'carrier == UA' --limit 5
+      marigram events cpu --first earliest --from 2026-01-01 -o ndjson
+    """
+    from marigram.cli import listing, words
+
+    asyncio.run(
+        listing.run(
+            stream,
+            where=[*map(words.condition, where or ()), *([] if filter_text is None else [filter_text])],
+            range=(words.maybe_instant(since, "from"), words.maybe_instant(until, "to")),
+            columns=column or (),
+            first=first.value,
+            limit=limit,
+            form=output,
+            file=output_file,
+            address=address,
+            profile=profile,
+        )
+    )
+
+
+@app.command(epilog=EXIT_CODES)
+@failures.told
+def event(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="As marigram events prints it.")],
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", "-c", metavar="NAME", help="Column or label; may be repeated; else all."),
+    ] = None,
+    output: Annotated[Format | None, typer.Option("--output", "-o", help="How to print; else a table.")] = None,
+    address: Address = None,
+    profile: Profile = None,
+) -> None:
+    """Print the row with an id, of whichever stream of the namespace.
+
+    \b
+    Example:
+      marigram event 000000020000000713443e1c9e23400044f0bd1c0d1c2d5a
+      marigram event 000000020000000713443e1c9e23400044f0bd1c0d1c2d5a -o json
+    """
+    from marigram.cli import listing
+
+    asyncio.run(listing.show(id_, columns=column or (), form=output, address=address, profile=profile))
 
 
 @app.command("import", epilog=EXIT_CODES)

@@ -32,6 +32,13 @@ class Period(StrEnum):
     YEAR_AGO = "year_ago"
 
 
+class First(StrEnum):
+    """Which rows come first."""
+
+    LATEST = "latest"
+    EARLIEST = "earliest"
+
+
 class Shape(StrEnum):
     """How a list or figures are printed."""
 
