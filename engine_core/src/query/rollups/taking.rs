@@ -6,7 +6,7 @@ use crate::aggregate::ends::Timed;
 use crate::aggregate::{GroupRun, Groups};
 use crate::column::schema::{ENTITY, TIME};
 use crate::column::{BLOCK_ROWS, ColumnId};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::group::Grouper;
 use crate::query::keys::Grouping;
 use crate::query::lane::{Choice, Lane};
@@ -76,7 +76,7 @@ impl<'a> Block<'a> {
 }
 
 fn missing() -> Error {
-    Error::new(Kind::Corrupt, "CORRUPT", "a rollup lacks a column")
+    Error::corrupt("a stored rollup is damaged", "a column is missing")
 }
 
 impl<'a> Lane<'a> {
