@@ -7,17 +7,14 @@ mod store_support;
 use std::sync::Arc;
 
 use marigram_core::column::batch::BatchColumn;
-use marigram_core::column::packed::pack;
 use marigram_core::column::rollup::RollupSpec;
-use marigram_core::column::{
-    Bitmap, ColumnData, ColumnType, PackedBatch, RejectCounts, RowBatch, StreamKind, TextData,
-};
+use marigram_core::column::{Bitmap, ColumnData, ColumnType, RowBatch, StreamKind, TextData};
 use marigram_core::query::{Answer, Context, Spec, run};
-use marigram_core::store::{CommitItem, Stream};
+use marigram_core::store::Stream;
 use marigram_core::time::{ManualClock, SECOND_NS};
 use marigram_core::wire::v1;
 use query_support::{Cell, by, hopping, measure, spec, table, tumbling};
-use store_support::{Bed, NOW, commit};
+use store_support::{Bed, NOW, Random, store_batch};
 use v1::MeasureKind as Kind;
 
 const HOSTS: u64 = 12;
@@ -26,22 +23,6 @@ const MINUTE: i64 = 60 * SECOND_NS;
 const HOUR: i64 = 60 * MINUTE;
 /// A full hour.
 const ZERO: i64 = NOW / HOUR * HOUR;
-
-/// Xorshift64*: the same rows in every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        ((self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) * bound) >> 32
-    }
-
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len() as u64) as usize].clone()
-    }
-}
 
 fn rollup(width_ns: i64, group_by: &[&str], sketches: bool) -> RollupSpec {
     RollupSpec {
@@ -165,18 +146,7 @@ fn write(bed: &Bed, stream: &Arc<Stream>, random: &mut Random, n: usize, (from, 
         entity: hosts.iter().map(|&host| series[host as usize]).collect(),
         columns,
     };
-    let item = CommitItem {
-        stream: Arc::clone(stream),
-        batch: Some(PackedBatch::open(pack(&batch)).unwrap()),
-        received: n as u64,
-        rejected: RejectCounts::default(),
-        late: 0,
-        quarantine: Vec::new(),
-        writer: None,
-        message_bytes: 0,
-        done: Box::new(|_| {}),
-    };
-    commit(&bed.store, item).unwrap();
+    store_batch(&bed.store, stream, &batch);
 }
 
 /// Three hours of rows in parts that overlap, with late ones, and a tail.
@@ -651,18 +621,7 @@ fn sums_that_doubles_do_not_hold_are_read_from_rows_and_those_of_integers_are_ex
             },
         ],
     };
-    let item = CommitItem {
-        stream: Arc::clone(&stream),
-        batch: Some(PackedBatch::open(pack(&batch)).unwrap()),
-        received: n as u64,
-        rejected: RejectCounts::default(),
-        late: 0,
-        quarantine: Vec::new(),
-        writer: None,
-        message_bytes: 0,
-        done: Box::new(|_| {}),
-    };
-    commit(&bed.store, item).unwrap();
+    store_batch(&bed.store, &stream, &batch);
     bed.store.seal(&stream).unwrap();
     for (measures, tier) in [
         (vec![measure(Kind::Mean, "f")], v1::Tier::Raw),

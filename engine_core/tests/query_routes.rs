@@ -6,35 +6,18 @@ mod store_support;
 use std::sync::Arc;
 
 use marigram_core::column::batch::BatchColumn;
-use marigram_core::column::packed::pack;
-use marigram_core::column::{Bitmap, ColumnData, ColumnType, PackedBatch, RejectCounts, RowBatch, StreamKind};
+use marigram_core::column::{Bitmap, ColumnData, ColumnType, RowBatch, StreamKind};
 use marigram_core::query::{Context, Spec, run};
 use marigram_core::scan::pool::Pool;
-use marigram_core::store::{CommitItem, Stream};
+use marigram_core::store::Stream;
 use marigram_core::time::{ManualClock, SECOND_NS};
 use marigram_core::wire::v1;
 use query_support::{Cell, by, hopping, measure, session, session_within, sliding, spec, table, tumbling};
-use store_support::{Bed, NOW, commit};
+use store_support::{Bed, NOW, Random, store_batch};
 use v1::MeasureKind as Kind;
 
 const USERS: u64 = 40;
 const MINUTE: i64 = 60 * SECOND_NS;
-
-/// Xorshift64*: the same rows in every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        ((self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) * bound) >> 32
-    }
-
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len() as u64) as usize].clone()
-    }
-}
 
 /// Time, user, counter or null, weight or null.
 type Row = (i64, u64, Option<f64>, Option<i64>);
@@ -96,18 +79,7 @@ fn write(bed: &Bed, stream: &Arc<Stream>, rows: &[Row]) {
             ),
         ],
     };
-    let item = CommitItem {
-        stream: Arc::clone(stream),
-        batch: Some(PackedBatch::open(pack(&batch)).unwrap()),
-        received: rows.len() as u64,
-        rejected: RejectCounts::default(),
-        late: 0,
-        quarantine: Vec::new(),
-        writer: None,
-        message_bytes: 0,
-        done: Box::new(|_| {}),
-    };
-    commit(&bed.store, item).unwrap();
+    store_batch(&bed.store, stream, &batch);
 }
 
 fn stream(bed: &Bed, name: &str) -> Arc<Stream> {

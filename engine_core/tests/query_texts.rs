@@ -8,17 +8,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use marigram_core::column::batch::BatchColumn;
-use marigram_core::column::packed::pack;
-use marigram_core::column::{
-    Bitmap, ColumnData, ColumnType, PackedBatch, RejectCounts, RowBatch, StreamKind, TextData,
-};
+use marigram_core::column::{Bitmap, ColumnData, ColumnType, RowBatch, StreamKind, TextData};
 use marigram_core::error::Kind;
-use marigram_core::store::{CommitItem, Stream};
+use marigram_core::store::Stream;
 use marigram_core::time::SECOND_NS;
 use marigram_core::wire::v1::{self, ComparisonOperator as Operator, filter::Condition};
 use proptest::prelude::*;
 use query_support::{Cell, ask, by, compare, filter, is_null, like, measure, spec, table, value};
-use store_support::{Bed, NOW, commit};
+use store_support::{Bed, NOW, store_batch};
 use v1::MeasureKind::{Count, Min, Sum};
 use v1::TextMatchKind::{Contains, Prefix, Regex};
 
@@ -101,18 +98,7 @@ fn stream(bed: &Bed, name: &str, seals: bool) -> Arc<Stream> {
             entity: rows.map(|row| users[user(row) as usize]).collect(),
             columns,
         };
-        let item = CommitItem {
-            stream: Arc::clone(&stream),
-            batch: Some(PackedBatch::open(pack(&batch_rows)).unwrap()),
-            received: BATCH,
-            rejected: RejectCounts::default(),
-            late: 0,
-            quarantine: Vec::new(),
-            writer: None,
-            message_bytes: 0,
-            done: Box::new(|_| {}),
-        };
-        commit(&bed.store, item).unwrap();
+        store_batch(&bed.store, &stream, &batch_rows);
         if seals && batch + 2 == BATCHES {
             bed.store.seal(&stream).unwrap();
         }

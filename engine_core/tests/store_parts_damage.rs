@@ -12,9 +12,9 @@ use marigram_core::store::Store;
 use marigram_core::time::SECOND_NS;
 use marigram_core::wire::v1;
 use marigram_core::wire::v1::MeasureKind::{Count, Last, Sum};
-use part_support::{COLUMNS, Random, answers, batch, part_files, store_batch, twins, write};
+use part_support::{COLUMNS, Random, answers, batch, part_files, twins, write};
 use query_support::{Cell, ask, measure, spec, table};
-use store_support::{Bed, NOW, options};
+use store_support::{Bed, NOW, options, store_batch};
 
 #[test]
 fn a_damaged_part_fails_the_queries_that_need_it_and_no_others() {

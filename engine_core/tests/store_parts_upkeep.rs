@@ -7,8 +7,8 @@ mod store_support;
 use marigram_core::codec::Codecs;
 use marigram_core::store::{RecodeReport, Store, Stream};
 use marigram_core::time::SECOND_NS;
-use part_support::{Random, assert_twins_agree, batch, part_files, store_batch, twins, write};
-use store_support::{Bed, NOW, options};
+use part_support::{Random, assert_twins_agree, batch, part_files, twins, write};
+use store_support::{Bed, NOW, options, store_batch};
 
 #[test]
 fn parts_of_like_size_become_one_and_no_answer_changes() {

@@ -7,8 +7,8 @@ mod store_support;
 use std::fs;
 
 use marigram_core::time::SECOND_NS;
-use part_support::{Random, answers, assert_twins_agree, batch, part_files, store_batch, twins, write};
-use store_support::Bed;
+use part_support::{Random, answers, assert_twins_agree, batch, part_files, twins, write};
+use store_support::{Bed, store_batch};
 
 const YEAR: i64 = 364 * 86_400 * SECOND_NS;
 

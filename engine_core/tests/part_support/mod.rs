@@ -6,13 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::query_support::{Cell, ask, by, compare, measure, spec, table, tumbling};
-use super::store_support::{Bed, NOW, commit};
+use super::store_support::{Bed, NOW, store_batch};
 use marigram_core::column::batch::BatchColumn;
-use marigram_core::column::packed::pack;
-use marigram_core::column::{
-    Bitmap, ColumnData, ColumnType, PackedBatch, RejectCounts, RowBatch, StreamKind, TextData,
-};
-use marigram_core::store::{CommitItem, Store, Stream};
+use marigram_core::column::{Bitmap, ColumnData, ColumnType, RowBatch, StreamKind, TextData};
+use marigram_core::store::Stream;
 use marigram_core::time::SECOND_NS;
 use marigram_core::wire::v1;
 use v1::MeasureKind::{Count, Distinct, First, Last, Max, Mean, Min, Quantile, Sum};
@@ -113,22 +110,6 @@ pub fn batch(stream: &Stream, random: &mut Random, rows: usize, days: u64, as_te
         entity,
         columns,
     }
-}
-
-pub fn store_batch(store: &Store, stream: &Arc<Stream>, batch: &RowBatch) {
-    let rows = batch.rows() as u64;
-    let item = CommitItem {
-        stream: Arc::clone(stream),
-        batch: Some(PackedBatch::open(pack(batch)).unwrap()),
-        received: rows,
-        rejected: RejectCounts::default(),
-        late: 0,
-        quarantine: Vec::new(),
-        writer: None,
-        message_bytes: 0,
-        done: Box::new(|_| {}),
-    };
-    commit(store, item).unwrap();
 }
 
 /// The same rows to both streams.

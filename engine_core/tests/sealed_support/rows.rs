@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::store_support::{Bed, NOW, commit};
+use crate::store_support::{Bed, NOW, store_batch};
 use marigram_core::column::batch::BatchColumn;
-use marigram_core::column::packed::pack;
-use marigram_core::column::{Bitmap, ColumnData, ColumnType, PackedBatch, RejectCounts, RowBatch, StreamKind};
+use marigram_core::column::{Bitmap, ColumnData, ColumnType, RowBatch, StreamKind};
 use marigram_core::query::{Context, Spec, run};
 use marigram_core::scan::pool::Pool;
-use marigram_core::store::{CommitItem, Stream};
+use marigram_core::store::Stream;
 use marigram_core::time::{ManualClock, SECOND_NS};
 use marigram_core::wire::v1;
 
@@ -210,18 +209,7 @@ impl Sealed {
         for (at, &(hour, n, tame)) in hours.iter().enumerate() {
             let rows = rows(&mut random, n, NOW + hour * HOUR, tame);
             for some in rows.chunks(7_000) {
-                let item = CommitItem {
-                    stream: Arc::clone(&stream),
-                    batch: Some(PackedBatch::open(pack(&batch(&stream, some))).unwrap()),
-                    received: some.len() as u64,
-                    rejected: RejectCounts::default(),
-                    late: 0,
-                    quarantine: Vec::new(),
-                    writer: None,
-                    message_bytes: 0,
-                    done: Box::new(|_| {}),
-                };
-                commit(&bed.store, item).unwrap();
+                store_batch(&bed.store, &stream, &batch(&stream, some));
             }
             kept.extend(rows);
             if sealed_behind.contains(&at) {

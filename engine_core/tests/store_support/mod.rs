@@ -136,6 +136,39 @@ pub fn commit(store: &Store, item: CommitItem) -> Result<Committed> {
     submit(store, item).recv().unwrap()
 }
 
+/// Commits rows.
+pub fn store_batch(store: &Store, stream: &Arc<Stream>, batch: &RowBatch) {
+    let rows = batch.rows() as u64;
+    let item = CommitItem {
+        stream: Arc::clone(stream),
+        batch: Some(PackedBatch::open(pack(batch)).unwrap()),
+        received: rows,
+        rejected: RejectCounts::default(),
+        late: 0,
+        quarantine: Vec::new(),
+        writer: None,
+        message_bytes: 0,
+        done: Box::new(|_| {}),
+    };
+    commit(store, item).unwrap();
+}
+
+/// Xorshift64*: the same numbers in every run.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        ((self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) * bound) >> 32
+    }
+
+    pub fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len() as u64) as usize].clone()
+    }
+}
+
 /// Every time in the tail of a stream, in order of arrival.
 pub fn times(stream: &Stream) -> Vec<i64> {
     let mut times = Vec::new();
