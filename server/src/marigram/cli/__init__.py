@@ -11,7 +11,24 @@ import typer
 from typer.core import TyperGroup
 
 from marigram.cli import backup, failures, groups
-from marigram.cli.options import EXIT_CODES, Address, FileFormat, First, Format, Output, Period, Profile, Shape
+from marigram.cli.options import (
+    EXIT_CODES,
+    Address,
+    Columns,
+    FileFormat,
+    FilterText,
+    First,
+    Format,
+    Output,
+    OutputFile,
+    OutputFormat,
+    Period,
+    Profile,
+    Shape,
+    Since,
+    Until,
+    Where,
+)
 
 
 class _InOrder(TyperGroup):
@@ -174,24 +191,10 @@ def query(
             "year, @Europe/Berlin behind it for another zone than UTC; without it, one.",
         ),
     ] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CONDITION",
-            help="'COLUMN OP VALUE', OP one of == != < <= > >= in; may be repeated, all must hold. Quotes in it "
-            "make a text of a number: \"code == '404'\".",
-        ),
-    ] = None,
-    filter_text: Annotated[
-        str | None,
-        typer.Option(
-            "--filter", metavar="TEXT", help="Rows to take, as the server reads it (AIP-160); besides --where."
-        ),
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="First instant, as 2013-01-01 or 2013-01-01T12:00Z.")
-    ] = None,
-    until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="First instant after the range.")] = None,
+    where: Where = None,
+    filter_text: FilterText = None,
+    since: Since = None,
+    until: Until = None,
     fill: Annotated[
         str | None,
         typer.Option(metavar="WITH", help="Put null, previous, linear, zero or a number into windows without rows."),
@@ -215,14 +218,8 @@ def query(
     ] = 0,
     other: Annotated[bool, typer.Option("--other", help="Put the groups that --top drops into one more.")] = False,
     limit: Annotated[int, typer.Option(min=0, help="Most rows to print; 0 is all.")] = 0,
-    output: Annotated[
-        Format | None,
-        typer.Option("--output", "-o", help="How to print; else by the name of --output-file, else a table."),
-    ] = None,
-    output_file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write there instead of standard output; an old file is replaced."),
-    ] = None,
+    output: OutputFormat = None,
+    output_file: OutputFile = None,
     address: Address = None,
     profile: Profile = None,
 ) -> None:
@@ -249,8 +246,8 @@ def query(
             measures=[*map(question.measure, measure or ("count",)), *map(question.formula, formula or ())],
             group_by=[question.group(text) for text in group_by or ()],
             window=None if window is None else question.window(window),
-            where=[*map(words.condition, where or ()), *([] if filter_text is None else [filter_text])],
-            range=(words.maybe_instant(since, "from"), words.maybe_instant(until, "to")),
+            where=words.conditions(where, filter_text),
+            range=words.span(since, until),
             fill=None if fill is None else question.fill(fill),
             compare=None if compare is None else compare.value,
             having=[words.condition(text, "having", "start") for text in having or ()],
@@ -271,19 +268,10 @@ def query(
 def explore(
     stream: Annotated[str, typer.Argument(help="Stream to look at.")],
     column: Annotated[str, typer.Argument(help="Column, label or entity; without it, the columns.")] = "",
-    where: Annotated[
-        list[str] | None, typer.Option(metavar="CONDITION", help="As of query; may be repeated, all must hold.")
-    ] = None,
-    filter_text: Annotated[
-        str | None,
-        typer.Option(
-            "--filter", metavar="TEXT", help="Rows to take, as the server reads it (AIP-160); besides --where."
-        ),
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="First instant, as 2013-01-01 or 2013-01-01T12:00Z.")
-    ] = None,
-    until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="First instant after the range.")] = None,
+    where: Where = None,
+    filter_text: FilterText = None,
+    since: Since = None,
+    until: Until = None,
     limit: Annotated[int, typer.Option(min=1, help="Most values to print.")] = 20,
     output: Output = Shape.TABLE,
     address: Address = None,
@@ -303,8 +291,8 @@ def explore(
         exploring.run(
             stream,
             column,
-            where=[*map(words.condition, where or ()), *([] if filter_text is None else [filter_text])],
-            range=(words.maybe_instant(since, "from"), words.maybe_instant(until, "to")),
+            where=words.conditions(where, filter_text),
+            range=words.span(since, until),
             limit=limit,
             shape=output,
             address=address,
@@ -317,33 +305,15 @@ def explore(
 @failures.told
 def events(
     stream: Annotated[str, typer.Argument(help="Stream whose rows to print.")],
-    column: Annotated[
-        list[str] | None,
-        typer.Option("--column", "-c", metavar="NAME", help="Column or label; may be repeated; else all."),
-    ] = None,
-    where: Annotated[
-        list[str] | None, typer.Option(metavar="CONDITION", help="As of query; may be repeated, all must hold.")
-    ] = None,
-    filter_text: Annotated[
-        str | None,
-        typer.Option(
-            "--filter", metavar="TEXT", help="Rows to take, as the server reads it (AIP-160); besides --where."
-        ),
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="First instant, as 2013-01-01 or 2013-01-01T12:00Z.")
-    ] = None,
-    until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="First instant after the range.")] = None,
+    column: Columns = None,
+    where: Where = None,
+    filter_text: FilterText = None,
+    since: Since = None,
+    until: Until = None,
     first: Annotated[First, typer.Option(help="Which rows come first.")] = First.LATEST,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Most rows to print.")] = 20,
-    output: Annotated[
-        Format | None,
-        typer.Option("--output", "-o", help="How to print; else by the name of --output-file, else a table."),
-    ] = None,
-    output_file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write there instead of standard output; an old file is replaced."),
-    ] = None,
+    output: OutputFormat = None,
+    output_file: OutputFile = None,
     address: Address = None,
     profile: Profile = None,
 ) -> None:
@@ -360,8 +330,8 @@ def events(
     asyncio.run(
         listing.run(
             stream,
-            where=[*map(words.condition, where or ()), *([] if filter_text is None else [filter_text])],
-            range=(words.maybe_instant(since, "from"), words.maybe_instant(until, "to")),
+            where=words.conditions(where, filter_text),
+            range=words.span(since, until),
             columns=column or (),
             first=first.value,
             limit=limit,
@@ -377,10 +347,7 @@ def events(
 @failures.told
 def event(
     id_: Annotated[str, typer.Argument(metavar="ID", help="As marigram events prints it.")],
-    column: Annotated[
-        list[str] | None,
-        typer.Option("--column", "-c", metavar="NAME", help="Column or label; may be repeated; else all."),
-    ] = None,
+    column: Columns = None,
     output: Annotated[Format | None, typer.Option("--output", "-o", help="How to print; else a table.")] = None,
     address: Address = None,
     profile: Profile = None,

@@ -1,6 +1,7 @@
 """What the commands share: exit codes, common options, and the words of options that have few. Imports nothing slow."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -63,3 +64,31 @@ Profile = Annotated[
 ]
 Output = Annotated[Shape, typer.Option("--output", "-o", help="How to print.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether this is meant.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CONDITION",
+        help="'COLUMN OP VALUE', OP one of == != < <= > >= in; may be repeated, all must hold. Quotes in it "
+        "make a text of a number: \"code == '404'\".",
+    ),
+]
+FilterText = Annotated[
+    str | None,
+    typer.Option("--filter", metavar="TEXT", help="Rows to take, as the server reads it (AIP-160); besides --where."),
+]
+Since = Annotated[
+    str | None, typer.Option("--from", metavar="TIME", help="First instant, as 2013-01-01 or 2013-01-01T12:00Z.")
+]
+Until = Annotated[str | None, typer.Option("--to", metavar="TIME", help="First instant after the range.")]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", "-c", metavar="NAME", help="Column or label; may be repeated; else all."),
+]
+OutputFormat = Annotated[
+    Format | None,
+    typer.Option("--output", "-o", help="How to print; else by the name of --output-file, else a table."),
+]
+OutputFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write there instead of standard output; an old file is replaced."),
+]

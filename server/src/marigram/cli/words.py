@@ -92,6 +92,16 @@ def maybe_instant(text: str | None, option: str) -> int | None:
     return None if text is None else instant(text, option)
 
 
+def span(since: str | None, until: str | None) -> tuple[int | None, int | None]:
+    """A range from ``--from`` and ``--to``; None is open."""
+    return maybe_instant(since, "from"), maybe_instant(until, "to")
+
+
+def conditions(where: Iterable[str] | None, filter_text: str | None) -> list[Condition | str]:
+    """Which rows, from ``--where`` and ``--filter``."""
+    return [*map(condition, where or ()), *([] if filter_text is None else [filter_text])]
+
+
 def time(text: str, option: str = "time") -> datetime:
     """The same as a datetime, which ends at microseconds."""
     return _EPOCH + timedelta(microseconds=instant(text, option) // 1_000)
