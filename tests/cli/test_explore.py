@@ -39,6 +39,15 @@ def test_values_come_most_frequent_first(loaded: str) -> None:
     assert found["values"] == [{"value": 1.5, "count": 1, "share": 0.5}]
 
 
+def test_infinities_and_instants_are_printed(served: Served, stream: str, folder: Path) -> None:
+    (folder / "more.csv").write_text("time,v,seen\n0,inf,2026-01-01T00:00:00.5Z\n1,inf,2026-01-01T00:00:00.5Z\n")
+    assert run("import", "more.csv", "--stream", stream).exit_code == 0
+    shown = run("explore", stream, "v", "-o", "json")
+    assert json.loads(shown.stdout)["values"] == [{"value": None, "count": 2, "share": 1.0}]
+    assert cells(run("explore", stream, "v").stdout) == [["inf", "2", "100.00%"]]
+    assert cells(run("explore", stream, "seen").stdout) == [["2026-01-01T00:00:00.5Z", "2", "100.00%"]]
+
+
 def test_an_unknown_column_is_named(loaded: str) -> None:
     shown = run("explore", loaded, "hots")
     assert shown.exit_code == 2

@@ -56,3 +56,6 @@ def test_fuzz_random_questions_have_the_answers_of_duckdb(tmp_path: Path) -> Non
     store.close()
     print(f"{sides.seen}")  # noqa: T201
     assert not found, "\n".join(found)
+    bounded = {kind: cells - sides.seen.unbounded[kind] for kind, cells in sides.seen.cells.items()}
+    assert sides.seen.rows > 0
+    assert [kind for kind, cells in bounded.items() if cells == 0] == []

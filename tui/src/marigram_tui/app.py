@@ -2,12 +2,10 @@
 
 import argparse
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.css.query import NoMatches
 from textual.filter import LineFilter
 from textual.screen import Screen
 
@@ -81,12 +79,10 @@ class MarigramApp(App[None]):
         self.call_after_refresh(self._begin)
 
     def frame(self) -> None:
-        """Paint the screen that is on top, once it has its widgets."""
+        """Paint the screen that is on top, while it has its widgets."""
         screen = self.screen
-        if isinstance(screen, FrameScreen) and screen.is_mounted:
-            # The clock ticks until a screen is gone, and one that is being taken down has lost widgets before that.
-            with suppress(NoMatches):
-                screen.paint()
+        if isinstance(screen, FrameScreen) and screen.stands:
+            screen.paint()
 
     def open_stream(self, stream: str, column: str | None = None) -> None:
         """Show a stream's chart."""

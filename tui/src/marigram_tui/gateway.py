@@ -218,6 +218,9 @@ def trouble(error: Exception, scope: str) -> Trouble:
             return Trouble(Kind.QUESTION if scope else Kind.SETTING, why, **told)
         case client.DeadlineExceeded() if scope == "query:read":
             return Trouble(Kind.QUESTION, why)
+        case ValueError() if scope:
+            # What was typed is more than a message holds.
+            return Trouble(Kind.QUESTION, why)
         case _:
             return Trouble(Kind.LOST, _plain(why))
 

@@ -31,6 +31,8 @@ def _made(rows: int, made: Provenance) -> str:
     parts += [_bound(measure) for measure in made.measures if not measure.exact]
     if made.nan_skipped:
         parts.append(f"{made.nan_skipped:,} NaN left out")
+    if made.rows_unavailable:
+        parts.append(f"{made.rows_unavailable:,} rows are gone")
     if not made.complete:
         parts.append("more rows may come")
     return output.printable(", ".join(parts))

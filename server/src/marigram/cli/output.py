@@ -230,11 +230,11 @@ def _put_text(table: "pa.Table", form: Format, sink: Any) -> None:
         sink.write("[")
         for index, row in enumerate(_rows(table)):
             sink.write(",\n " if index else "\n ")
-            sink.write(_escaped(json.dumps(_plain(row), ensure_ascii=False)))
+            sink.write(_escaped(json.dumps(finite(row), ensure_ascii=False)))
         sink.write("\n]\n")
     elif form is Format.NDJSON:
         for row in _rows(table):
-            print_json(_plain(row), indent=None, sink=sink)
+            print_json(finite(row), indent=None, sink=sink)
     else:
         show(table, sink=sink)
 
@@ -261,7 +261,7 @@ def _flat(rows: "pa.Table | pa.RecordBatch") -> "pa.Table | pa.RecordBatch":
             alone = rows.select([index])
             table = alone if isinstance(alone, pa.Table) else pa.Table.from_batches([alone])
             values = (row[field.name] for row in _rows(table))
-            texts = [None if value is None else json.dumps(_plain(value), ensure_ascii=False) for value in values]
+            texts = [None if value is None else json.dumps(finite(value), ensure_ascii=False) for value in values]
             rows = rows.set_column(index, field.name, pa.array(texts, pa.string()))
     return rows
 
@@ -329,10 +329,10 @@ def _times(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
     return pc.binary_join_element_wise(pc.strftime(plain.cast(pa.timestamp(unit)), "%Y-%m-%dT%H:%M:%S"), "Z", "")
 
 
-def _plain(value: Any) -> Any:
-    """What JSON takes: no number that is none."""
+def finite(value: Any) -> Any:
+    """A value as JSON takes it: numbers that are none are null."""
     if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_plain(part) for part in value]
+        return {name: finite(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

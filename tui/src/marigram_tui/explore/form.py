@@ -9,6 +9,8 @@ from marigram_tui.explore.calls import Call
 from marigram_tui.explore.grammar import Range, Unreadable
 from marigram_tui.explore.kinds import MeasureKind
 
+_LEAST_NS = -(2**63)
+
 
 @dataclass(frozen=True, slots=True)
 class Form:
@@ -63,6 +65,8 @@ class Query:
         start, width = edge_ns - _nanoseconds(self.range.last), self._width()
         if width is not None and width < self.range.last:
             start -= start % _nanoseconds(width)
+        if start < _LEAST_NS:
+            raise Unreadable("range", f"must not go back to before 1677, got {self.range.last.days:,} days")
         return start, edge_ns + 1
 
     def _width(self) -> timedelta | None:

@@ -21,7 +21,8 @@ NULL = "∅"
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """How the numbers were made. ``relative_error`` None: a bound is not known; 0: exact."""
+    """How the numbers were made. ``relative_error`` None: a bound is not known; 0: exact, or known by ``rank_error``, a
+    share of the number of values. ``rows_unavailable`` are gone, and nothing stands for them."""
 
     tier: str
     rows_scanned: int
@@ -30,6 +31,8 @@ class Made:
     elapsed: "timedelta"
     complete: bool
     watermark_ns: int | None
+    rank_error: float = 0.0
+    rows_unavailable: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,9 @@ def of(table: "pa.Table", query: Query, bounds: tuple["int | str | None", "int |
 
 def made(provenance: Any) -> Made:
     """What the client says of how an answer was made, the loosest bound of its measures for all."""
-    errors = [measure.relative_error for measure in provenance.measures if not measure.exact]
+    ranked = [measure.rank_error for measure in provenance.measures if measure.rank_error]
+    estimated = [measure for measure in provenance.measures if not (measure.exact or measure.rank_error)]
+    errors = [measure.relative_error for measure in estimated]
     worst = max(errors, default=0.0)
     known = not errors or 0.0 < worst < float("inf")
     return Made(
@@ -95,6 +100,8 @@ def made(provenance: Any) -> Made:
         provenance.elapsed,
         provenance.complete,
         provenance.watermark_ns,
+        max(ranked, default=0.0),
+        provenance.rows_unavailable,
     )
 
 

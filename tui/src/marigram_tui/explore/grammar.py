@@ -113,6 +113,8 @@ def _numbers(kind: MeasureKind, text: str | None) -> list[Argument] | None:
     """What is in parentheses; of a kind without a number there is nothing. None if it is wrong."""
     if kind.number is None or text is None:
         return [] if text is None and not (kind.number and kind.needs_number) else None
+    if kind.number is Part.WHOLE and not re.fullmatch(r"[0-9]{1,9}", text):
+        return None
     try:
         if kind.number is Part.NUMBERS:
             return [tuple(float(number) for number in text.split(","))]
@@ -128,7 +130,10 @@ def length(text: str, field: str) -> timedelta:
         Unreadable: it is none, or none above zero.
     """
     match = _LENGTH.fullmatch(text)
-    found = timedelta(seconds=float(match[1]) * _SECONDS[match[2]]) if match else timedelta()
+    try:
+        found = timedelta(seconds=float(match[1]) * _SECONDS[match[2]]) if match else timedelta()
+    except OverflowError:
+        raise Unreadable(field, f"a length must be shorter, got {text}") from None
     if found <= timedelta():
         raise Unreadable(field, f"a length must be above zero, a number and one of {', '.join(_SECONDS)}, got {text}")
     return found

@@ -178,7 +178,7 @@ class Chart(FrameScreen):
                 stream=self.stream,
                 range=formats.length(self.view.range_s),
                 measures="count" if self.column.name == ROWS else typed(self._measure, self.column.name),
-                group=self._group or "",
+                group=grammar.joined("", self._group) if self._group else "",
                 window=formats.length(int(width_s)),
             )
         )

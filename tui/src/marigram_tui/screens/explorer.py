@@ -187,6 +187,8 @@ class Explorer(FrameScreen):
         try:
             query = form.read(asked, await self._known_kinds())
             found = await self.home.gateway.explore(query, query.bounds(await self._edge(query)))
+            if not self.stands:
+                return
             self.complaint = None
             self.found = found
             self.query_one(Result).show(found)
@@ -232,6 +234,7 @@ class Explorer(FrameScreen):
         except Trouble as trouble:
             self.complaint = of_trouble(trouble, self.fields.form)
         else:
+            self.complaint = None
             await self.app.push_screen(Copy(copying.shell(query, bounds), copying.python(query, bounds)))
         self._describe()
 
@@ -287,7 +290,7 @@ class Explorer(FrameScreen):
         return word
 
     def _describe(self) -> None:
-        if not self.is_mounted:
+        if not self.stands:
             return
         complaint = self.complaint
         box = self.query_one("#trouble", Static)
@@ -315,13 +318,16 @@ def described(found: "Found") -> str:
     """How an answer was made, in a line."""
     made = found.made
     error = made.relative_error
-    bound = "no bound" if error is None else f"± {error:.3%}".replace("%", " %") if error else "exact"
+    bounds = [] if error is None or not error else [f"± {error:.3%}"]
+    bounds += [f"± {made.rank_error:.3%} of ranks"] if made.rank_error else []
+    known = "no bound" if error is None else " ".join(bounds).replace("%", " %") or "exact"
     parts = [
         f"{found.rows:,} rows",
         made.tier,
         f"{formats.number(made.rows_scanned)} scanned",
         f"commit {made.commit:,}",
-        bound,
+        known,
         formats.duration(made.elapsed.total_seconds()),
     ]
+    parts += [f"{made.rows_unavailable:,} rows are gone"] if made.rows_unavailable else []
     return " · ".join(parts if made.complete else [*parts, "open"])

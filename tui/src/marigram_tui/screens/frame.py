@@ -31,6 +31,11 @@ class FrameScreen(Screen[None]):
         """What is known of the server."""
         return self.home.state
 
+    @property
+    def stands(self) -> bool:
+        """It has all its widgets: one that is being taken down loses them before it is gone."""
+        return self.is_mounted and self.display
+
     def compose(self) -> ComposeResult:
         yield TitleBar(id="title")
         yield Banner(id="banner")
@@ -70,4 +75,8 @@ class FrameScreen(Screen[None]):
         self.set_class(status is not None and not state.live, "-stale")
 
     def on_screen_resume(self) -> None:
-        self.call_after_refresh(self.paint)
+        self.call_after_refresh(self._resume)
+
+    def _resume(self) -> None:
+        if self.stands:
+            self.paint()
