@@ -19,7 +19,7 @@ from typing import Any
 from tests.client.sides import SIDES
 from tests.faults.load import QUIET_S
 from tests.faults.roller import write
-from tests.faults.server import Server, key_file
+from tests.faults.server import Server
 
 ROOT = Path(__file__).parent.parent.parent
 SOURCE = "source"
@@ -77,7 +77,7 @@ async def importers(server: Server, side: str) -> AsyncIterator[Callable[[], Awa
     started: list[Importer] = []
 
     async def start() -> Importer:
-        access = (f"127.0.0.1:{server.port}", key_file(server.folder).read_text().strip())
+        access = (server.address, server.key)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.faults.importer", side, *access),
             cwd=ROOT,

@@ -45,6 +45,16 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
         self.starts_s: list[float] = []
 
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def key(self) -> str:
+        """The administrator's key that its first start made."""
+        return key_file(self.folder).read_text().strip()
+
     async def start(self) -> None:
         """Start it and wait until health says SERVING."""
         began = time.monotonic()
@@ -117,7 +127,7 @@ class Server:
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """The credential: the key of the first start."""
-        return (("authorization", f"Bearer {key_file(self.folder).read_text().strip()}"),)
+        return (("authorization", f"Bearer {self.key}"),)
 
     def channel(self) -> grpc.aio.Channel:
         return grpc.aio.insecure_channel(f"127.0.0.1:{self.port}", options=CHANNEL)

@@ -16,7 +16,7 @@ from tests.faults import rows
 from tests.faults.bystanders import looking_on
 from tests.faults.load import QUIET_S, loaded
 from tests.faults.roller import Roller, write
-from tests.faults.server import key_file, running
+from tests.faults.server import running
 
 pytestmark = pytest.mark.fault
 FLOOR = 1_000  # rows acknowledged between two stops, or the run proves nothing
@@ -98,7 +98,7 @@ async def test_a_writer_lives_through_a_rolling_restart(tmp_path: Path, full: bo
     restarts = 10 if full else 3
     async with (
         running(tmp_path / "data", os.environ | NOTICE) as server,
-        Client(f"127.0.0.1:{server.port}", key_file(server.folder).read_text().strip()) as client,
+        Client(server.address, server.key) as client,
         client.writer("roller", in_flight_bytes=100_000) as writer,
     ):
         roller = Roller(writer)
@@ -127,7 +127,7 @@ async def test_a_writer_lives_through_a_rolling_restart(tmp_path: Path, full: bo
 async def test_control_a_batch_that_comes_under_two_names_is_seen(tmp_path: Path) -> None:
     async with (
         running(tmp_path / "data") as server,
-        Client(f"127.0.0.1:{server.port}", key_file(server.folder).read_text().strip()) as client,
+        Client(server.address, server.key) as client,
     ):
         for name in ("one", "two"):
             async with client.writer(name) as writer:

@@ -12,7 +12,7 @@ from tests.client.sides import SIDES
 from tests.faults import rows, shim
 from tests.faults.importer import SOURCE, Importer, importers
 from tests.faults.roller import Roller
-from tests.faults.server import Server, key_file, running
+from tests.faults.server import Server, running
 
 pytestmark = pytest.mark.fault
 SYNC_DELAYS_US = (1_000, 5_000, 20_000)  # slow syncs, so that batches pile up in the server too
@@ -43,7 +43,7 @@ async def test_writers_live_through_kills_of_the_server(
     settings = shim.environment(shim_library, "/hot.mdb", control=control.path)
     caught = dict.fromkeys(SIDES, 0)
     async with running(tmp_path / "data", settings) as server:
-        access = (f"127.0.0.1:{server.port}", key_file(server.folder).read_text().strip())
+        access = (server.address, server.key)
         async with (
             SIDES["aio"](*access) as one,
             SIDES["blocking"](*access) as other,

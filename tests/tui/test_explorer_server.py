@@ -26,7 +26,7 @@ KINDS = kinds.of(measures)
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[servers.Server]:
     async with servers.running(tmp_path / "data") as running:
-        async with Client(address(running), key(running)) as client:
+        async with Client(running.address, running.key) as client:
             number = np.arange(ROWS)
             rows = {
                 "time": number * MINUTE_NS,
@@ -38,17 +38,9 @@ async def server(tmp_path: Path) -> AsyncIterator[servers.Server]:
         yield running
 
 
-def address(server: servers.Server) -> str:
-    return f"127.0.0.1:{server.port}"
-
-
-def key(server: servers.Server) -> str:
-    return servers.key_file(server.folder).read_text().strip()
-
-
 @pytest.fixture
 async def gateway(server: servers.Server) -> AsyncIterator[LiveGateway]:
-    made = LiveGateway(address(server), key(server))
+    made = LiveGateway(server.address, server.key)
     yield made
     await made.close()
 
@@ -112,8 +104,8 @@ async def test_a_refusal_names_field_and_reason(gateway: LiveGateway) -> None:
 async def test_the_copied_python_gives_the_same_numbers(
     server: servers.Server, gateway: LiveGateway, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("MARIGRAM_ADDRESS", address(server))
-    monkeypatch.setenv("MARIGRAM_KEY", key(server))
+    monkeypatch.setenv("MARIGRAM_ADDRESS", server.address)
+    monkeypatch.setenv("MARIGRAM_KEY", server.key)
     asked = Form(stream="cpu", range="1h", window="", measures="sum:b, twice=sum_b * 2", group="host", order="-host")
     query = form.read(asked, KINDS)
     bounds = query.bounds(EDGE_NS)
@@ -125,7 +117,7 @@ async def test_the_copied_python_gives_the_same_numbers(
 
 
 async def test_it_is_driven_by_keys_from_the_overview_to_an_answer_and_an_error(server: servers.Server) -> None:
-    app = MarigramApp(LiveGateway(address(server), key(server)))
+    app = MarigramApp(LiveGateway(server.address, server.key))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "cpu" in screen_text(app))
         await pilot.press("x")

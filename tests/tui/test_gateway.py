@@ -26,21 +26,13 @@ async def server(tmp_path: Path) -> AsyncIterator[servers.Server]:
         yield running
 
 
-def address(server: servers.Server) -> str:
-    return f"127.0.0.1:{server.port}"
-
-
-def key(server: servers.Server) -> str:
-    return servers.key_file(server.folder).read_text().strip()
-
-
 @pytest.fixture
 async def gateway(server: servers.Server) -> AsyncIterator[LiveGateway]:
-    async with Client(address(server), key(server)) as writer:
+    async with Client(server.address, server.key) as writer:
         hosts = ["a", "a", "b", "b", "a", "a"]
         rows = {"time": TIMES, "value": [1.0, 3.0, 5.0, 7.0, None, 9.0], "host": hosts}
         await writer.write("cpu", rows, kind="metric", labels=["host"])
-    made = LiveGateway(address(server), key(server))
+    made = LiveGateway(server.address, server.key)
     yield made
     await made.close()
 
@@ -116,7 +108,7 @@ async def test_a_group_without_members_has_no_lines(gateway: LiveGateway) -> Non
 
 
 async def test_a_wrong_key_is_denied_with_advice(server: servers.Server) -> None:
-    gateway = LiveGateway(address(server), "mg_wrong")
+    gateway = LiveGateway(server.address, "mg_wrong")
     with pytest.raises(Trouble) as caught:
         await anext(gateway.watch_status(timedelta(seconds=1)))
     await gateway.close()
@@ -125,9 +117,9 @@ async def test_a_wrong_key_is_denied_with_advice(server: servers.Server) -> None
 
 
 async def test_a_missing_scope_is_denied_and_named(server: servers.Server) -> None:
-    async with Client(address(server), key(server)) as admin:
+    async with Client(server.address, server.key) as admin:
         made = await admin.create_key(["ingest:write"])
-    gateway = LiveGateway(address(server), made.secret)
+    gateway = LiveGateway(server.address, made.secret)
     with pytest.raises(Trouble) as caught:
         await anext(gateway.watch_status(timedelta(seconds=1)))
     await gateway.close()

@@ -89,19 +89,15 @@ async def terminal(*arguments: str, **environment: str) -> AsyncIterator[Termina
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[servers.Server]:
     async with servers.running(tmp_path / "data") as running:
-        async with Client(f"127.0.0.1:{running.port}", key(running)) as client:
+        async with Client(running.address, running.key) as client:
             await client.write(
                 "tides", {"time": range(0, 10**12, 10**9), "level": [float(n % 60) for n in range(1_000)]}
             )
         yield running
 
 
-def key(server: servers.Server) -> str:
-    return servers.key_file(server.folder).read_text().strip()
-
-
 async def test_it_paints_quits_and_leaves_the_terminal_as_it_was(server: servers.Server) -> None:
-    async with terminal(f"127.0.0.1:{server.port}", MARIGRAM_KEY=key(server)) as opened:
+    async with terminal(server.address, MARIGRAM_KEY=server.key) as opened:
         await opened.shows("LIVE", "tides", "accepting")
         opened.press("q")
         assert await opened.ended() == (0, "")
@@ -111,8 +107,8 @@ async def test_it_paints_quits_and_leaves_the_terminal_as_it_was(server: servers
 
 
 async def test_a_chart_goes_through_a_restart_of_the_server(server: servers.Server) -> None:
-    arguments = (f"127.0.0.1:{server.port}", "--stream", "tides", "--column", "level")
-    async with terminal(*arguments, MARIGRAM_KEY=key(server)) as opened:
+    arguments = (server.address, "--stream", "tides", "--column", "level")
+    async with terminal(*arguments, MARIGRAM_KEY=server.key) as opened:
         place = await opened.shows("LIVE", "level", "rows scanned")
         server.kill()
         place = await opened.shows("connection lost, retrying in", "OFFLINE", after=place)
