@@ -55,6 +55,11 @@ fn a_snapshot_stays_what_it_was_while_rows_are_sealed_and_the_stream_is_deleted(
     assert_eq!(part_files(&bed).len(), streams[0].parts().len());
     let (rows, _) = bed.store.delete_stream(bed.ns, "rows").unwrap();
     assert_eq!(rows, 2_050);
+    assert_eq!(part_files(&bed).len(), snapshot.parts().len());
+    for part in snapshot.parts() {
+        part.open().unwrap();
+    }
+    drop(snapshot);
     assert!(part_files(&bed).is_empty());
     let mut out = [0; 1024];
     for part in parts {

@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::fault::OrFault;
@@ -231,10 +232,14 @@ impl Registry {
         Pin(Arc::clone(self))
     }
 
-    /// Removes the file of a part that no record names any more, now or when the last pin goes. Who reads it still may.
+    /// Has the file of a part that no record names any more removed when its last handle goes: who holds a snapshot may open it yet.
     pub(super) fn remove(&self, part: &PartHandle) {
         self.forget(part);
-        let path = self.path(&part.identity, false);
+        part.is_gone.store(true, Ordering::Release);
+    }
+
+    /// Removes a file, now or when the last pin goes.
+    fn remove_file(&self, path: PathBuf) {
         let mut pinned = self.pinned();
         if pinned.pins > 0 {
             pinned.waiting.push(path);
@@ -363,6 +368,16 @@ pub struct PartHandle {
     stream: String,
     registry: Arc<Registry>,
     open: Mutex<Weak<Part>>,
+    /// Whether no record names it any more.
+    is_gone: AtomicBool,
+}
+
+impl Drop for PartHandle {
+    fn drop(&mut self) {
+        if *self.is_gone.get_mut() {
+            self.registry.remove_file(self.registry.path(&self.identity, false));
+        }
+    }
 }
 
 impl PartHandle {
@@ -373,6 +388,7 @@ impl PartHandle {
             stream: stream.to_owned(),
             registry: Arc::clone(registry),
             open: Mutex::default(),
+            is_gone: AtomicBool::new(false),
         }
     }
 
@@ -563,18 +579,25 @@ mod tests {
             codecs: Codecs::Hot,
             rollup: None,
         };
-        let part = PartHandle::new(identity, record, "rows", &registry);
+        let part = || Arc::new(PartHandle::new(identity, record, "rows", &registry));
         let path = registry.path(&identity, false);
         let (first, second) = (registry.pin(), registry.pin());
         fs::write(&path, b"part").unwrap();
-        registry.remove(&part);
+        registry.remove(&part());
         drop(first);
         assert!(path.exists());
         drop(second);
         assert!(!path.exists());
         fs::write(&path, b"part").unwrap();
-        registry.remove(&part);
-        assert!(!path.exists(), "without a pin it goes at once");
+        let (held, of_a_snapshot) = (part(), part());
+        drop(of_a_snapshot);
+        assert!(path.exists(), "it is still named");
+        let of_a_snapshot = Arc::clone(&held);
+        registry.remove(&held);
+        drop(held);
+        assert!(path.exists(), "a snapshot may open it yet");
+        drop(of_a_snapshot);
+        assert!(!path.exists(), "without pin and snapshot it goes at once");
     }
 
     #[test]
