@@ -1,15 +1,19 @@
 """An import that was killed goes on where it was: each row is stored exactly once."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from marigram.cli.beside import all_done, beside
 from tests.cli.running import DEADLINE_S, Served, command, run, wait_until
 
 ROWS = 400_000
@@ -102,6 +106,20 @@ def test_standard_input_goes_on_under_the_name_of_its_writer(served: Served, fol
     assert result.exit_code == 0, result.output
     assert "were there already" in result.stderr
     assert counted(stream) == (ROWS, ROWS * (ROWS - 1) / 2)
+
+
+def test_work_beside_a_command_is_told_from_work_that_is_done() -> None:
+    release = threading.Event()
+
+    async def leave_behind() -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(beside(release.wait), 0.01)
+
+    assert all_done()
+    asyncio.run(leave_behind())
+    assert not all_done()
+    release.set()
+    wait_until(all_done)
 
 
 def test_ctrl_c_ends_an_import_that_waits_for_standard_input_at_once(served: Served, folder: Path, stream: str) -> None:

@@ -3,11 +3,24 @@ input may never come back, and Ctrl-C must."""
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
+
+_GRACE_S = 0.2
+_threads: list[threading.Thread] = []
+
+
+def all_done() -> bool:
+    """Whether no work is under way any more, after a short wait. A thread that comes back from foreign code while the
+    interpreter ends makes it abort (python/cpython#87135), so that it must not end as long as there is one."""
+    until = time.monotonic() + _GRACE_S
+    for thread in _threads:
+        thread.join(max(0.0, until - time.monotonic()))
+    return not any(thread.is_alive() for thread in _threads)
 
 
 async def beside(work: Callable[[], T]) -> T:
@@ -33,5 +46,7 @@ async def beside(work: Callable[[], T]) -> T:
         with suppress(RuntimeError):  # the loop may be gone
             loop.call_soon_threadsafe(settle, answer, error)
 
-    threading.Thread(target=run, name="beside", daemon=True).start()
+    thread = threading.Thread(target=run, name="beside", daemon=True)
+    _threads[:] = [other for other in _threads if other.is_alive()] + [thread]
+    thread.start()
     return await done

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import typer
@@ -54,10 +55,10 @@ def told(command: Callable[P, R]) -> Callable[P, R]:
             answer = command(*args, **kwargs)
             sys.stdout.flush()
         except KeyboardInterrupt:
-            raise typer.Exit(INTERRUPTED) from None
+            raise _exit(INTERRUPTED) from None
         except BrokenPipeError:
             _let_go()
-            raise typer.Exit(UNREAD) from None
+            raise _exit(UNREAD) from None
         except OSError as error:
             raise _ended(describe(error)) from None
         except Exception as error:
@@ -95,7 +96,19 @@ def _is_known(error: Exception) -> bool:
 
 def _ended(said: Told) -> typer.Exit:
     print(f"marigram: {said.line}", file=sys.stderr)  # noqa: T201 (the place where errors are printed)
-    return typer.Exit(said.code)
+    return _exit(said.code)
+
+
+def _exit(code: int) -> typer.Exit:
+    """The end of the command: of the process at once, where work beside it is still under way."""
+    from marigram.cli import beside
+
+    if not beside.all_done():
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
+        os._exit(code)
+    return typer.Exit(code)
 
 
 def _let_go() -> None:
