@@ -130,7 +130,6 @@ impl Spec {
             ));
         }
         let fill = fill_of(fill, fill_value, window.as_ref())?;
-        let mut patterns = Patterns::default();
         let group_by = keys::of(group_by, &mut patterns)?;
         let order_by = order_by_of(order_by)?;
         let top = top_of(top_groups, other, &group_by, &order_by, window.as_ref())?;
@@ -547,6 +546,13 @@ mod tests {
         spec.filter_text = "matches(a, 'b') ".repeat(31);
         assert!(Spec::new(spec.clone()).is_ok());
         spec.filter_text = "matches(a, 'b') ".repeat(32);
+        let error = Spec::new(spec).unwrap_err();
+        assert_eq!((error.reason(), error.field()), ("TOO_MANY", "spec.filter_text"));
+        let mut spec = good();
+        spec.measures[0].filter_text = "matches(a, 'b') ".repeat(20);
+        spec.filter_text = "matches(a, 'b') ".repeat(12);
+        assert!(Spec::new(spec.clone()).is_ok());
+        spec.filter_text = "matches(a, 'b') ".repeat(13);
         let error = Spec::new(spec).unwrap_err();
         assert_eq!((error.reason(), error.field()), ("TOO_MANY", "spec.filter_text"));
     }
