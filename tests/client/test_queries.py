@@ -68,9 +68,10 @@ def test_a_query_is_asked_as_it_was_said() -> None:
         group_by="host",
         order_by=descending("mean_value"),
         limit=5,
+        as_of=7,
         budget=Budget(max_rows=100),
     )
-    expected = pb.QuerySpec(stream="cpu", limit=5, budget=pb.Budget(max_rows=100))
+    expected = pb.QuerySpec(stream="cpu", limit=5, as_of=7, budget=pb.Budget(max_rows=100))
     expected.range.start_ns = 1_356_998_400 * 10**9
     expected.filter.all.filters.add().compare.MergeFrom(
         pb.Comparator(column="host", operator=pb.COMPARISON_OPERATOR_EQUAL, value=common_pb2.Value(text="a"))
@@ -308,6 +309,8 @@ async def test_a_query_is_made_call_by_call(client: Client, server: FakeServer) 
         .top(2)
         .limit(9)
         .limit(5)
+        .as_of(6)
+        .as_of(7)
         .budget(Budget(max_rows=100))
     )
     assert built.spec == specification(
@@ -323,6 +326,7 @@ async def test_a_query_is_made_call_by_call(client: Client, server: FakeServer) 
         order_by=[descending("mean_value"), ascending("host")],
         top_groups=2,
         limit=5,
+        as_of=7,
         budget=Budget(max_rows=100),
     )
     assert (await built.run()).equals(TABLE)

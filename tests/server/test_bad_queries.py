@@ -80,7 +80,6 @@ def compared(column: str, **value: Any) -> queries_pb2.Filter:
 
 
 UNSERVED = [
-    (spec(as_of=1), "spec.as_of"),
     (spec(sample=0.5), "spec.sample"),
 ]
 

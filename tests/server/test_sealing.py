@@ -12,7 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from marigram.v1 import admin_pb2, ingest_pb2, queries_pb2, streams_pb2
 from tests.server.messages import ask, batch, f64, measure, query, send, stats, strings, write
-from tests.server.support import ADMIN, STREAMS, Client, refused, serving, settings
+from tests.server.support import ADMIN, QUERIES, STREAMS, Client, refused, serving, settings
 
 FIRST_NS = 1_767_225_600_000_000_000
 SECOND_NS = 1_000_000_000
@@ -78,6 +78,21 @@ async def test_sealed_rows_are_answered_as_they_were_before(client: Client) -> N
     after, made_again = await ask(client, windows())
     assert after == before
     assert made_again.commit == made.commit
+
+
+async def test_rows_are_answered_as_they_were_at_a_commit(client: Client) -> None:
+    first, made = await ask(client, windows())
+    await send(client, some(0, ROWS))
+    await seal(client)
+    asked = windows()
+    asked.spec.as_of = made.commit
+    again, made_again = await ask(client, asked)
+    assert again == first
+    assert (made_again.commit, made_again.rows_scanned) == (made.commit, made.rows_scanned)
+    asked.spec.as_of = 1_000
+    refusal = await refused(client.unary(f"{QUERIES}/Query", asked, queries_pb2.QueryResponse))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.OUT_OF_RANGE, "COMMIT_NOT_REACHED")
+    assert refusal.field == "spec.as_of"
 
 
 async def test_a_seal_changes_where_rows_lie_and_nothing_of_the_ledger(client: Client) -> None:

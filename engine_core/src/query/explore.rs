@@ -76,7 +76,7 @@ impl Exploration {
 
     /// The page of a stream.
     pub fn page(&self, stream: &Arc<Stream>, context: &Context) -> Result<v1::ExploreDimensionResponse> {
-        let pinned = self.after.and_then(|(commit, _)| stream.snapshot_at(commit));
+        let pinned = self.after.and_then(|(commit, _)| stream.as_of(commit).ok());
         let snapshot = pinned.unwrap_or_else(|| stream.snapshot());
         let commit = snapshot.commit;
         let context = Context {

@@ -112,8 +112,16 @@ pub fn run(stream: &Arc<Stream>, spec: &Spec, context: &Context) -> Result<Answe
     let limits = context.limits.within(&spec.budget);
     // The watermark first: rows that moved it are in the snapshot, so that what it calls complete is there. Then rows, then
     // schema and dictionaries: these know everything the rows name.
-    let watermark_ns = stream.watermark(context.clock.now());
-    let snapshot = context.snapshot.clone().unwrap_or_else(|| stream.snapshot());
+    let mut watermark_ns = stream.watermark(context.clock.now());
+    let snapshot = match (&context.snapshot, spec.as_of) {
+        (Some(snapshot), _) => snapshot.clone(),
+        (None, None) => stream.snapshot(),
+        (None, Some(commit)) => {
+            let snapshot = stream.as_of(commit)?;
+            watermark_ns = stream.watermark_of(&snapshot, context.clock.now());
+            snapshot
+        }
+    };
     if stream.is_deleted() {
         // Its tail may have been empty already, at a commit at which it had rows.
         return Err(stream_deleted(&stream.name));

@@ -40,6 +40,8 @@ pub(super) struct Manifest {
     /// Rollups beside parts that are there or not, and bytes of their files.
     pub(super) rollups: u32,
     pub(super) rollup_bytes: u64,
+    /// Commit at which rows, or rollups that had outlived theirs, were last dropped by retention; 0: never.
+    pub(super) dropped_through: u64,
 }
 
 impl Manifest {
@@ -54,9 +56,12 @@ impl Manifest {
         record.u64(self.dropped_parts);
         record.u64(self.dropped_rows);
         record.u64(self.dropped_bytes);
-        if self.rollups > 0 {
+        if self.rollups > 0 || self.dropped_through > 0 {
             record.u32(self.rollups);
             record.u64(self.rollup_bytes);
+        }
+        if self.dropped_through > 0 {
+            record.u64(self.dropped_through);
         }
         record.seal(key)
     }
@@ -75,10 +80,14 @@ impl Manifest {
             dropped_bytes: record.u64()?,
             rollups: 0,
             rollup_bytes: 0,
+            dropped_through: 0,
         };
         if !record.is_empty() {
             manifest.rollups = record.u32()?;
             manifest.rollup_bytes = record.u64()?;
+        }
+        if !record.is_empty() {
+            manifest.dropped_through = record.u64()?;
         }
         record.end()?;
         Ok(manifest)
@@ -524,6 +533,7 @@ mod tests {
             dropped_bytes: 9,
             rollups: 10,
             rollup_bytes: 11,
+            dropped_through: 12,
         };
         assert_eq!(Manifest::decode(b"key", &manifest.encode(b"key")).unwrap(), manifest);
         let part = PartRecord {

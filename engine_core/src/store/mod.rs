@@ -25,6 +25,7 @@ pub mod migrate;
 mod options;
 mod pages;
 mod part;
+mod past;
 mod publish;
 mod quarantine;
 mod queue;

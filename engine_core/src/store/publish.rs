@@ -160,11 +160,13 @@ pub(super) fn publish(
             let all = kept.chain(added.iter().map(handle));
             let (rollups, mut parts): (Vec<_>, Vec<_>) = all.partition(|part| part.rollup_of().is_some());
             parts.sort_by_key(|part| (part.record.l0.0, part.record.tile, part.number()));
-            shared.release(stream.set_parts(parts, rollups, next_l0));
+            let keep = |bytes| shared.keep_past(bytes);
+            shared.release(stream.set_parts(parts, rollups, next_l0, keep));
             shared.unlink(&gone);
         });
         Ok(())
     });
+    shared.forget_past();
     if outcome.is_err() {
         let identities = parts.iter().map(|(identity, _)| *identity);
         let mut doubtful = shared.sealer.doubtful.lock().unwrap_or_else(PoisonError::into_inner);

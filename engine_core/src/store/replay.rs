@@ -345,7 +345,7 @@ impl Reader<'_> {
                 let handle = |(identity, record)| Arc::new(PartHandle::new(identity, record, &stream.name, registry));
                 let parts = found.into_iter().map(handle).collect();
                 let rollups = rollups.into_iter().map(handle).collect();
-                stream.restore_parts(parts, rollups, manifest.next_part);
+                stream.restore_parts(parts, rollups, (manifest.next_part, manifest.dropped_through));
             }
         }
         Ok(())

@@ -55,10 +55,11 @@ pub(super) fn apply(shared: &Arc<Shared>, stream: &Arc<Stream>, dry_run: bool) -
         manifest.dropped_parts += report.parts;
         manifest.dropped_rows += report.rows;
         manifest.dropped_bytes += report.bytes;
-        change.commit_number(target.namespace)?;
+        let commit = change.commit_number(target.namespace)?;
+        change.manifest(id).dropped_through = commit;
         let (stream, gone) = (Arc::clone(&target), gone.clone());
         change.after(move |shared| {
-            stream.remove_parts(&gone);
+            stream.remove_parts(&gone, commit);
             shared.unlink(&gone);
         });
         Ok(())

@@ -148,6 +148,7 @@ pub(super) fn run(shared: &Arc<Shared>) {
     let (mut wait, mut upkeep) = (LOOK, Upkeep::default());
     while shared.sealer.wait(wait) {
         wait = LOOK;
+        shared.forget_past();
         while let Some(stream) = due(shared) {
             if let Err(error) = seal_once(shared, &stream, u64::MAX, false) {
                 shared.note_seal_failure(&error);

@@ -10,11 +10,12 @@ use super::hot::Hot;
 use super::lock::Directory;
 use super::manifest::{PartHandle, Registry};
 use super::options::StoreOptions;
+use super::past::{self, PastRoom, Taken};
 use super::queue::Queue;
 use super::scrub::Scrubber;
 use super::sealer::{SealReport, Sealer};
 use super::status::{DiskFigures, Meters};
-use super::stream::NamespaceId;
+use super::stream::{NamespaceId, Stream};
 use super::writers::{Writer, Writers};
 use crate::error::{Error, Kind, Result};
 
@@ -25,6 +26,9 @@ pub(super) type Hook = Box<dyn Fn() + Send + Sync>;
 const PART_BYTES: u64 = 1 << 20;
 /// Room in the tail below which it is called full, where the thousandth part of its bound is less.
 const SMALL_BATCH_BYTES: u64 = 1 << 10;
+
+/// Of the bytes that tails may take, the part that sealed batches may take beside them.
+const PAST_SHARE: u64 = 8;
 
 /// What sealing has come to.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +58,8 @@ pub(super) struct Shared {
     held: AtomicU64,
     /// Bytes of the queue.
     queued: AtomicU64,
+    /// Bytes of batches that are sealed and kept for a while.
+    past: PastRoom,
     /// The disk was full when it was last looked at.
     full: AtomicBool,
     /// It was below the floor then, so that another look tells whether there is room again.
@@ -95,6 +101,7 @@ impl Shared {
             writers: RwLock::new(writers),
             held: AtomicU64::new(tail_bytes),
             queued: AtomicU64::new(0),
+            past: PastRoom::default(),
             full: AtomicBool::new(false),
             below_floor: AtomicBool::new(false),
             failed: AtomicBool::new(false),
@@ -252,6 +259,27 @@ impl Shared {
     pub(super) fn unlink(&self, parts: &[Arc<PartHandle>]) {
         for part in parts {
             self.registry.remove(part);
+        }
+    }
+
+    /// Room for batches that stay for a while although they are sealed, and the time.
+    pub(super) fn keep_past(&self, bytes: u64) -> Option<(Taken, i64)> {
+        let taken = self.past.take(bytes, self.options.tail_limit_bytes / PAST_SHARE)?;
+        Some((taken, self.options.clock.monotonic_ns()))
+    }
+
+    /// Lets go of batches that have been sealed for a while; of all, where memory or the disk is short.
+    pub(super) fn forget_past(&self) {
+        let (held, limit) = (self.held_bytes().0, self.options.tail_limit_bytes);
+        let is_short = held > limit / 2 || self.state().is_err();
+        let before_ns = if is_short {
+            i64::MAX
+        } else {
+            self.options.clock.monotonic_ns().saturating_sub(past::KEPT_NS)
+        };
+        let streams: Vec<Arc<Stream>> = self.catalog().all_streams().cloned().collect();
+        for stream in streams {
+            stream.forget_past(before_ns);
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::manifest::PartHandle;
+use super::past::{self, Past, Taken};
 use super::tail::{Snapshot, Stored, TailBatch};
 use crate::column::schema::{ColumnType, ENTITY, Schema};
 use crate::column::series::{self, SeriesIndex};
@@ -285,11 +286,29 @@ impl Stream {
         }
     }
 
-    /// The rows as they were at a commit; none if later ones have been sealed with them, for parts are not cut by commit.
-    pub fn snapshot_at(&self, commit: u64) -> Option<Snapshot> {
-        let is_past = commit <= self.commits.published();
-        let stored = read(&self.stored);
-        (is_past && stored.sealed_through <= commit).then(|| stored.snapshot(commit))
+    /// The rows as they were at a commit. Parts are not cut by commit: once later rows have been sealed with them, that is kept for a
+    /// minute while memory allows.
+    ///
+    /// # Errors
+    /// OutOfRange: COMMIT_NOT_REACHED, COMMIT_NOT_KEPT, which names the nearest commits that can be served.
+    pub fn as_of(&self, commit: u64) -> Result<Snapshot> {
+        let newest = self.commits.published();
+        if commit > newest {
+            return Err(past::not_there(commit, newest));
+        }
+        read(&self.stored).as_of(commit)
+    }
+
+    /// The watermark that was known of rows at a commit before the newest, at `now`; none without rows. Never ahead of what it was: what silence
+    /// adds to it is left out.
+    pub fn watermark_of(&self, snapshot: &Snapshot, now: i64) -> Option<i64> {
+        let watermark = self.watermark(now);
+        if snapshot.commit >= self.last_commit() {
+            return watermark;
+        }
+        let (newest, arrived) = snapshot.newest();
+        let seen = newest?.min(arrived.unwrap_or(i64::MAX));
+        Some(seen.saturating_sub(self.policy().out_of_orderness_ns).min(watermark?))
     }
 
     /// Adds a batch that is durable: the committer's, start-up's and a test's.
@@ -332,11 +351,17 @@ impl Stream {
     }
 
     /// Takes its parts from the disk, and the next number of one.
-    pub(super) fn restore_parts(&self, parts: Vec<Arc<PartHandle>>, rollups: Vec<Arc<PartHandle>>, next_part: u64) {
+    pub(super) fn restore_parts(
+        &self,
+        parts: Vec<Arc<PartHandle>>,
+        rollups: Vec<Arc<PartHandle>>,
+        (next_part, dropped_through): (u64, u64),
+    ) {
         self.next_part.store(next_part, Ordering::Relaxed);
         let mut stored = write(&self.stored);
         stored.set_parts(parts);
         stored.rollups = Arc::new(rollups);
+        stored.changed_through = stored.changed_through.max(dropped_through);
     }
 
     /// Its rollups, also those that have outlived their parts, in no order.
@@ -351,17 +376,49 @@ impl Stream {
     }
 
     /// Puts other parts and rollups in the place of those there are, and drops from the tail what they hold: the L0 values below `next`.
-    /// Returns the bytes that the tail gave up.
-    pub(super) fn set_parts(&self, parts: Vec<Arc<PartHandle>>, rollups: Vec<Arc<PartHandle>>, next: u64) -> u64 {
+    /// Returns the bytes that the tail gave up. What `keep` gives room to, of so many bytes, and the time that it is now, stays to answer as
+    /// of earlier commits.
+    pub(super) fn set_parts(
+        &self,
+        parts: Vec<Arc<PartHandle>>,
+        rollups: Vec<Arc<PartHandle>>,
+        next: u64,
+        keep: impl FnOnce(u64) -> Option<(Taken, i64)>,
+    ) -> u64 {
         let mut stored = write(&self.stored);
+        let (view, from) = (stored.snapshot(u64::MAX), stored.changed_through);
         stored.set_parts(parts);
         stored.rollups = Arc::new(rollups);
-        stored.tail.drop_below(next)
+        let bytes = stored.tail.drop_below(next);
+        let commits = from..stored.changed_through;
+        if !commits.is_empty()
+            && let Some((_taken, sealed_ns)) = keep(bytes)
+        {
+            stored.past.push(Past {
+                view,
+                commits,
+                sealed_ns,
+                _taken,
+            });
+        }
+        bytes
     }
 
-    /// Takes parts and rollups out.
-    pub(super) fn remove_parts(&self, gone: &[Arc<PartHandle>]) {
+    /// Lets go of what is kept of rows that were sealed before a time.
+    pub(super) fn forget_past(&self, before_ns: i64) {
+        let is_old = |past: &Past| past.sealed_ns < before_ns;
+        if read(&self.stored).past.iter().any(is_old) {
+            // Dropped outside of the lock.
+            let gone: Vec<Past> = write(&self.stored).past.extract_if(.., |past| is_old(past)).collect();
+            drop(gone);
+        }
+    }
+
+    /// Takes parts and rollups out, at a commit.
+    pub(super) fn remove_parts(&self, gone: &[Arc<PartHandle>], commit: u64) {
         let mut stored = write(&self.stored);
+        stored.past.clear();
+        stored.changed_through = stored.changed_through.max(commit);
         let kept = |all: &[Arc<PartHandle>]| -> Vec<Arc<PartHandle>> {
             let is_kept = |part: &&Arc<PartHandle>| !gone.iter().any(|other| Arc::ptr_eq(other, part));
             all.iter().filter(is_kept).cloned().collect()
@@ -374,6 +431,7 @@ impl Stream {
     /// Drops every row from memory; who holds a snapshot keeps them. Returns the bytes of the tail, and the parts and rollups.
     pub(super) fn clear_rows(&self) -> (u64, Vec<Arc<PartHandle>>) {
         let mut stored = write(&self.stored);
+        stored.past.clear();
         let (parts, rollups) = (std::mem::take(&mut stored.parts), std::mem::take(&mut stored.rollups));
         (
             stored.tail.clear(),

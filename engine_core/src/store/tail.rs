@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::manifest::PartHandle;
+use super::past::{self, Past};
 use crate::column::PackedBatch;
+use crate::error::Result;
 
 /// A batch in the tail.
 #[derive(Debug)]
@@ -110,6 +112,10 @@ pub(super) struct Stored {
     pub(super) rollups: Arc<Vec<Arc<PartHandle>>>,
     /// Greatest commit that any part has had rows of.
     pub(super) sealed_through: u64,
+    /// Commit from which on rows were neither sealed with later ones nor dropped.
+    pub(super) changed_through: u64,
+    /// What is kept of the time before, by commit.
+    pub(super) past: Vec<Past>,
 }
 
 impl Stored {
@@ -117,7 +123,25 @@ impl Stored {
     pub(super) fn set_parts(&mut self, parts: Vec<Arc<PartHandle>>) {
         let newest = parts.iter().map(|part| part.commit()).max();
         self.sealed_through = self.sealed_through.max(newest.unwrap_or(0));
+        self.changed_through = self.changed_through.max(self.sealed_through);
         self.parts = Arc::new(parts);
+    }
+
+    /// What was there at `commit`, which has been published.
+    pub(super) fn as_of(&self, commit: u64) -> Result<Snapshot> {
+        if commit >= self.changed_through {
+            return Ok(self.snapshot(commit));
+        }
+        match self.past.iter().find(|past| past.commits.contains(&commit)) {
+            Some(past) => Ok(Snapshot {
+                commit,
+                ..past.view.clone()
+            }),
+            None => {
+                let served = self.past.iter().map(|past| past.commits.clone());
+                Err(past::not_kept(commit, served.chain([self.changed_through..u64::MAX])))
+            }
+        }
     }
 
     /// What is there up to and with `commit`. Parts hold nothing later than what was published when they were made.
@@ -147,6 +171,14 @@ impl Snapshot {
     /// Parts in order of arrival of the first of their rows.
     pub fn parts(&self) -> &[Arc<PartHandle>] {
         &self.parts
+    }
+
+    /// Greatest event time, and when the newest batch of the tail arrived; none of what is not there.
+    pub fn newest(&self) -> (Option<i64>, Option<i64>) {
+        let of_parts = self.parts.iter().map(|part| part.times().1);
+        let of_batches = self.batches().map(|batch| batch.packed.max_time());
+        let arrived = self.batches().last().map(|batch| batch.arrived_ns);
+        (of_parts.chain(of_batches).max(), arrived)
     }
 
     /// Rollups of these parts and of others that are gone, in no order.

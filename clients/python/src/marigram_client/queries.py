@@ -80,6 +80,7 @@ def extended(
     top_groups: int | None = None,
     other: bool = False,
     limit: int | None = None,
+    as_of: int | None = None,
     budget: Budget | None = None,
 ) -> pb.QuerySpec:
     """The query with more to it: measures, groups and orders are added to those it has, rows that it takes must meet
@@ -96,6 +97,8 @@ def extended(
         spec.top_groups, spec.other = top_groups or 0, other
     if limit is not None:
         spec.limit = limit
+    if as_of is not None:
+        spec.as_of = as_of
     if range is not None:
         start, end = (None if bound is None else times.nanoseconds(bound) for bound in range)
         spec.range.CopyFrom(common_pb2.TimeRange(start_ns=start, end_ns=end))

@@ -184,7 +184,7 @@ impl Listing {
 
 /// What rows are read from, and what stops it; as of a commit, where that can still be served.
 fn begin(stream: &Arc<Stream>, context: &Context, commit: Option<u64>) -> Result<(Snapshot, Control)> {
-    let pinned = commit.and_then(|commit| stream.snapshot_at(commit));
+    let pinned = commit.and_then(|commit| stream.as_of(commit).ok());
     let snapshot = pinned.unwrap_or_else(|| stream.snapshot());
     if stream.is_deleted() {
         return Err(stream_deleted(&stream.name));

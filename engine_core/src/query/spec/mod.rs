@@ -63,6 +63,8 @@ pub struct Spec {
     pub compare: Option<Period>,
     /// Most rows to return.
     pub limit: Option<u64>,
+    /// Commit that the answer is as of; none: the newest.
+    pub as_of: Option<u64>,
     /// Rows to scan, groups, bytes; 0: the server's limit.
     pub budget: v1::Budget,
     /// How to go about it.
@@ -94,9 +96,8 @@ impl Spec {
             budget,
             hints,
         } = message;
-        let unserved = [("spec.as_of", as_of != 0), ("spec.sample", sample != 0.0)];
-        if let Some((field, _)) = unserved.iter().find(|(_, set)| *set) {
-            return Err(Error::unsupported(*field));
+        if sample != 0.0 {
+            return Err(Error::unsupported("spec.sample"));
         }
         crate::column::schema::check_stream_id("spec.stream", &stream)?;
         let window = windows::of(window)?;
@@ -157,6 +158,7 @@ impl Spec {
             top,
             compare,
             limit: (limit > 0).then_some(limit),
+            as_of: (as_of > 0).then_some(as_of),
             budget: budget.unwrap_or_default(),
             hints: hints.unwrap_or_default(),
         })
@@ -379,7 +381,6 @@ mod tests {
 
     #[test]
     fn what_is_not_served_is_named() {
-        unserved("spec.as_of", |spec| spec.as_of = 1);
         unserved("spec.sample", |spec| spec.sample = f64::NAN);
         assert_eq!(check_format(2).unwrap_err().kind(), Kind::Unsupported);
     }

@@ -218,6 +218,9 @@ def query(
     ] = 0,
     other: Annotated[bool, typer.Option("--other", help="Put the groups that --top drops into one more.")] = False,
     limit: Annotated[int, typer.Option(min=0, help="Most rows to print; 0 is all.")] = 0,
+    as_of: Annotated[
+        int, typer.Option(min=0, metavar="COMMIT", help="Answer of the rows as they were at this commit; 0 is now.")
+    ] = 0,
     output: OutputFormat = None,
     output_file: OutputFile = None,
     address: Address = None,
@@ -255,6 +258,7 @@ def query(
             top_groups=top,
             other=other,
             limit=limit,
+            as_of=as_of,
             form=output,
             file=output_file,
             address=address,

@@ -156,6 +156,7 @@ class Manifest:
     dropped_bytes: int
     rollups: int
     rollup_bytes: int
+    dropped_through: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +338,7 @@ def read_manifest(fields: Fields) -> Manifest:
         fields.u64(),
         fields.u64(),
         *((0, 0) if fields.whole() else (fields.u32(), fields.u64())),
+        0 if fields.whole() else fields.u64(),
     )
     return _ended(fields, found)
 

@@ -579,7 +579,10 @@ class QuerySpec(_message.Message):
     the range is open. Tumbling, hopping and calendar windows.
     """
     as_of: _builtins.int
-    """Answer as of this commit; 0: the newest. Not served yet."""
+    """Answer of the rows as they were at this commit; 0: the newest. Commits are served from the last one of which rows have been sealed,
+    and those before it for a minute after that, while memory allows; retention ends the commits before it. Else OUT_OF_RANGE, which
+    names the nearest that are served. Columns are those of now.
+    """
     sample: _builtins.float
     """Take this share of the entities, above 0 and below 1; 0: all. Not served yet."""
     top_groups: _builtins.int

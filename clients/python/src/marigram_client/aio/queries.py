@@ -47,6 +47,7 @@ class Queries:
         top_groups: int | None = None,
         other: bool = False,
         limit: int | None = None,
+        as_of: int | None = None,
         budget: Budget | None = None,
         stream_answer: Framing = "auto",
         timeout: timedelta | None = None,
@@ -85,6 +86,8 @@ class Queries:
             other: put those that ``top_groups`` drops into one more, exact: keys that are texts say ``other``, others
                 are null.
             limit: most rows to return after ordering; None and 0 are all.
+            as_of: answer of the rows as they were at this commit, which ``provenance(table).commit`` of an answer or an
+                acknowledgement named; None and 0 are the newest.
             budget: what the query may cost.
             stream_answer: True asks for an answer in frames, False for one message (at most 3 MiB), ``"auto"`` for one
                 message and, if it is too large, for frames.
@@ -95,12 +98,14 @@ class Queries:
             NotFound: there is no such stream.
             InvalidArgument: a column is unknown, or a part of the query breaks a rule.
             Unsupported: a part of the query is not served; ``field`` names it.
+            OutOfRange: the commit of ``as_of`` is not there yet, or not kept any more; the nearest that are are named.
             LimitExceeded: the budget was used up, or the answer is too large for one message and was not to be
                 streamed.
         """
         spec = specification(
             stream, measures, range=range, where=where, window=window, group_by=group_by, fill=fill, compare=compare,
-            having=having, order_by=order_by, top_groups=top_groups, other=other, limit=limit, budget=budget,
+            having=having, order_by=order_by, top_groups=top_groups, other=other, limit=limit, as_of=as_of,
+            budget=budget,
         )  # fmt: skip
         return await self._answered(spec, stream_answer, timeout)
 
@@ -133,8 +138,8 @@ class Query:
     """A query of one client. Each call gives a new one and leaves the old as it was, so that several can begin alike.
 
     What there can be several of is added to what was said before, and all conditions must hold; ``range``, ``window``,
-    ``fill``, ``compare``, ``top``, ``limit`` and ``budget`` replace what was said before. Arguments are those of
-    ``Client.query``.
+    ``fill``, ``compare``, ``top``, ``limit``, ``as_of`` and ``budget`` replace what was said before. Arguments are
+    those of ``Client.query``.
 
     >>> hosts = client.query_of("cpu").by("host").order_by(descending("host"))
     >>> (await hosts.measure(max_("value")).limit(1).run()).to_pylist()
@@ -190,6 +195,10 @@ class Query:
     def limit(self, rows: int) -> Self:
         """Return at most so many rows after ordering."""
         return self._with(limit=rows)
+
+    def as_of(self, commit: int) -> Self:
+        """Answer of the rows as they were at this commit."""
+        return self._with(as_of=commit)
 
     def budget(self, budget: Budget) -> Self:
         """Cost at most that."""
