@@ -637,3 +637,111 @@ fn sums_that_doubles_do_not_hold_are_read_from_rows_and_those_of_integers_are_ex
         assert_same(&got, &ask(&stream, &asked, RAW), "large values");
     }
 }
+
+#[test]
+fn windows_of_a_rollup_over_the_edge_of_the_first_sealed_day_are_not_read_for_it() {
+    const DAY: i64 = 24 * HOUR;
+    let bed = Bed::with(|options| options.seals = false);
+    let (stream, mut random) = (stream(&bed), Random(71));
+    set_rollups(&stream, vec![rollup(HOUR, &[], false)]);
+    // Days of Kathmandu begin at a quarter past a full hour.
+    let midnight = ZERO / DAY * DAY - DAY + 18 * HOUR + 15 * MINUTE;
+    let from = (midnight - ZERO) / MINUTE;
+    write(&bed, &stream, &mut random, 2_000, (from, from + 40), true);
+    bed.store.seal(&stream).unwrap();
+    let by_day = v1::QuerySpec {
+        window: calendar(v1::CalendarUnit::Day, "Asia/Kathmandu"),
+        ..spec(vec![measure(Kind::Count, "")])
+    };
+    let filled = v1::QuerySpec {
+        range: range(midnight - 2 * DAY, midnight + DAY),
+        fill: v1::Fill::Null as i32,
+        ..by_day.clone()
+    };
+    for what in ["sealed alone", "after a tail"] {
+        for asked in [&by_day, &filled] {
+            assert_same(&ask(&stream, asked, ROLLUPS), &ask(&stream, asked, RAW), what);
+        }
+        write(&bed, &stream, &mut random, 100, (from - 300, from - 200), true);
+    }
+}
+
+#[test]
+fn rows_of_one_entity_and_instant_have_their_order_also_where_rollups_part_them() {
+    let bed = Bed::with(|options| options.seals = false);
+    let (stream, mut random) = (stream(&bed), Random(73));
+    set_rollups(
+        &stream,
+        vec![
+            rollup(MINUTE, &["entity", "level"], false),
+            rollup(HOUR, &["ok"], false),
+        ],
+    );
+    let schema = stream.schema();
+    let id = |name: &str| schema.column(name).unwrap().id;
+    let series = stream.intern_series(["{host=\"a\",region=\"b\"}"].into_iter())[0];
+    let levels = stream.symbols(id("level")).intern(LEVELS.into_iter());
+    let n = 3_000;
+    let batch = RowBatch {
+        time: (0..n)
+            .map(|_| ZERO + random.below(40) as i64 * 30 * SECOND_NS)
+            .collect(),
+        entity: vec![series; n],
+        columns: vec![
+            BatchColumn {
+                id: id("level"),
+                data: ColumnData::Code((0..n).map(|_| levels[random.below(3) as usize]).collect()),
+                validity: None,
+            },
+            BatchColumn {
+                id: id("ok"),
+                data: ColumnData::Bool(bits((0..n).map(|_| random.below(2) == 1))),
+                validity: None,
+            },
+            BatchColumn {
+                id: id("f"),
+                data: ColumnData::F64((0..n).map(|row| row as f64).collect()),
+                validity: None,
+            },
+        ],
+    };
+    store_batch(&bed.store, &stream, &batch);
+    bed.store.seal(&stream).unwrap();
+    for kind in [Kind::First, Kind::Last, Kind::Delta] {
+        for (keys, tier) in [
+            (&["entity"][..], v1::Tier::Raw),
+            (&[], v1::Tier::Raw),
+            (&["entity", "level"], v1::Tier::Rollup),
+        ] {
+            let asked = v1::QuerySpec {
+                window: tumbling(MINUTE),
+                group_by: by(keys),
+                ..spec(vec![measure(kind, "f")])
+            };
+            let got = ask(&stream, &asked, ROLLUPS);
+            assert_same(&got, &ask(&stream, &asked, RAW), &format!("{asked:?}"));
+            assert_eq!(got.provenance.tier() == v1::Tier::Rollup, tier == v1::Tier::Rollup);
+        }
+    }
+}
+
+#[test]
+fn rows_are_kept_until_their_rollups_are_made() {
+    let bed = Bed::with(|options| options.seals = false);
+    let (stream, mut random) = (stream(&bed), Random(79));
+    fill(&bed, &stream, &mut random);
+    let asked = v1::QuerySpec {
+        window: tumbling(HOUR),
+        group_by: by(&["host"]),
+        ..spec(vec![measure(Kind::Count, ""), measure(Kind::Mean, "f")])
+    };
+    let wanted = ask(&stream, &asked, RAW);
+    // Both at once, as one update of a stream may say.
+    set_rollups(&stream, vec![rollup(HOUR, &[], false)]);
+    let parts = stream.parts().len();
+    drop_rows(&bed, &stream);
+    assert_eq!(stream.rollups().len(), parts);
+    let got = ask(&stream, &asked, RAW);
+    assert_same(&got, &wanted, "once rows are gone");
+    assert_eq!(got.provenance.rows_unavailable, 0);
+}

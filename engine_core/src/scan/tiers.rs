@@ -28,6 +28,9 @@ pub struct Wanted {
     pub windows: Fit,
     /// Whether rollups stand in for rows that are there, too.
     pub in_place_of_rows: bool,
+    /// Where first or last values are asked for: the only keys that rollups may have. By others they part rows of one entity and
+    /// instant, of which they do not know any more which came first.
+    pub apart: Option<Vec<ColumnId>>,
 }
 
 /// A column that a rollup must tell apart.
@@ -246,9 +249,13 @@ impl Cover {
 
 /// Whether a rollup fits, and is far smaller than the rows, or these are gone.
 fn is_worth_it(wanted: &Wanted, part: &Sealed<'_>, rollup: &PartHandle) -> bool {
-    let fits = rollup.rollup_of().is_some_and(|of| wanted.fits(&of.tier));
+    let Some(tier) = rollup.rollup_of().map(|of| of.tier).filter(|tier| wanted.fits(tier)) else {
+        return false;
+    };
     let is_small = rollup.rows().saturating_mul(LEAST_ROWS_A_GROUP) <= part.rows;
-    fits && (part.raw.is_none() || (wanted.in_place_of_rows && is_small))
+    let keeps_order = |apart: &Vec<ColumnId>| tier.keys().iter().all(|key| apart.contains(key));
+    let is_as_exact = wanted.apart.as_ref().is_none_or(keeps_order);
+    part.raw.is_none() || (wanted.in_place_of_rows && is_small && is_as_exact)
 }
 
 /// Start of the first window that begins at an instant or behind it.

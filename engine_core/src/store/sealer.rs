@@ -186,7 +186,7 @@ impl Upkeep {
         let now = shared.options.clock.now();
         if now.saturating_sub(self.last_retention_ns) >= RETENTION_EVERY_NS {
             for stream in &streams {
-                retention::apply(shared, stream, false)?;
+                retention::apply(shared, stream, false, &self.unreadable)?;
             }
             self.last_retention_ns = now;
         }

@@ -22,6 +22,7 @@ pub(in crate::query) fn wanted(spec: &Spec, schema: &Schema, snapshot: &Snapshot
         states: Vec::new(),
         windows: fit(spec, snapshot)?,
         in_place_of_rows: !spec.hints.no_rollups && !reads_ends(spec, schema),
+        apart: None,
     };
     for key in &spec.group_by {
         if key.made.is_some() {
@@ -42,7 +43,19 @@ pub(in crate::query) fn wanted(spec: &Spec, schema: &Schema, snapshot: &Snapshot
             add_states(schema, want.keep, column, &mut wanted.states)?;
         }
     }
+    let is_end = |(_, state): &(ColumnId, State)| matches!(state, State::First | State::Last);
+    if wanted.states.iter().any(is_end) {
+        wanted.apart = Some(apart(spec, schema));
+    }
     Some(wanted)
+}
+
+/// Keys by which rollups do not part rows that a group of the query has of one entity: those of its groups, and labels.
+fn apart(spec: &Spec, schema: &Schema) -> Vec<ColumnId> {
+    let labels = schema.columns.iter();
+    let labels = labels.filter(|column| column.column_type == ColumnType::Label);
+    let keys = spec.group_by.iter().filter_map(|key| schema.column(&key.column));
+    labels.chain(keys).map(|column| column.id).chain([ENTITY]).collect()
 }
 
 /// Whether the rows' ends alone are read, where they are there, which is less.
@@ -77,7 +90,11 @@ fn fit(spec: &Spec, snapshot: &Snapshot) -> Option<Fit> {
             if first > last {
                 return Some(Fit::Any);
             }
-            Fit::Between(inner(&calendar.edges(first, last)))
+            // Rows that are not sealed, or windows that are filled, may lie before the first of these.
+            let mut edges = calendar.edges(first, last);
+            edges.pop();
+            edges.retain(|&edge| edge != i64::MIN);
+            Fit::Between(edges)
         }
         Some(WindowSpec::Edges(edges)) => Fit::Between(inner(edges)),
         Some(WindowSpec::Session(_) | WindowSpec::Sliding(_)) => return None,

@@ -8,7 +8,7 @@ mod numbers;
 mod upkeep;
 
 use making::make;
-pub(super) use upkeep::{catch_up, due, roll_up, undeclared};
+pub(super) use upkeep::{all_due, catch_up, due, roll_up, undeclared};
 
 use super::frame::{Decoder, Encoder};
 use crate::column::ColumnId;

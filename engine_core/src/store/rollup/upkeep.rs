@@ -97,9 +97,16 @@ type Due = (Arc<PartHandle>, Vec<Tier>);
 
 /// The part of a stream that lacks rollups it should have, and these, if there is one; those in `unreadable` stay as they are.
 pub(in crate::store) fn due(stream: &Stream, now: i64, unreadable: &HashSet<Identity>) -> Option<Due> {
+    all_due(stream, now, |part| !unreadable.contains(&part.identity))
+        .into_iter()
+        .next()
+}
+
+/// Those of the parts of a stream that lack rollups they should have, and these.
+pub(in crate::store) fn all_due(stream: &Stream, now: i64, is_meant: impl Fn(&PartHandle) -> bool) -> Vec<Due> {
     let declared = declared(stream);
     if declared.is_empty() {
-        return None;
+        return Vec::new();
     }
     let rollups = stream.rollups();
     let there: HashSet<(u64, Tier)> = rollups
@@ -113,13 +120,14 @@ pub(in crate::store) fn due(stream: &Stream, now: i64, unreadable: &HashSet<Iden
             ]
         })
         .collect();
-    stream.parts().iter().find_map(|part| {
+    let lacking = |part: &Arc<PartHandle>| {
         let lacks = |(tier, keep_for): &&(Tier, Option<i64>)| {
             is_kept(part.times().1, *keep_for, now) && !there.contains(&(part.number(), *tier))
         };
         let lacking: Vec<Tier> = declared.iter().filter(lacks).map(|(tier, _)| *tier).collect();
-        (!lacking.is_empty() && !unreadable.contains(&part.identity)).then(|| (Arc::clone(part), lacking))
-    })
+        (!lacking.is_empty() && is_meant(part)).then(|| (Arc::clone(part), lacking))
+    };
+    stream.parts().iter().filter_map(lacking).collect()
 }
 
 /// Rollups that a stream keeps no longer, or not at all.
