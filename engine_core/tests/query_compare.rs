@@ -232,6 +232,19 @@ fn both_periods_count_in_budget_and_provenance() {
     assert_eq!(refusal_of_budget(&stream, asked(scanned - 1)), "QUERY_ROWS_EXCEEDED");
 }
 
+#[test]
+fn windows_that_are_compared_are_within_the_budget_of_groups() {
+    let stream = rows(&[(MARCH, "ann", 4.0), (MARCH + HOUR, "ann", 6.0)]);
+    let asked = |width| v1::QuerySpec {
+        window: tumbling(width),
+        range: between(MARCH, MARCH + 2 * HOUR),
+        compare: comparison(SameWeekday),
+        ..spec(vec![measure(Count, "")])
+    };
+    assert_eq!(refusal_of_budget(&stream, asked(1)), "QUERY_GROUPS_EXCEEDED");
+    assert_eq!(answer(&stream, asked(HOUR / 3_600_000)).1.len(), 2);
+}
+
 fn refusal_of_budget(stream: &Arc<Stream>, asked: v1::QuerySpec) -> &'static str {
     ask(stream, asked).unwrap_err().reason()
 }

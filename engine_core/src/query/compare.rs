@@ -6,6 +6,8 @@ use super::output::{Cell, Output, OutputValues};
 use super::plan::Windows;
 use super::spec::{Period, Spec, WindowSpec};
 use crate::error::{Error, Result};
+use crate::group::too_many;
+use crate::scan::control::Control;
 use crate::time::TimeRange;
 use crate::window::calendar::Calendar;
 use crate::wire::v1;
@@ -14,6 +16,9 @@ use crate::wire::v1;
 const BEFORE: &str = "_before";
 /// Behind the name of a measure of numbers: by how much of that it has changed.
 const CHANGE: &str = "_change";
+
+/// How many edges of windows are moved between two looks at whether the caller gave up.
+const EDGES_A_CHECK: u64 = 1 << 14;
 
 /// How far back the period lies.
 pub(super) enum Shift {
@@ -54,8 +59,8 @@ impl Shift {
         }
     }
 
-    /// The query of the earlier period. `windows` are those of the answer.
-    pub(super) fn spec(&self, spec: &Spec, windows: Option<&Windows>) -> Spec {
+    /// The query of the earlier period. `windows` are those of the answer, at most `most`.
+    pub(super) fn spec(&self, spec: &Spec, windows: Option<&Windows>, control: &Control, most: u64) -> Result<Spec> {
         let mut earlier = Spec {
             order_by: Vec::new(),
             limit: None,
@@ -69,14 +74,23 @@ impl Shift {
             ..spec.clone()
         };
         if let Some(windows) = windows {
-            let edge = |index: u64| self.back(windows.cut.start(windows.first.saturating_add_unsigned(index)));
-            let edges = ascending((0..=windows.count).map(edge).collect());
+            // Each has an edge of its own, also those without rows.
+            if windows.count > most {
+                return Err(too_many(most));
+            }
+            let edge = |index: u64| {
+                if index.is_multiple_of(EDGES_A_CHECK) {
+                    control.check()?;
+                }
+                Ok(self.back(windows.cut.start(windows.first.saturating_add_unsigned(index))))
+            };
+            let edges = ascending((0..=windows.count).map(edge).collect::<Result<_>>()?);
             // What lies outside of these windows meets none of the answer's.
             earlier.range.start = earlier.range.start.max(edges[0]);
             earlier.range.end = earlier.range.end.min(edges[edges.len() - 1]).max(earlier.range.start);
             earlier.window = Some(WindowSpec::Edges(edges));
         }
-        earlier
+        Ok(earlier)
     }
 }
 

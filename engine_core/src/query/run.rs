@@ -141,7 +141,8 @@ pub fn run(stream: &Arc<Stream>, spec: &Spec, context: &Context) -> Result<Answe
     let before = shift.transpose()?.map(|shift| {
         // Both together are within the budget.
         let left = limits.max_rows.saturating_sub(now.rows_scanned());
-        view.look(&shift.spec(spec, now.starts.windows()), left)
+        let earlier = shift.spec(spec, now.starts.windows(), &now.work.control, limits.max_groups)?;
+        view.look(&earlier, left)
     });
     let before = before.transpose()?;
     let facts = answer::Facts {
