@@ -243,24 +243,31 @@ impl Committer {
         is_full
     }
 
-    fn control(&mut self, mut control: Control) {
-        let mut outcome = self.transact(|change| (control.run)(change));
+    fn control(&mut self, control: Control) {
+        let Control {
+            mut run,
+            answer,
+            makes_room,
+        } = control;
+        let mut outcome = self.transact(|change| run(change));
         let is_full = |outcome: &Result<_>| matches!(outcome, Err(error) if error.kind() == Kind::StoreFull);
-        if control.makes_room && is_full(&outcome) {
+        if makes_room && is_full(&outcome) {
             self.shared.directory.release_reserve();
-            outcome = self.transact(|change| (control.run)(change));
+            outcome = self.transact(|change| run(change));
         }
         let outcome = outcome.map(|((), pending)| {
             let shared = Arc::clone(&self.shared);
             pending.apply(&mut self.base, &shared, || {});
         });
         if outcome.is_ok() {
-            if control.makes_room && self.shared.is_full() {
+            if makes_room && self.shared.is_full() {
                 self.renew();
             }
             self.shared.directory.make_reserve(self.shared.options.min_free_bytes);
         }
-        (control.answer)(outcome);
+        // What it holds, such as parts that are gone, is let go of before its outcome is known.
+        drop(run);
+        answer(outcome);
     }
 
     /// LMDB uses pages again from the second transaction after the one that freed them. On a full disk the one between might
