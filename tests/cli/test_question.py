@@ -124,6 +124,7 @@ def test_a_formula_is_a_name_and_arithmetic() -> None:
 )
 def test_a_window_is_a_length_two_lengths_a_session_or_of_a_calendar(text: str, expected: Window) -> None:
     assert question.window(text) == expected
+    assert question.window(str(expected)) == expected
 
 
 @pytest.mark.parametrize(

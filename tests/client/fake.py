@@ -147,7 +147,7 @@ async def running(port: int = 0, state: FakeServer | None = None) -> AsyncIterat
                 write_stream, ingest_pb2.WriteStreamRequest.FromString, lambda reply: reply.SerializeToString()
             ),
         },
-        "QueryService": service(queries_pb2, "QueryService", ("Query",))
+        "QueryService": service(queries_pb2, "QueryService", ("Query", "ExplainQuery"))
         | {"StreamQuery": several(queries_pb2.StreamQueryRequest, "StreamQuery")},
         "StreamsService": service(
             streams_pb2,

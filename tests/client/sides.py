@@ -57,7 +57,7 @@ class _Query:
         found = getattr(self.plain, name)
         if not inspect.ismethod(found):
             return found
-        if name == "run":
+        if name in ("run", "explain"):
             return lambda *given, **named: asyncio.to_thread(found, *given, **named)
         return lambda *given, **named: _Query(found(*given, **named))
 

@@ -210,7 +210,7 @@ async def test_a_query_that_cannot_be_is_refused_by_field(filled: Client) -> Non
 
 
 @pytest.mark.parametrize("wire", [b"\xff", b"\x0a\x7f", with_surrogate(query(stream=PLACE)), b"\x0a\x02\x9a\x00"])
-@pytest.mark.parametrize("method", ["Query", "StreamQuery"])
+@pytest.mark.parametrize("method", ["Query", "ExplainQuery", "StreamQuery"])
 async def test_bytes_that_are_no_query_are_refused(filled: Client, method: str, wire: bytes) -> None:
     refusal = await outcome(filled.shaped(f"{QUERIES}/{method}", wire))
     assert refusal is not None

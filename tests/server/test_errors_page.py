@@ -8,9 +8,9 @@ WORD = r"[A-Z]+(?:_[A-Z]+)*"
 NO_REASONS = {
     "CARGO_PKG_VERSION",
     *("WRITE", "WRITE_STREAM", "TRACK_EVENTS", "QUERY", "STREAM_QUERY"),
-    *("LIST_EVENTS", "GET_EVENT", "EXPLORE_DIMENSION"),
+    *("LIST_EVENTS", "GET_EVENT", "EXPLORE_DIMENSION", "EXPLAIN_QUERY"),
     *("MARIGRAM", "BACKUP", "UTC", "VERSION"),
-    *("AND", "OR", "NOT"),
+    *("AND", "OR", "NOT", "TRUE", "FALSE"),
 }
 
 

@@ -44,7 +44,7 @@ async def test_a_row_is_acknowledged_and_found(client: Client) -> None:
     assert found.provenance.commit >= answer.commit
 
 
-@pytest.mark.parametrize("method", ["Query", "StreamQuery"])
+@pytest.mark.parametrize("method", ["Query", "ExplainQuery", "StreamQuery"])
 async def test_another_namespace_s_rows_are_not_found(client: Client, other: Client, method: str) -> None:
     await client.raw(f"{INGEST}/Write", write("cpu"))
     refusal = await outcome(other.shaped(f"{QUERIES}/{method}", count("cpu").SerializeToString()))

@@ -50,7 +50,10 @@ async def test_names_that_break_their_rule_are_shown_in_short(client: Client, na
         assert len(refusal.message) < 500
 
 
-@pytest.mark.parametrize("method", [*CONTROL, f"{INGEST}/TrackEvents", f"{QUERIES}/Query", f"{QUERIES}/StreamQuery"])
+@pytest.mark.parametrize(
+    "method",
+    [*CONTROL, f"{INGEST}/TrackEvents", f"{QUERIES}/Query", f"{QUERIES}/StreamQuery", f"{QUERIES}/ExplainQuery"],
+)
 async def test_all_but_writes_take_four_mebibytes(client: Client, method: str) -> None:
     refusal = await outcome(client.shaped(method, bytes(4 * MIB + 1)))
     assert refusal is not None

@@ -207,6 +207,15 @@ impl Schema {
             .get(usize::from(id).checked_sub(usize::from(FIRST_DECLARED))?)
     }
 
+    /// The name of a column of this number, `time` and `entity` among them; empty of none.
+    pub fn name_of(&self, id: ColumnId) -> &str {
+        match id {
+            TIME => "time",
+            ENTITY => "entity",
+            declared => self.column_by_id(declared).map_or("", |column| &column.name),
+        }
+    }
+
     /// Whether the name stands for the entity column: `entity`, and `user` in an event stream.
     pub fn is_entity(&self, name: &str) -> bool {
         name == "entity" || (self.kind == StreamKind::Event && name == "user")

@@ -25,6 +25,7 @@ pub(super) const STREAM_QUERY: u8 = 2;
 pub(super) const LIST_EVENTS: u8 = 3;
 pub(super) const GET_EVENT: u8 = 4;
 pub(super) const EXPLORE_DIMENSION: u8 = 5;
+pub(super) const EXPLAIN_QUERY: u8 = 6;
 
 /// Exit code of a process whose committer panicked: what is on disk is sound, what is in memory may not be.
 const COMMITTER_PANICKED: i32 = 70;
@@ -141,6 +142,7 @@ impl PyEngine {
             LIST_EVENTS => QueryMethod::ListEvents,
             GET_EVENT => QueryMethod::GetEvent,
             EXPLORE_DIMENSION => QueryMethod::ExploreDimension,
+            EXPLAIN_QUERY => QueryMethod::ExplainQuery,
             _ => return Err(Error::internal(format!("query method {method}")).into()),
         };
         let ticket = self.ticket();

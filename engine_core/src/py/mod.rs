@@ -25,6 +25,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("LIST_EVENTS", engine::LIST_EVENTS)?;
     module.add("GET_EVENT", engine::GET_EVENT)?;
     module.add("EXPLORE_DIMENSION", engine::EXPLORE_DIMENSION)?;
+    module.add("EXPLAIN_QUERY", engine::EXPLAIN_QUERY)?;
     module.add_class::<engine::PyEngine>()?;
     module.add_class::<engine::PyWriteSession>()?;
     backup::register(module)?;

@@ -8,6 +8,7 @@ use arrow_schema::{ArrowError, Field, Schema};
 use prost::Message;
 
 use super::compare::{self, Side};
+use super::explain::Step;
 use super::fill::Filled;
 use super::having::Having;
 use super::layout::Layout;
@@ -17,7 +18,7 @@ use super::order;
 use super::output::{Output, OutputValues};
 use super::plan::{Plan, Slot, Windows};
 use super::regroup::Starts;
-use super::run::{QueryLimits, Seen};
+use super::run::{Context, QueryLimits, Seen};
 use super::spec::{FillSpec, Spec};
 use super::state::States;
 use super::top::OTHER;
@@ -41,11 +42,12 @@ pub struct Answer {
 
 /// What provenance takes from outside the states.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Facts {
+pub(super) struct Facts<'a> {
     pub(super) commit: u64,
     pub(super) watermark_ns: Option<i64>,
     pub(super) schema_version: u64,
     pub(super) range: TimeRange,
+    pub(super) context: &'a Context,
 }
 
 /// Columns of all rows, in no order.
@@ -172,7 +174,7 @@ pub(super) fn build(
     before: Option<&Seen>,
     spec: &Spec,
     limits: &QueryLimits,
-    facts: &Facts,
+    facts: &Facts<'_>,
 ) -> Result<Answer> {
     let (plan, merged) = (seen.plan(), &seen.merged);
     let windows = seen.starts.windows();
@@ -188,6 +190,7 @@ pub(super) fn build(
         let made = compare::provenance(&table.measures, &earlier.measures);
         table.measures.extend(made);
     }
+    facts.context.lap(Step::Finish);
     let having = spec.having.as_ref();
     let having = having.map(|having| Having::new(having, &table.outputs)).transpose()?;
     let rows = table.order(plan, having.as_ref(), spec.limit);
@@ -222,6 +225,7 @@ pub(super) fn build(
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
     let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
         .map_err(|error| encoding(&error))?;
+    facts.context.lap(Step::Order);
     let seen = || std::iter::once(seen).chain(before);
     let nodes: u64 = seen().map(|seen| seen.merged.counts.nodes).sum();
     let rolled: u64 = seen().map(|seen| seen.merged.counts.rolled).sum();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use prost::Message;
 
+use super::explain::Explaining;
 use super::explore::{self, Exploration};
 use super::listing::{Get, Listing, number_of};
 use super::run::{Context, run};
@@ -19,6 +20,7 @@ use crate::wire::v1;
 pub(super) enum Call {
     Query(Arc<Stream>, Box<Spec>),
     StreamQuery(Arc<Stream>, Box<Spec>),
+    ExplainQuery(Arc<Stream>, Box<Explaining>),
     ListEvents(Arc<Stream>, Box<Listing>),
     GetEvent(Arc<Stream>, Get),
     ExploreDimension(Arc<Stream>, Box<Exploration>),
@@ -43,6 +45,20 @@ impl Call {
                 let (stream, spec) = planned(streams, namespace, spec, format)?;
                 Self::StreamQuery(stream, spec)
             }
+            QueryMethod::ExplainQuery => {
+                let v1::ExplainQueryRequest { spec, plan_only } = decoded(bytes)?;
+                let window = spec.as_ref().and_then(|spec| spec.window.clone());
+                let (stream, spec) = planned(streams, namespace, spec, v1::AnswerFormat::Arrow as i32)?;
+                let spec = *spec;
+                Self::ExplainQuery(
+                    stream,
+                    Box::new(Explaining {
+                        spec,
+                        window,
+                        plan_only,
+                    }),
+                )
+            }
             QueryMethod::ListEvents => {
                 let listing = Listing::new(decoded(bytes)?, streams.secret(namespace)).map_err(unwrapped)?;
                 Self::ListEvents(streams.stream(namespace, &listing.stream)?, Box::new(listing))
@@ -66,6 +82,7 @@ impl Call {
         let few = |stream: &Stream, range| Scan::estimate(&stream.snapshot(), range) <= LOOK_UP_ROWS;
         match self {
             Self::Query(stream, spec) | Self::StreamQuery(stream, spec) => few(stream, spec.range),
+            Self::ExplainQuery(stream, explaining) => few(stream, explaining.spec.range),
             Self::ListEvents(stream, listing) => listing.is_short() || few(stream, listing.range),
             Self::GetEvent(..) => true,
             Self::ExploreDimension(stream, exploration) => few(stream, exploration.range),
@@ -77,6 +94,7 @@ impl Call {
         match self {
             Self::Query(stream, spec) => Ok(vec![run(stream, spec, context)?.into_response(&context.limits)?]),
             Self::StreamQuery(stream, spec) => run(stream, spec, context)?.into_frames(&context.limits),
+            Self::ExplainQuery(stream, explaining) => Ok(vec![explaining.explain(stream, context)?.encode_to_vec()]),
             Self::ListEvents(stream, listing) => {
                 let page = listing.page(stream, context).map_err(unwrapped)?;
                 Ok(vec![page.response.encode_to_vec()])

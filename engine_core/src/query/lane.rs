@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::group::Grouper;
 use crate::scan::block::{Reader, Values};
 use crate::scan::control::{Control, Pace};
+use crate::scan::marks::Mark;
 use crate::scan::mask::Mask;
 use crate::store::{ColumnRows, Rows};
 use crate::time::TimeRange;
@@ -29,6 +30,8 @@ pub(crate) struct Counts {
     pub(crate) nodes: u64,
     /// Groups of rollups that were taken in place of their rows.
     pub(crate) rolled: u64,
+    /// Values decoded, where somebody asks.
+    pub(crate) decoded: u64,
 }
 
 impl Counts {
@@ -45,6 +48,7 @@ impl Counts {
         self.matched += more.matched;
         self.nodes += more.nodes;
         self.rolled += more.rolled;
+        self.decoded += more.decoded;
         for (nans, more) in self.nans.iter_mut().zip(&more.nans) {
             *nans += more;
         }
@@ -169,6 +173,10 @@ impl<'a> Lane<'a> {
             self.is_ordered = self.plan.alone.get(run.source).copied().unwrap_or_default();
             let share = scan.shares[run.source];
             self.range = share.range;
+            let marks = self.plan.marks.as_ref();
+            let marked = marks.filter(|_| !share.is_rollup).map(|marks| marks.blocks(run.source));
+            self.reader.mark_in(marked);
+            let before = (self.counts.rolled, self.counts.matched);
             let done = match source {
                 _ if share.is_rollup => self.run_rollup(&mut pace, source, share, blocks, groups, most),
                 Rows::Part(part, _) if self.plan.reads_ends => {
@@ -180,8 +188,13 @@ impl<'a> Lane<'a> {
                 _ => self.run_blocks(&mut pace, source, blocks, groups, most),
             };
             done.map_err(|error| source.explain(error))?;
+            if let Some(marks) = marks.filter(|_| share.is_rollup) {
+                let (groups, rows) = (self.counts.rolled - before.0, self.counts.matched - before.1);
+                marks.take_groups(run.source, groups, rows);
+            }
         }
         pace.settle()?;
+        self.counts.decoded = self.reader.decoded();
         Ok((self.states, self.counts))
     }
 
@@ -274,11 +287,16 @@ impl<'a> Lane<'a> {
         self.times_of = None;
         let bounds = times.time_bounds(block);
         let choice = self.choose(pace, times, block, bounds, only)?;
+        // What of it is decoded is marked so there.
         let n = match choice {
-            Choice::Nothing => return Ok(()),
+            Choice::Nothing => {
+                self.reader.mark(block, Mark::Pruned);
+                return Ok(());
+            }
             Choice::Whole => self.reader.rows(),
             Choice::Kept(n) => n,
         };
+        self.reader.mark(block, Mark::Known);
         self.counts.matched += n as u64;
         self.judge(choice, n)?;
         let bounds = clipped(bounds, self.range);
@@ -359,6 +377,7 @@ impl<'a> Lane<'a> {
 
     pub(super) fn read_times(&mut self, times: &ColumnRows<'_>, block: usize) -> Result<()> {
         if self.times_of != Some(block) {
+            self.reader.mark_decoded(block);
             times.decode_i64(block, &mut self.times)?;
             self.times_of = Some(block);
         }

@@ -5,6 +5,7 @@ mod call;
 mod compare;
 mod ends;
 mod entities;
+pub mod explain;
 pub mod explore;
 mod fill;
 mod having;

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::group::Shape;
 use crate::scan::control::Control;
 use crate::scan::filter::Condition;
+use crate::scan::marks::Marks;
 use crate::scan::strings::Strings;
 use crate::scan::{Column, LANE_ROWS, Run, Scan, Type};
 use crate::store::Stream;
@@ -173,6 +174,8 @@ pub struct Plan {
     pub alone: Vec<bool>,
     /// Entities whose rows are taken, ascending; none: those of all. Known where aggregates are read.
     pub entities: Option<Vec<u32>>,
+    /// What becomes of blocks; none: nobody asks.
+    pub marks: Option<Marks>,
 }
 
 /// Radix of a part that is false, true or null.
@@ -261,6 +264,7 @@ impl Plan {
             reads_ends,
             reads_nodes: false,
             entities: entities.map(|left| left.codes),
+            marks: None,
         };
         plan.reads_nodes = plan.can_read_nodes(is_by_entity, takes_whole_entities);
         if spec.top.is_some_and(|top| top.has_other) && !is_by_entity {

@@ -8,6 +8,7 @@ use super::answer::{self, Answer};
 use super::compare::Shift;
 use super::ends::Newest;
 use super::entities::entities;
+use super::explain::{Step, Watch};
 use super::lane::Lane;
 use super::merge::{Merged, Merging, Partial};
 use super::plan::Plan;
@@ -81,6 +82,8 @@ pub struct Context {
     pub snapshot: Option<Snapshot>,
     /// When the request came in, on the clock's monotonic scale; none: now.
     pub started_ns: Option<i64>,
+    /// Told how the query is answered; none: nobody asks.
+    pub watch: Option<Arc<Watch>>,
 }
 
 impl std::fmt::Debug for Context {
@@ -102,6 +105,14 @@ impl Context {
             pool: None,
             snapshot: None,
             started_ns: None,
+            watch: None,
+        }
+    }
+
+    /// Says that a step is done, to who asks.
+    pub(super) fn lap(&self, step: Step) {
+        if let Some(watch) = &self.watch {
+            watch.lap(step);
         }
     }
 }
@@ -110,6 +121,7 @@ impl Context {
 pub fn run(stream: &Arc<Stream>, spec: &Spec, context: &Context) -> Result<Answer> {
     let started_ns = context.started_ns.unwrap_or_else(|| context.clock.monotonic_ns());
     let limits = context.limits.within(&spec.budget);
+    context.lap(Step::Wait);
     // The watermark first: rows that moved it are in the snapshot, so that what it calls complete is there. Then rows, then
     // schema and dictionaries: these know everything the rows name.
     let mut watermark_ns = stream.watermark(context.clock.now());
@@ -150,6 +162,7 @@ pub fn run(stream: &Arc<Stream>, spec: &Spec, context: &Context) -> Result<Answe
         watermark_ns,
         schema_version: schema.version,
         range: spec.range,
+        context,
     };
     let mut answer = answer::build(&now, before.as_ref(), spec, &limits, &facts)?;
     let elapsed_ns = context.clock.monotonic_ns().saturating_sub(started_ns).max(0);
@@ -182,6 +195,7 @@ impl View<'_> {
             Some(filter) => entities(self.stream, self.schema, filter, &control)?,
             None => None,
         };
+        self.context.lap(Step::Entities);
         let codes = entities.as_ref().map(|entities| &entities.codes[..]);
         let wanted = rollups::wanted(spec, self.schema, self.snapshot);
         let scan = Scan::new(self.snapshot, spec.range, codes, wanted.as_ref())?;
@@ -190,13 +204,26 @@ impl View<'_> {
         if scan.rows_inside > max_rows && spec.filter.is_none() {
             return Err(control.too_many(scan.rows_inside));
         }
-        let plan = Plan::new(self.stream, self.schema, spec, scan, entities, &control)?;
+        self.context.lap(Step::Prune);
+        let mut plan = Plan::new(self.stream, self.schema, spec, scan, entities, &control)?;
+        if let Some(watch) = &self.context.watch {
+            watch.planned(&mut plan);
+        }
         let most = self.limits.max_groups;
         let work = Arc::new(Work::new(plan, control, most)?);
-        let merged = work.finish(self.context.pool.as_deref())?;
+        self.context.lap(Step::Plan);
+        work.scan(self.context.pool.as_deref())?;
+        self.context.lap(Step::Scan);
+        let merged = work.merging.finish(&work.plan)?;
+        self.context.lap(Step::Merge);
         let (merged, starts) = regroup(&work.plan, merged, &work.control, most)?;
         let merged = top::keep(&work.plan, merged, &starts, most)?;
-        Ok(Seen { work, merged, starts })
+        self.context.lap(Step::Regroup);
+        let seen = Seen { work, merged, starts };
+        if let Some(watch) = &self.context.watch {
+            watch.ran(spec, self.schema, self.snapshot, &seen)?;
+        }
+        Ok(seen)
     }
 }
 
@@ -210,6 +237,11 @@ pub(crate) struct Seen {
 impl Seen {
     pub(super) fn plan(&self) -> &Plan {
         &self.work.plan
+    }
+
+    /// Groups over all windows.
+    pub(super) fn groups(&self) -> usize {
+        self.merged.groups.len()
     }
 
     pub(super) fn rows_scanned(&self) -> u64 {
@@ -262,7 +294,7 @@ impl Work {
     }
 
     /// Runs all lanes and waits for the last.
-    fn finish(self: &Arc<Self>, pool: Option<&Pool>) -> Result<Merged> {
+    fn scan(self: &Arc<Self>, pool: Option<&Pool>) -> Result<()> {
         let lanes = self.plan.lanes.len();
         match pool {
             Some(pool) if lanes > 0 => {
@@ -278,11 +310,16 @@ impl Work {
         if let Some(error) = progress.failed.take() {
             return Err(error);
         }
-        drop(progress);
-        self.merging.finish(&self.plan)
+        Ok(())
+    }
+
+    /// The time, where somebody asks.
+    fn time_ns(&self) -> i64 {
+        self.plan.marks.as_ref().map_or(0, |_| self.control.now_ns())
     }
 
     fn run_lane(&self, lane: usize) -> Result<()> {
+        let started = self.time_ns();
         let spare = lock(&self.spare).pop();
         let mut groups = spare.unwrap_or_else(|| Grouper::new(self.plan.shape.clone()));
         let (states, counts) =
@@ -293,7 +330,11 @@ impl Work {
             counts,
         };
         lock(&self.spare).push(groups);
+        let scanned = self.time_ns();
         self.merging.take(&self.plan, lane, partial)?;
+        if let Some(marks) = &self.plan.marks {
+            marks.take_time(scanned - started, self.time_ns() - scanned);
+        }
         lock(&self.progress).lanes += 1;
         Ok(())
     }

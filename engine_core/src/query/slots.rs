@@ -67,6 +67,8 @@ impl Streams for Store {
 pub enum QueryMethod {
     /// One message out.
     Query,
+    /// How one message would be made.
+    ExplainQuery,
     /// Frames out.
     StreamQuery,
     /// A page of rows.
@@ -354,6 +356,7 @@ impl Shared {
             pool: Some(Arc::clone(&self.pool)),
             snapshot: None,
             started_ns: Some(task.started_ns),
+            watch: None,
         };
         call.answer(&context)
     }

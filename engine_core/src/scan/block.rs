@@ -1,5 +1,8 @@
 //! The columns of one block, decoded when they are first asked for.
 
+use std::cell::Cell;
+
+use super::marks::{Blocks, Mark};
 use super::mask::Mask;
 use super::{Column, Type};
 use crate::column::packed::{Physical, Validity};
@@ -85,6 +88,10 @@ pub struct Reader<'a> {
     sieves: Vec<Option<Sieve>>,
     block: usize,
     rows: usize,
+    /// What becomes of blocks; none: nobody asks.
+    marks: Option<&'a Blocks>,
+    /// Values decoded of blocks that are marked.
+    decoded: Cell<u64>,
 }
 
 impl<'a> Reader<'a> {
@@ -101,7 +108,34 @@ impl<'a> Reader<'a> {
             sieves: Vec::new(),
             block: 0,
             rows: 0,
+            marks: None,
+            decoded: Cell::new(0),
         }
+    }
+
+    /// Marks the blocks of the rows that are turned to next, if somebody asks what becomes of them.
+    pub fn mark_in(&mut self, marks: Option<&'a Blocks>) {
+        self.marks = marks;
+    }
+
+    /// Says what became of a block of the rows.
+    pub fn mark(&self, block: usize, mark: Mark) {
+        if let Some(marks) = self.marks {
+            marks.raise(block, mark);
+        }
+    }
+
+    /// Says that a column of a block of the rows is decoded.
+    pub fn mark_decoded(&self, block: usize) {
+        if let (Some(marks), Some(source)) = (self.marks, self.source) {
+            marks.raise(block, Mark::Decoded);
+            self.decoded.set(self.decoded.get() + source.block_rows(block) as u64);
+        }
+    }
+
+    /// Values decoded of blocks that are marked.
+    pub fn decoded(&self) -> u64 {
+        self.decoded.get()
     }
 
     /// Turns to other rows; says whether they are others than before.
@@ -185,6 +219,9 @@ impl<'a> Reader<'a> {
         let rows = self.rows;
         let all = Mask::first(rows);
         let (found, block) = (self.places[column].as_ref(), self.block);
+        if found.is_some() {
+            self.mark_decoded(block);
+        }
         let spec = &self.columns[column];
         let out = &mut self.blocks[column];
         out.loaded = true;

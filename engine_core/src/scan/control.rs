@@ -60,6 +60,11 @@ impl Control {
         Ok(())
     }
 
+    /// The clock's monotonic scale, in nanoseconds.
+    pub fn now_ns(&self) -> i64 {
+        self.clock.monotonic_ns()
+    }
+
     fn check_flags(&self) -> Result<()> {
         if self.cancelled.load(Ordering::Relaxed) {
             return Err(Error::new(

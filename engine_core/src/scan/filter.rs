@@ -191,6 +191,7 @@ fn texts(reader: &mut Reader<'_>, column: usize, n: usize, test: &TextTest, code
         && found.physical() == Physical::Text
     {
         // Straight on the texts: a filter gives out no codes.
+        reader.mark_decoded(block);
         let (texts, validity) = found.decode_text(block)?;
         let known = mask_of(validity, n);
         let holds = Mask::of(&texts.test(n, |text| test.passes(text)), |passes| passes).and(&known);

@@ -5,6 +5,7 @@ pub mod capture;
 pub mod control;
 pub mod derived;
 pub mod filter;
+pub mod marks;
 pub mod mask;
 pub mod outlook;
 pub mod pattern;
@@ -15,7 +16,7 @@ pub mod tiers;
 use std::ops::Range;
 use std::sync::Arc;
 
-use tiers::{Cover, Piece, Wanted};
+use tiers::{Cover, Fates, Piece, Wanted};
 
 use crate::column::packed::Physical;
 use crate::column::schema::TIME;
@@ -85,6 +86,8 @@ pub struct Scan {
     pub times: Option<(i64, i64)>,
     /// Rows of the range that are gone and that no rollup stands for.
     pub rows_unavailable: u64,
+    /// What became of the rollups of parts in the range.
+    pub fates: Vec<Fates>,
 }
 
 /// What of a source is taken.
@@ -117,6 +120,7 @@ impl Scan {
             rows_inside: 0,
             times: None,
             rows_unavailable: 0,
+            fates: Vec::new(),
         };
         // The greatest integer as an end is none. Nothing lies before the least one, which has no predecessor.
         let last = match range.end {
@@ -130,6 +134,7 @@ impl Scan {
         if !snapshot.rollups().is_empty() {
             let cover = Cover::of(snapshot, range, wanted)?;
             scan.rows_unavailable = cover.unavailable;
+            scan.fates = cover.fates;
             for piece in cover.pieces {
                 scan.add_piece(piece, entities)?;
             }

@@ -48,8 +48,8 @@ pub enum Pattern {
     Prefix(String),
     /// It has this somewhere.
     Contains(Arc<Finder<'static>>),
-    /// It is this regular expression, whole.
-    Regex(Regex),
+    /// It is this regular expression, whole; as it was written.
+    Regex(Regex, Arc<str>),
 }
 
 /// Why a pattern is none.
@@ -103,7 +103,9 @@ impl Pattern {
             .nfa_size_limit(Some(MAX_COMPILED_BYTES))
             .hybrid_cache_capacity(MAX_COMPILED_BYTES);
         let regex = Regex::builder().configure(config).build_from_hir(&whole);
-        regex.map(Self::Regex).map_err(|_| BadPattern::too_large())
+        regex
+            .map(|regex| Self::Regex(regex, pattern.into()))
+            .map_err(|_| BadPattern::too_large())
     }
 
     /// Whether a text matches.
@@ -111,7 +113,7 @@ impl Pattern {
         match self {
             Self::Prefix(prefix) => text.starts_with(prefix.as_str()),
             Self::Contains(part) => part.find(text.as_bytes()).is_some(),
-            Self::Regex(regex) => regex.is_match(text),
+            Self::Regex(regex, _) => regex.is_match(text),
         }
     }
 }

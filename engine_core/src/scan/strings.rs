@@ -127,6 +127,14 @@ impl Strings {
         self.is_label() || self.captures.is_some()
     }
 
+    /// The label that they are values of, if they are.
+    pub fn label(&self) -> Option<ColumnId> {
+        match self.texts {
+            Texts::Label(column) => Some(column),
+            _ => None,
+        }
+    }
+
     /// Whether codes in rows are those of series, to be turned into a label's.
     pub fn is_label(&self) -> bool {
         matches!(self.texts, Texts::Label(_))

@@ -65,6 +65,22 @@ impl Fit {
 
 impl Wanted {
     fn fits(&self, tier: &Tier) -> bool {
+        self.fits_windows(tier) && self.untold(tier).next().is_none()
+    }
+
+    /// Whether the windows of a tier lie whole in those of the query.
+    pub fn fits_windows(&self, tier: &Tier) -> bool {
+        self.windows.holds(tier.width_ns)
+    }
+
+    /// Whether a tier does not part rows of one entity of which the first or last is asked for.
+    fn keeps_order(&self, tier: &Tier) -> bool {
+        let keeps = |apart: &Vec<ColumnId>| tier.keys().iter().all(|key| apart.contains(key));
+        self.apart.as_ref().is_none_or(keeps)
+    }
+
+    /// Places of the keys that a tier does not tell apart.
+    pub fn untold<'a>(&'a self, tier: &'a Tier) -> impl Iterator<Item = usize> + 'a {
         let tells = |needed: &Needed| {
             let keys = tier.keys();
             match needed {
@@ -72,7 +88,10 @@ impl Wanted {
                 Needed::Label(column) => keys.contains(&ENTITY) || keys.contains(column),
             }
         };
-        self.windows.holds(tier.width_ns) && self.keys.iter().all(tells)
+        (0..)
+            .zip(&self.keys)
+            .filter(move |(_, needed)| !tells(needed))
+            .map(|(at, _)| at)
     }
 
     /// Whether an opened rollup has all states; of a column that its part did not have there is nothing to be had.
@@ -143,10 +162,53 @@ impl Sealed<'_> {
     }
 }
 
+/// What became of the rollup of one part; of several that hold, the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    /// Its windows or keys do not fit, or the query takes nothing of rollups.
+    Unfit,
+    /// It fits, and the rows are to be read all the same.
+    RowsPreferred,
+    /// It is not far smaller than the rows.
+    Large,
+    /// By its keys it parts rows of which the first or last is asked for.
+    Unordered,
+    /// A state is not in it.
+    Lacking,
+    /// A coarser one stands for all.
+    Coarser,
+    /// No window of it lies whole in what is left of the range.
+    Narrow,
+    /// It stands for rows.
+    Used,
+}
+
+/// Of how many parts in the range a tier met with each fate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fates {
+    /// The tier.
+    pub tier: Tier,
+    of_parts: [u64; Fate::Used as usize + 1],
+}
+
+impl Fates {
+    /// Parts that met with this one.
+    pub fn with(&self, fate: Fate) -> u64 {
+        self.of_parts[fate as usize]
+    }
+
+    /// Parts that have such a rollup.
+    pub fn parts(&self) -> u64 {
+        self.of_parts.iter().sum()
+    }
+}
+
 /// What of a range is read where.
 #[derive(Debug, Default)]
 pub(super) struct Cover {
     pub(super) pieces: Vec<Piece>,
+    /// What became of the tiers.
+    pub(super) fates: Vec<Fates>,
     /// Rows that are gone and that nothing stands for.
     pub(super) unavailable: u64,
 }
@@ -159,27 +221,55 @@ impl Cover {
             if !range.meets(part.times.0, part.times.1) {
                 continue;
             }
-            let mut tiers = Vec::new();
+            let (mut tiers, mut fates) = (Vec::new(), Vec::new());
             for &rollup in &part.rollups {
-                if let Some(wanted) = wanted.filter(|wanted| is_worth_it(wanted, &part, rollup)) {
+                let mut fate = worth(wanted, &part, rollup);
+                if let Some(wanted) = wanted.filter(|_| fate == Fate::Used) {
                     let opened = rollup.open()?;
                     if wanted.is_served_by(&opened) {
                         tiers.push((rollup, opened));
+                        fates.push(Fate::Coarser);
+                        continue;
                     }
+                    fate = Fate::Lacking;
                 }
+                cover.note(rollup, fate);
             }
-            cover.add(&part, range, &tiers)?;
+            cover.add(&part, range, &tiers, &mut fates)?;
+            for ((rollup, _), fate) in tiers.iter().zip(fates) {
+                cover.note(rollup, fate);
+            }
         }
         Ok(cover)
     }
 
+    fn note(&mut self, rollup: &PartHandle, fate: Fate) {
+        let Some(of) = rollup.rollup_of() else { return };
+        let known = self.fates.iter().position(|fates| fates.tier == of.tier);
+        let at = known.unwrap_or_else(|| {
+            self.fates.push(Fates {
+                tier: of.tier,
+                of_parts: Default::default(),
+            });
+            self.fates.len() - 1
+        });
+        self.fates[at].of_parts[fate as usize] += 1;
+    }
+
     /// Covers a range of a part by these rollups, coarsest first, and its rows.
-    fn add(&mut self, part: &Sealed<'_>, range: TimeRange, tiers: &[(&Arc<PartHandle>, Arc<Part>)]) -> Result<()> {
+    fn add(
+        &mut self,
+        part: &Sealed<'_>,
+        range: TimeRange,
+        tiers: &[(&Arc<PartHandle>, Arc<Part>)],
+        fates: &mut [Fate],
+    ) -> Result<()> {
         let (least, greatest) = part.times;
         if !range.meets(least, greatest) || range.start >= range.end {
             return Ok(());
         }
-        let Some(((rollup, opened), finer)) = tiers.split_first() else {
+        let (Some(((rollup, opened), finer)), Some((fate, fates))) = (tiers.split_first(), fates.split_first_mut())
+        else {
             return self.add_rows(part, range);
         };
         let width = rollup.rollup_of().map_or(1, |of| of.tier.width_ns);
@@ -197,11 +287,13 @@ impl Cover {
             windows.start(windows.index(range.end))
         };
         if start >= end || !(TimeRange { start, end }).meets(least, greatest) {
-            return self.add(part, range, finer);
+            *fate = (*fate).max(Fate::Narrow);
+            return self.add(part, range, finer, fates);
         }
+        *fate = Fate::Used;
         if !starts_before {
             let end = start;
-            self.add(part, TimeRange { end, ..range }, finer)?;
+            self.add(part, TimeRange { end, ..range }, finer, fates)?;
         }
         let (from, to) = (
             if starts_before { i64::MIN } else { start },
@@ -218,7 +310,7 @@ impl Cover {
         });
         if !ends_after {
             let start = end;
-            self.add(part, TimeRange { start, ..range }, finer)?;
+            self.add(part, TimeRange { start, ..range }, finer, fates)?;
         }
         Ok(())
     }
@@ -247,15 +339,23 @@ impl Cover {
     }
 }
 
-/// Whether a rollup fits, and is far smaller than the rows, or these are gone.
-fn is_worth_it(wanted: &Wanted, part: &Sealed<'_>, rollup: &PartHandle) -> bool {
-    let Some(tier) = rollup.rollup_of().map(|of| of.tier).filter(|tier| wanted.fits(tier)) else {
-        return false;
+/// Whether a rollup fits, and is far smaller than the rows, or these are gone: it may be used, or why not.
+fn worth(wanted: Option<&Wanted>, part: &Sealed<'_>, rollup: &PartHandle) -> Fate {
+    let tier = rollup.rollup_of().map(|of| of.tier);
+    let (Some(wanted), Some(tier)) = (wanted, tier) else {
+        return Fate::Unfit;
     };
+    if !wanted.fits(&tier) {
+        return Fate::Unfit;
+    }
     let is_small = rollup.rows().saturating_mul(LEAST_ROWS_A_GROUP) <= part.rows;
-    let keeps_order = |apart: &Vec<ColumnId>| tier.keys().iter().all(|key| apart.contains(key));
-    let is_as_exact = wanted.apart.as_ref().is_none_or(keeps_order);
-    part.raw.is_none() || (wanted.in_place_of_rows && is_small && is_as_exact)
+    match part.raw {
+        None => Fate::Used,
+        Some(_) if !wanted.in_place_of_rows => Fate::RowsPreferred,
+        Some(_) if !is_small => Fate::Large,
+        Some(_) if !wanted.keeps_order(&tier) => Fate::Unordered,
+        Some(_) => Fate::Used,
+    }
 }
 
 /// Start of the first window that begins at an instant or behind it.

@@ -1130,6 +1130,196 @@ pub struct StreamQueryResponse {
     pub provenance: ::core::option::Option<Provenance>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExplainQueryRequest {
+    #[prost(message, optional, tag = "1")]
+    pub spec: ::core::option::Option<QuerySpec>,
+    #[prost(bool, tag = "2")]
+    pub plan_only: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExplainQueryResponse {
+    #[prost(message, optional, tag = "1")]
+    pub plan: ::core::option::Option<QueryPlan>,
+    #[prost(message, optional, tag = "2")]
+    pub provenance: ::core::option::Option<Provenance>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct QueryPlan {
+    #[prost(string, tag = "1")]
+    pub stream: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub commit: u64,
+    #[prost(bool, tag = "3")]
+    pub executed: bool,
+    #[prost(message, optional, tag = "4")]
+    pub window: ::core::option::Option<Window>,
+    #[prost(message, repeated, tag = "5")]
+    pub keys: ::prost::alloc::vec::Vec<PlannedKey>,
+    #[prost(message, repeated, tag = "6")]
+    pub measures: ::prost::alloc::vec::Vec<PlannedMeasure>,
+    #[prost(message, repeated, tag = "7")]
+    pub looks: ::prost::alloc::vec::Vec<QueryLook>,
+    #[prost(message, repeated, tag = "8")]
+    pub steps: ::prost::alloc::vec::Vec<QueryStep>,
+    #[prost(uint64, tag = "9")]
+    pub answer_rows: u64,
+    #[prost(uint64, tag = "10")]
+    pub answer_bytes: u64,
+    #[prost(uint32, tag = "11")]
+    pub workers: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PlannedKey {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub column: ::prost::alloc::string::String,
+    #[prost(bool, tag = "3")]
+    pub made: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PlannedMeasure {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub filter: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "3")]
+    pub states: ::prost::alloc::vec::Vec<PlannedState>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PlannedState {
+    #[prost(string, tag = "1")]
+    pub keeps: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub column: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub second_column: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct QueryLook {
+    #[prost(message, optional, tag = "1")]
+    pub range: ::core::option::Option<TimeRange>,
+    #[prost(string, tag = "2")]
+    pub filter: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "3")]
+    pub windows: u64,
+    #[prost(message, optional, tag = "4")]
+    pub pane: ::core::option::Option<::prost_types::Duration>,
+    #[prost(enumeration = "GroupLayout", tag = "5")]
+    pub layout: i32,
+    #[prost(uint64, tag = "6")]
+    pub places: u64,
+    #[prost(uint32, tag = "7")]
+    pub partitions: u32,
+    #[prost(uint32, tag = "8")]
+    pub lanes: u32,
+    #[prost(uint64, tag = "9")]
+    pub groups: u64,
+    #[prost(bool, tag = "10")]
+    pub reads_ends: bool,
+    #[prost(bool, tag = "11")]
+    pub reads_aggregates: bool,
+    #[prost(uint64, optional, tag = "12")]
+    pub entities: ::core::option::Option<u64>,
+    #[prost(message, optional, tag = "13")]
+    pub parts: ::core::option::Option<PartCounts>,
+    #[prost(message, optional, tag = "14")]
+    pub batches: ::core::option::Option<PartCounts>,
+    #[prost(message, optional, tag = "15")]
+    pub blocks: ::core::option::Option<BlockCounts>,
+    #[prost(message, repeated, tag = "16")]
+    pub rollups: ::prost::alloc::vec::Vec<PlannedRollup>,
+    #[prost(uint64, tag = "17")]
+    pub rows_scanned: u64,
+    #[prost(uint64, tag = "18")]
+    pub rows_matched: u64,
+    #[prost(uint64, tag = "19")]
+    pub rows_decoded: u64,
+    #[prost(uint64, tag = "20")]
+    pub values_decoded: u64,
+    #[prost(uint64, tag = "21")]
+    pub aggregates_read: u64,
+    #[prost(uint64, tag = "22")]
+    pub rows_unavailable: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PartCounts {
+    #[prost(uint64, tag = "1")]
+    pub total: u64,
+    #[prost(uint64, tag = "2")]
+    pub pruned_by_time: u64,
+    #[prost(uint64, tag = "3")]
+    pub pruned_by_entity: u64,
+    #[prost(uint64, tag = "4")]
+    pub pruned_by_filter: u64,
+    #[prost(uint64, tag = "5")]
+    pub replaced: u64,
+    #[prost(uint64, tag = "6")]
+    pub read: u64,
+    #[prost(uint64, tag = "7")]
+    pub gone: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BlockCounts {
+    #[prost(uint64, tag = "1")]
+    pub total: u64,
+    #[prost(uint64, tag = "2")]
+    pub pruned_by_time: u64,
+    #[prost(uint64, tag = "3")]
+    pub pruned_by_entity: u64,
+    #[prost(uint64, tag = "4")]
+    pub replaced: u64,
+    #[prost(uint64, tag = "5")]
+    pub planned: u64,
+    #[prost(uint64, tag = "6")]
+    pub pruned_by_filter: u64,
+    #[prost(uint64, tag = "7")]
+    pub spared: u64,
+    #[prost(uint64, tag = "8")]
+    pub known: u64,
+    #[prost(uint64, tag = "9")]
+    pub decoded: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PlannedRollup {
+    #[prost(message, optional, tag = "1")]
+    pub width: ::core::option::Option<::prost_types::Duration>,
+    #[prost(string, repeated, tag = "2")]
+    pub group_by: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(bool, tag = "3")]
+    pub sketches: bool,
+    #[prost(uint64, tag = "4")]
+    pub parts_with: u64,
+    #[prost(uint64, tag = "5")]
+    pub parts_used: u64,
+    #[prost(uint64, tag = "6")]
+    pub groups_read: u64,
+    #[prost(uint64, tag = "7")]
+    pub rows_replaced: u64,
+    #[prost(message, repeated, tag = "8")]
+    pub refusals: ::prost::alloc::vec::Vec<RollupRefusal>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RollupRefusal {
+    #[prost(enumeration = "RollupReason", tag = "1")]
+    pub reason: i32,
+    #[prost(string, tag = "2")]
+    pub subject: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "3")]
+    pub parts: u64,
+    #[prost(string, tag = "4")]
+    pub message: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QueryStep {
+    #[prost(enumeration = "QueryStepKind", tag = "1")]
+    pub kind: i32,
+    #[prost(message, optional, tag = "2")]
+    pub elapsed: ::core::option::Option<::prost_types::Duration>,
+    #[prost(message, optional, tag = "3")]
+    pub busy: ::core::option::Option<::prost_types::Duration>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListEventsRequest {
     #[prost(string, tag = "1")]
     pub stream: ::prost::alloc::string::String,
@@ -1692,6 +1882,156 @@ impl Tier {
             "TIER_ROLLUP" => Some(Self::Rollup),
             "TIER_SKETCH" => Some(Self::Sketch),
             "TIER_CACHE" => Some(Self::Cache),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum GroupLayout {
+    Unspecified = 0,
+    Single = 1,
+    Dense = 2,
+    Hashed = 3,
+}
+impl GroupLayout {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "GROUP_LAYOUT_UNSPECIFIED",
+            Self::Single => "GROUP_LAYOUT_SINGLE",
+            Self::Dense => "GROUP_LAYOUT_DENSE",
+            Self::Hashed => "GROUP_LAYOUT_HASHED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "GROUP_LAYOUT_UNSPECIFIED" => Some(Self::Unspecified),
+            "GROUP_LAYOUT_SINGLE" => Some(Self::Single),
+            "GROUP_LAYOUT_DENSE" => Some(Self::Dense),
+            "GROUP_LAYOUT_HASHED" => Some(Self::Hashed),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RollupReason {
+    Unspecified = 0,
+    Hint = 1,
+    MeasureFilter = 2,
+    WindowKind = 3,
+    WindowWidth = 4,
+    MadeKey = 5,
+    Key = 6,
+    Filter = 7,
+    State = 8,
+    Ends = 9,
+    NotThere = 10,
+    Large = 11,
+    Range = 12,
+    Coarser = 13,
+    Entity = 14,
+}
+impl RollupReason {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ROLLUP_REASON_UNSPECIFIED",
+            Self::Hint => "ROLLUP_REASON_HINT",
+            Self::MeasureFilter => "ROLLUP_REASON_MEASURE_FILTER",
+            Self::WindowKind => "ROLLUP_REASON_WINDOW_KIND",
+            Self::WindowWidth => "ROLLUP_REASON_WINDOW_WIDTH",
+            Self::MadeKey => "ROLLUP_REASON_MADE_KEY",
+            Self::Key => "ROLLUP_REASON_KEY",
+            Self::Filter => "ROLLUP_REASON_FILTER",
+            Self::State => "ROLLUP_REASON_STATE",
+            Self::Ends => "ROLLUP_REASON_ENDS",
+            Self::NotThere => "ROLLUP_REASON_NOT_THERE",
+            Self::Large => "ROLLUP_REASON_LARGE",
+            Self::Range => "ROLLUP_REASON_RANGE",
+            Self::Coarser => "ROLLUP_REASON_COARSER",
+            Self::Entity => "ROLLUP_REASON_ENTITY",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ROLLUP_REASON_UNSPECIFIED" => Some(Self::Unspecified),
+            "ROLLUP_REASON_HINT" => Some(Self::Hint),
+            "ROLLUP_REASON_MEASURE_FILTER" => Some(Self::MeasureFilter),
+            "ROLLUP_REASON_WINDOW_KIND" => Some(Self::WindowKind),
+            "ROLLUP_REASON_WINDOW_WIDTH" => Some(Self::WindowWidth),
+            "ROLLUP_REASON_MADE_KEY" => Some(Self::MadeKey),
+            "ROLLUP_REASON_KEY" => Some(Self::Key),
+            "ROLLUP_REASON_FILTER" => Some(Self::Filter),
+            "ROLLUP_REASON_STATE" => Some(Self::State),
+            "ROLLUP_REASON_ENDS" => Some(Self::Ends),
+            "ROLLUP_REASON_NOT_THERE" => Some(Self::NotThere),
+            "ROLLUP_REASON_LARGE" => Some(Self::Large),
+            "ROLLUP_REASON_RANGE" => Some(Self::Range),
+            "ROLLUP_REASON_COARSER" => Some(Self::Coarser),
+            "ROLLUP_REASON_ENTITY" => Some(Self::Entity),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum QueryStepKind {
+    Unspecified = 0,
+    Wait = 1,
+    Entities = 2,
+    Prune = 3,
+    Plan = 4,
+    Scan = 5,
+    Merge = 6,
+    Regroup = 7,
+    Finish = 8,
+    Order = 9,
+    Encode = 10,
+}
+impl QueryStepKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "QUERY_STEP_KIND_UNSPECIFIED",
+            Self::Wait => "QUERY_STEP_KIND_WAIT",
+            Self::Entities => "QUERY_STEP_KIND_ENTITIES",
+            Self::Prune => "QUERY_STEP_KIND_PRUNE",
+            Self::Plan => "QUERY_STEP_KIND_PLAN",
+            Self::Scan => "QUERY_STEP_KIND_SCAN",
+            Self::Merge => "QUERY_STEP_KIND_MERGE",
+            Self::Regroup => "QUERY_STEP_KIND_REGROUP",
+            Self::Finish => "QUERY_STEP_KIND_FINISH",
+            Self::Order => "QUERY_STEP_KIND_ORDER",
+            Self::Encode => "QUERY_STEP_KIND_ENCODE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "QUERY_STEP_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "QUERY_STEP_KIND_WAIT" => Some(Self::Wait),
+            "QUERY_STEP_KIND_ENTITIES" => Some(Self::Entities),
+            "QUERY_STEP_KIND_PRUNE" => Some(Self::Prune),
+            "QUERY_STEP_KIND_PLAN" => Some(Self::Plan),
+            "QUERY_STEP_KIND_SCAN" => Some(Self::Scan),
+            "QUERY_STEP_KIND_MERGE" => Some(Self::Merge),
+            "QUERY_STEP_KIND_REGROUP" => Some(Self::Regroup),
+            "QUERY_STEP_KIND_FINISH" => Some(Self::Finish),
+            "QUERY_STEP_KIND_ORDER" => Some(Self::Order),
+            "QUERY_STEP_KIND_ENCODE" => Some(Self::Encode),
             _ => None,
         }
     }

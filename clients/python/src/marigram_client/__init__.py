@@ -88,6 +88,18 @@ if TYPE_CHECKING:
     )
     from marigram_client.orders import Order, ascending, descending
     from marigram_client.outcomes import EventResult, RowError, TrackResult, WriteResult
+    from marigram_client.plans import (
+        BlockCounts,
+        PartCounts,
+        PlannedKey,
+        PlannedMeasure,
+        PlannedRollup,
+        PlannedState,
+        QueryLook,
+        QueryPlan,
+        QueryStep,
+        RollupRefusal,
+    )
     from marigram_client.queries import Budget
     from marigram_client.streams import (
         Column,
@@ -105,6 +117,7 @@ __all__ = [
     "AlreadyExists",
     "ApiKey",
     "Backup",
+    "BlockCounts",
     "Budget",
     "Cancelled",
     "Client",
@@ -138,12 +151,21 @@ __all__ = [
     "Order",
     "OutOfRange",
     "Overloaded",
+    "PartCounts",
     "PermissionDenied",
+    "PlannedKey",
+    "PlannedMeasure",
+    "PlannedRollup",
+    "PlannedState",
     "Provenance",
+    "QueryLook",
+    "QueryPlan",
+    "QueryStep",
     "RecodedParts",
     "Rejection",
     "Retention",
     "Rollup",
+    "RollupRefusal",
     "RowError",
     "SealedRows",
     "SealingStatus",
@@ -231,6 +253,8 @@ _HOMES = {
     ),
     "orders": "Order ascending descending",
     "outcomes": "EventResult RowError TrackResult WriteResult",
+    "plans": "BlockCounts PartCounts PlannedKey PlannedMeasure PlannedRollup PlannedState QueryLook QueryPlan "
+    "QueryStep RollupRefusal",
     "queries": "Budget",
     "streams": "Column DeletedStream RecodedParts Retention Rollup SealedRows Stream StreamStats",
     "windows": "Window calendar hopping session sliding tumbling whole",

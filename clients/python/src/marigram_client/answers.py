@@ -56,28 +56,29 @@ def provenance(table: "pa.Table") -> Provenance:
     return Provenance(**fields)
 
 
-def table(frames: Sequence[bytes], made: pb.Provenance) -> "pa.Table":
+def table(frames: Sequence[bytes], how: pb.Provenance) -> "pa.Table":
     """The table of an Arrow IPC stream that arrived in these pieces."""
     import pyarrow as pa
 
     whole = frames[0] if len(frames) == 1 else b"".join(frames)
     with pa.ipc.open_stream(pa.py_buffer(whole)) as reader:
         read = reader.read_all()
-    fields = asdict(_read(made)) | {"elapsed": made.elapsed.ToTimedelta().total_seconds()}
+    fields = asdict(made(how)) | {"elapsed": how.elapsed.ToTimedelta().total_seconds()}
     return read.replace_schema_metadata({**(read.schema.metadata or {}), _KEY: json.dumps(fields).encode()})
 
 
-def _read(made: pb.Provenance) -> Provenance:
+def made(message: pb.Provenance) -> Provenance:
+    """How an answer was made."""
     return Provenance(
-        commit=made.commit,
-        watermark_ns=made.watermark_ns if made.HasField("watermark_ns") else None,
-        definition_version=made.definition_version,
-        tier=kinds.word(pb.Tier, "TIER_", made.tier),
-        rows_scanned=made.rows_scanned,
-        rows_matched=made.rows_matched,
-        rows_unavailable=made.rows_unavailable,
-        nan_skipped=made.nan_skipped,
-        complete=made.complete,
-        measures=tuple(MeasureProvenance(m.name, m.exact, m.relative_error, m.rank_error) for m in made.measures),
-        elapsed=made.elapsed.ToTimedelta(),
+        commit=message.commit,
+        watermark_ns=message.watermark_ns if message.HasField("watermark_ns") else None,
+        definition_version=message.definition_version,
+        tier=kinds.word(pb.Tier, "TIER_", message.tier),
+        rows_scanned=message.rows_scanned,
+        rows_matched=message.rows_matched,
+        rows_unavailable=message.rows_unavailable,
+        nan_skipped=message.nan_skipped,
+        complete=message.complete,
+        measures=tuple(MeasureProvenance(m.name, m.exact, m.relative_error, m.rank_error) for m in message.measures),
+        elapsed=message.elapsed.ToTimedelta(),
     )

@@ -30,6 +30,35 @@ class Window:
 
     message: pb.Window
 
+    def __str__(self) -> str:
+        """In the words of the command line: ``1h``, ``10m/1m``, ``session:30m``, ``week@Europe/Berlin``."""
+        kind = self.message
+        match kind.WhichOneof("kind"):
+            case "tumbling":
+                return _length(kind.tumbling.width)
+            case "hopping":
+                return f"{_length(kind.hopping.width)}/{_length(kind.hopping.step)}"
+            case "sliding":
+                return f"sliding:{_length(kind.sliding.width)}"
+            case "session":
+                longest = f"/{_length(kind.session.max_length)}" if kind.session.HasField("max_length") else ""
+                return f"session:{_length(kind.session.gap)}{longest}"
+            case "calendar":
+                calendar = kind.calendar
+                unit = next((unit for unit, number in _UNITS.items() if number == calendar.unit), str(calendar.unit))
+                first = calendar.week_start if unit == "week" else calendar.year_start_month
+                zone = f"@{calendar.time_zone}" if calendar.time_zone not in ("", "UTC") else ""
+                return f"{unit}{f'({first})' if first > 1 else ''}{zone}"
+        return "whole"
+
+
+def _length(length: "Duration") -> str:
+    seconds = length.ToTimedelta().total_seconds()
+    for unit, of in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds and seconds % of == 0:
+            return f"{seconds / of:g}{unit}"
+    return f"{seconds:g}s"
+
 
 def tumbling(
     width: timedelta | None = None,

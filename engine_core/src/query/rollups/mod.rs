@@ -3,4 +3,4 @@
 mod taking;
 mod wanted;
 
-pub(super) use wanted::wanted;
+pub(super) use wanted::{Refused, asked, wanted};

@@ -11,43 +11,100 @@ use crate::scan::tiers::{Fit, Needed, Wanted};
 use crate::store::Snapshot;
 use crate::store::rollup::State;
 
+/// Why no rollup has what a query needs, and the measure, key or column that it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::query) enum Refused {
+    /// A measure has a filter of its own: rows that one measure alone takes are told apart by no rollup.
+    MeasureFilter(String),
+    /// Windows are where rows are.
+    WindowKind,
+    /// A key is made of values.
+    MadeKey(String),
+    /// A key is of a column that no rollup can have as one.
+    Key(String),
+    /// A filter is of such a column.
+    Filter(String),
+    /// A measure is read from a state that rollups have not.
+    State(String),
+}
+
 /// What a query needs; none where rollups do not have it. What cannot be asked at all is said when the query is planned.
 pub(in crate::query) fn wanted(spec: &Spec, schema: &Schema, snapshot: &Snapshot) -> Option<Wanted> {
-    // Rows that one measure alone takes are told apart by no rollup.
-    if snapshot.rollups().is_empty() || !spec.measure_filters.is_empty() {
+    if snapshot.rollups().is_empty() {
         return None;
     }
+    asked(spec, schema, snapshot).ok().map(|(wanted, _)| wanted)
+}
+
+/// What a query needs, with the name of each key, those of groups first.
+///
+/// # Errors
+/// All there is that no rollup has.
+pub(in crate::query) fn asked(
+    spec: &Spec,
+    schema: &Schema,
+    snapshot: &Snapshot,
+) -> Result<(Wanted, Vec<String>), Vec<Refused>> {
+    let mut refused = Vec::new();
+    let filtered = spec.measures.iter().filter(|measure| measure.filter.is_some());
+    refused.extend(filtered.map(|measure| Refused::MeasureFilter(measure.name.clone())));
+    let windows = fit(spec, snapshot).unwrap_or_else(|| {
+        refused.push(Refused::WindowKind);
+        Fit::Any
+    });
     let mut wanted = Wanted {
         keys: Vec::new(),
         states: Vec::new(),
-        windows: fit(spec, snapshot)?,
+        windows,
         in_place_of_rows: !spec.hints.no_rollups && !reads_ends(spec, schema),
         apart: None,
     };
+    let mut names = Vec::new();
     for key in &spec.group_by {
-        if key.made.is_some() {
-            return None;
+        match needed(schema, &key.column) {
+            _ if key.made.is_some() => refused.push(Refused::MadeKey(key.name.clone())),
+            Some(needed) => {
+                wanted.keys.push(needed);
+                names.push(key.name.clone());
+            }
+            None => refused.push(Refused::Key(key.name.clone())),
         }
-        wanted.keys.push(needed(schema, &key.column)?);
     }
+    let mut columns = Vec::new();
     if let Some(filter) = &spec.filter {
-        add_columns(schema, filter, &mut wanted.keys)?;
+        add_columns(filter, &mut columns);
+    }
+    for column in columns {
+        match needed(schema, column) {
+            Some(needed) => {
+                wanted.keys.push(needed);
+                names.push(column.to_owned());
+            }
+            None => refused.push(Refused::Filter(column.to_owned())),
+        }
     }
     for measure in &spec.measures {
-        for want in measure.measure.wants() {
+        let has_all = measure.measure.wants().into_iter().all(|want| {
             let column = match want.from {
                 From::Column => measure.column.as_deref(),
                 From::Second => measure.second_column.as_deref(),
-                From::Both => return None,
+                From::Both => return false,
             };
-            add_states(schema, want.keep, column, &mut wanted.states)?;
+            add_states(schema, want.keep, column, &mut wanted.states).is_some()
+        });
+        if !has_all {
+            refused.push(Refused::State(measure.name.clone()));
         }
     }
     let is_end = |(_, state): &(ColumnId, State)| matches!(state, State::First | State::Last);
     if wanted.states.iter().any(is_end) {
         wanted.apart = Some(apart(spec, schema));
     }
-    Some(wanted)
+    if refused.is_empty() {
+        Ok((wanted, names))
+    } else {
+        Err(refused)
+    }
 }
 
 /// Keys by which rollups do not part rows that a group of the query has of one entity: those of its groups, and labels.
@@ -118,17 +175,14 @@ fn needed(schema: &Schema, name: &str) -> Option<Needed> {
     }
 }
 
-fn add_columns(schema: &Schema, filter: &FilterSpec, keys: &mut Vec<Needed>) -> Option<()> {
+/// Columns of a filter, each once.
+fn add_columns<'a>(filter: &'a FilterSpec, columns: &mut Vec<&'a str>) {
     match filter {
-        FilterSpec::Column(test) => keys.push(needed(schema, &test.column)?),
-        FilterSpec::All(parts) | FilterSpec::Any(parts) => {
-            for part in parts {
-                add_columns(schema, part, keys)?;
-            }
-        }
-        FilterSpec::Not(filter) => add_columns(schema, filter, keys)?,
+        FilterSpec::Column(test) if columns.contains(&test.column.as_str()) => (),
+        FilterSpec::Column(test) => columns.push(&test.column),
+        FilterSpec::All(parts) | FilterSpec::Any(parts) => parts.iter().for_each(|part| add_columns(part, columns)),
+        FilterSpec::Not(filter) => add_columns(filter, columns),
     }
-    Some(())
 }
 
 fn add_states(schema: &Schema, keep: Keep, column: Option<&str>, states: &mut Vec<(ColumnId, State)>) -> Option<()> {

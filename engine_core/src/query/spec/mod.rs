@@ -24,6 +24,7 @@ use crate::time::TimeRange;
 use crate::wire::v1;
 pub use filters::{FilterSpec, Literal};
 use patterns::Patterns;
+pub(super) use text::written;
 
 /// Most keys to group by.
 pub const MAX_GROUP_KEYS: usize = 16;

@@ -15,19 +15,29 @@ from marigram.cli.options import (
     EXIT_CODES,
     Address,
     Columns,
+    Compare,
     FileFormat,
+    FillText,
     FilterText,
     First,
     Format,
+    Formulas,
+    GroupBy,
+    Having,
+    Limit,
+    MeasureTexts,
+    OrderBy,
+    Other,
     Output,
     OutputFile,
     OutputFormat,
-    Period,
     Profile,
     Shape,
     Since,
+    Top,
     Until,
     Where,
+    WindowText,
 )
 
 
@@ -39,6 +49,7 @@ class _InOrder(TyperGroup):
             "serve",
             "import",
             "query",
+            "explain",
             "explore",
             "events",
             "event",
@@ -152,75 +163,22 @@ def serve(
 @failures.told
 def query(
     stream: Annotated[str, typer.Argument(help="Stream to ask.")],
-    measure: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--measure",
-            "-m",
-            metavar="MEASURE",
-            help="count, KIND:COLUMN, KIND:COLUMN:SECOND or KIND(PARAMETER):COLUMN, such as mean:value, p99:value, "
-            "rate:requests, ratio:errors:requests, share_below(100):latency; =NAME behind it names the column of the "
-            "answer, ' where FILTER' takes rows for it alone; may be repeated; count if not given.",
-        ),
-    ] = None,
-    formula: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=TEXT",
-            help="Arithmetic on measures before it: 'percent=ratio_errors * 100'; may be repeated.",
-        ),
-    ] = None,
-    group_by: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--group-by",
-            "-g",
-            metavar="KEY",
-            help="Column, label or entity; hour_of_day:time@Europe/Berlin; bin(15):delay; capture(^(..)):host; =NAME "
-            "behind the last three; may be repeated.",
-        ),
-    ] = None,
-    window: Annotated[
-        str | None,
-        typer.Option(
-            "--window",
-            "-w",
-            metavar="WINDOW",
-            help="30s, 6h or 7d side by side; 10m/1m each minute ten; sliding:10m; session:30m or "
-            "session:30m/8h; hour, day, week, month, quarter or "
-            "year, @Europe/Berlin behind it for another zone than UTC; without it, one.",
-        ),
-    ] = None,
+    measure: MeasureTexts = None,
+    formula: Formulas = None,
+    group_by: GroupBy = None,
+    window: WindowText = None,
     where: Where = None,
     filter_text: FilterText = None,
     since: Since = None,
     until: Until = None,
-    fill: Annotated[
-        str | None,
-        typer.Option(metavar="WITH", help="Put null, previous, linear, zero or a number into windows without rows."),
-    ] = None,
-    compare: Annotated[
-        Period | None, typer.Option(help="Put what each measure was before, and its change, beside it.")
-    ] = None,
-    having: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CONDITION", help="As --where, of columns of the answer: 'count > 10'; may be repeated."),
-    ] = None,
-    order_by: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Column of the answer, -COLUMN for greatest first (--order-by=-count); may be repeated.",
-        ),
-    ] = None,
-    top: Annotated[
-        int, typer.Option(min=0, max=2**32 - 1, help="Most groups a window, by the first --order-by; 0 is all.")
-    ] = 0,
-    other: Annotated[bool, typer.Option("--other", help="Put the groups that --top drops into one more.")] = False,
-    limit: Annotated[int, typer.Option(min=0, help="Most rows to print; 0 is all.")] = 0,
-    as_of: Annotated[
-        int, typer.Option(min=0, metavar="COMMIT", help="Answer of the rows as they were at this commit; 0 is now.")
-    ] = 0,
+    fill: FillText = None,
+    compare: Compare = None,
+    having: Having = None,
+    order_by: OrderBy = None,
+    top: Top = 0,
+    other: Other = False,
+    limit: Limit = 0,
+    as_of: AsOf = 0,
     output: OutputFormat = None,
     output_file: OutputFile = None,
     address: Address = None,
@@ -241,30 +199,68 @@ def query(
       marigram query visits -m count -w week@Europe/Berlin
       marigram query visits -g hour_of_day:time@Europe/Berlin
     """
-    from marigram.cli import ask, question, words
+    from marigram.cli import ask, question
 
+    spec = question.asked(
+        measures=measure, formulas=formula, group_by=group_by, cut=window, where=where, filter_text=filter_text,
+        since=since, until=until, fill_with=fill, compare=compare, having=having, order_by=order_by, top=top,
+        other=other, limit=limit, as_of=as_of,
+    )  # fmt: skip
     asyncio.run(
         ask.run(
             stream,
-            measures=[*map(question.measure, measure or ("count",)), *map(question.formula, formula or ())],
-            group_by=[question.group(text) for text in group_by or ()],
-            window=None if window is None else question.window(window),
-            where=words.conditions(where, filter_text),
-            range=words.span(since, until),
-            fill=None if fill is None else question.fill(fill),
-            compare=None if compare is None else compare.value,
-            having=[words.condition(text, "having", "start") for text in having or ()],
-            order_by=[words.order(text) for text in order_by or ()],
-            top_groups=top,
-            other=other,
-            limit=limit,
-            as_of=as_of,
+            **spec,
             form=output,
             file=output_file,
             address=address,
             profile=profile,
         )
     )
+
+
+@app.command(epilog=EXIT_CODES)
+@failures.told
+def explain(
+    stream: Annotated[str, typer.Argument(help="Stream to ask.")],
+    measure: MeasureTexts = None,
+    formula: Formulas = None,
+    group_by: GroupBy = None,
+    window: WindowText = None,
+    where: Where = None,
+    filter_text: FilterText = None,
+    since: Since = None,
+    until: Until = None,
+    fill: FillText = None,
+    compare: Compare = None,
+    having: Having = None,
+    order_by: OrderBy = None,
+    top: Top = 0,
+    other: Other = False,
+    limit: Limit = 0,
+    as_of: AsOf = 0,
+    plan_only: Annotated[bool, typer.Option("--plan-only", help="Plan it and do not run it: nothing is read.")] = False,
+    output: Output = Shape.TABLE,
+    address: Address = None,
+    profile: Profile = None,
+) -> None:
+    """Print how a query is answered: what was pruned, which rollups were read or why not, what was decoded, and the
+    time of each step. The query is that of `marigram query`; it is run, and its answer thrown away.
+
+    \b
+    Example:
+      marigram explain cpu -m mean:value --group-by host --window 1h
+      marigram explain flights -m p95:delay -g carrier --where 'origin in JFK,LGA'
+      marigram explain cpu -m max:value -w 1h --from 2026-01-01 --plan-only
+      marigram explain cpu -m mean:value -o json
+    """
+    from marigram.cli import explaining, question
+
+    spec = question.asked(
+        measures=measure, formulas=formula, group_by=group_by, cut=window, where=where, filter_text=filter_text,
+        since=since, until=until, fill_with=fill, compare=compare, having=having, order_by=order_by, top=top,
+        other=other, limit=limit, as_of=as_of,
+    )  # fmt: skip
+    asyncio.run(explaining.run(stream, plan_only=plan_only, shape=output, address=address, profile=profile, **spec))
 
 
 @app.command(epilog=EXIT_CODES)

@@ -92,3 +92,68 @@ OutputFile = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Write there instead of standard output; an old file is replaced."),
 ]
+
+# What a question is made of.
+MeasureTexts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--measure",
+        "-m",
+        metavar="MEASURE",
+        help="count, KIND:COLUMN, KIND:COLUMN:SECOND or KIND(PARAMETER):COLUMN, such as mean:value, p99:value, "
+        "rate:requests, ratio:errors:requests, share_below(100):latency; =NAME behind it names the column of the "
+        "answer, ' where FILTER' takes rows for it alone; may be repeated; count if not given.",
+    ),
+]
+Formulas = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=TEXT",
+        help="Arithmetic on measures before it: 'percent=ratio_errors * 100'; may be repeated.",
+    ),
+]
+GroupBy = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--group-by",
+        "-g",
+        metavar="KEY",
+        help="Column, label or entity; hour_of_day:time@Europe/Berlin; bin(15):delay; capture(^(..)):host; =NAME "
+        "behind the last three; may be repeated.",
+    ),
+]
+WindowText = Annotated[
+    str | None,
+    typer.Option(
+        "--window",
+        "-w",
+        metavar="WINDOW",
+        help="30s, 6h or 7d side by side; 10m/1m each minute ten; sliding:10m; session:30m or "
+        "session:30m/8h; hour, day, week, month, quarter or "
+        "year, @Europe/Berlin behind it for another zone than UTC; without it, one.",
+    ),
+]
+FillText = Annotated[
+    str | None,
+    typer.Option(metavar="WITH", help="Put null, previous, linear, zero or a number into windows without rows."),
+]
+Compare = Annotated[Period | None, typer.Option(help="Put what each measure was before, and its change, beside it.")]
+Having = Annotated[
+    list[str] | None,
+    typer.Option(metavar="CONDITION", help="As --where, of columns of the answer: 'count > 10'; may be repeated."),
+]
+OrderBy = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="Column of the answer, -COLUMN for greatest first (--order-by=-count); may be repeated.",
+    ),
+]
+Top = Annotated[
+    int, typer.Option(min=0, max=2**32 - 1, help="Most groups a window, by the first --order-by; 0 is all.")
+]
+Other = Annotated[bool, typer.Option("--other", help="Put the groups that --top drops into one more.")]
+Limit = Annotated[int, typer.Option(min=0, help="Most rows to print; 0 is all.")]
+AsOf = Annotated[
+    int, typer.Option(min=0, metavar="COMMIT", help="Answer of the rows as they were at this commit; 0 is now.")
+]

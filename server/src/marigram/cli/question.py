@@ -6,10 +6,12 @@ two lengths, ``sliding:LENGTH``, ``session:LENGTH[/LENGTH]`` or ``UNIT[(FIRST)][
 """
 
 import re
-from collections.abc import Callable
-from typing import cast, get_args
+from collections.abc import Callable, Sequence
+from typing import Any, cast, get_args
 
 import marigram_client as mc
+from marigram.cli import words
+from marigram.cli.options import Period
 from marigram.cli.words import duration, wrong
 from marigram_client.groups import Group, Part
 from marigram_client.measures import Measure
@@ -67,6 +69,43 @@ _KEY = re.compile(
     re.DOTALL,
 )
 _CALENDAR = re.compile(rf"(?P<unit>{'|'.join(get_args(Unit))})(?:\((?P<first>\d\d?)\))?(?:@(?P<zone>.+))?")
+
+
+def asked(
+    *,
+    measures: Sequence[str] | None,
+    formulas: Sequence[str] | None,
+    group_by: Sequence[str] | None,
+    cut: str | None,
+    where: Sequence[str] | None,
+    filter_text: str | None,
+    since: str | None,
+    until: str | None,
+    fill_with: str | None,
+    compare: Period | None,
+    having: Sequence[str] | None,
+    order_by: Sequence[str] | None,
+    top: int,
+    other: bool,
+    limit: int,
+    as_of: int,
+) -> dict[str, Any]:
+    """A question as the client takes it, by keyword."""
+    return {
+        "measures": [*map(measure, measures or ("count",)), *map(formula, formulas or ())],
+        "group_by": [group(text) for text in group_by or ()],
+        "window": None if cut is None else window(cut),
+        "where": words.conditions(where, filter_text),
+        "range": words.span(since, until),
+        "fill": None if fill_with is None else fill(fill_with),
+        "compare": None if compare is None else compare.value,
+        "having": [words.condition(text, "having", "start") for text in having or ()],
+        "order_by": [words.order(text) for text in order_by or ()],
+        "top_groups": top,
+        "other": other,
+        "limit": limit,
+        "as_of": as_of,
+    }
 
 
 def measure(text: str) -> Measure:

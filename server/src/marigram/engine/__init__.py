@@ -132,6 +132,10 @@ class Engine:
         """As ``query`` for an encoded ``StreamQueryRequest``; answers the encoded frames in order."""
         return await self._asked(namespace, _core.STREAM_QUERY, request, timeout_seconds)
 
+    async def explain_query(self, namespace: int, request: bytes, timeout_seconds: float | None) -> bytes:
+        """As ``query`` for an encoded ``ExplainQueryRequest``; answers an encoded ``ExplainQueryResponse``."""
+        return (await self._asked(namespace, _core.EXPLAIN_QUERY, request, timeout_seconds))[0]
+
     async def list_events(self, namespace: int, request: bytes, timeout_seconds: float | None) -> bytes:
         """As ``query`` for an encoded ``ListEventsRequest``; answers an encoded ``ListEventsResponse``."""
         return (await self._asked(namespace, _core.LIST_EVENTS, request, timeout_seconds))[0]

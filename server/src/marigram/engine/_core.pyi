@@ -17,6 +17,7 @@ STREAM_QUERY: Literal[2]
 LIST_EVENTS: Literal[3]
 GET_EVENT: Literal[4]
 EXPLORE_DIMENSION: Literal[5]
+EXPLAIN_QUERY: Literal[6]
 
 @final
 class WriteSession:

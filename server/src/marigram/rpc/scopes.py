@@ -18,6 +18,7 @@ SCOPE_OF: dict[str, str] = {
     "marigram.v1.IngestService/WriteStream": scopes.INGEST_WRITE,
     "marigram.v1.IngestService/TrackEvents": scopes.INGEST_WRITE,
     "marigram.v1.QueryService/Query": scopes.QUERY_READ,
+    "marigram.v1.QueryService/ExplainQuery": scopes.QUERY_READ,
     "marigram.v1.QueryService/StreamQuery": scopes.QUERY_READ,
     "marigram.v1.QueryService/ListEvents": scopes.QUERY_READ,
     "marigram.v1.QueryService/GetEvent": scopes.QUERY_READ,

@@ -42,6 +42,11 @@ class QueryServiceStub:
                 request_serializer=marigram_dot_v1_dot_queries__pb2.QueryRequest.SerializeToString,
                 response_deserializer=marigram_dot_v1_dot_queries__pb2.QueryResponse.FromString,
                 _registered_method=True)
+        self.ExplainQuery = channel.unary_unary(
+                '/marigram.v1.QueryService/ExplainQuery',
+                request_serializer=marigram_dot_v1_dot_queries__pb2.ExplainQueryRequest.SerializeToString,
+                response_deserializer=marigram_dot_v1_dot_queries__pb2.ExplainQueryResponse.FromString,
+                _registered_method=True)
         self.StreamQuery = channel.unary_stream(
                 '/marigram.v1.QueryService/StreamQuery',
                 request_serializer=marigram_dot_v1_dot_queries__pb2.StreamQueryRequest.SerializeToString,
@@ -72,6 +77,14 @@ class QueryServiceServicer:
 
     def Query(self, request, context):
         """Answers a query in one message of at most 3 MiB; a larger answer is RESULT_TOO_LARGE and wants StreamQuery.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainQuery(self, request, context):
+        """Tells how a query is answered: what was understood, what was pruned, which rollups were read or why not, and the time of each
+        step. The query is run, and its answer counted and thrown away, unless only the plan is asked for.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -112,6 +125,11 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.Query,
                     request_deserializer=marigram_dot_v1_dot_queries__pb2.QueryRequest.FromString,
                     response_serializer=marigram_dot_v1_dot_queries__pb2.QueryResponse.SerializeToString,
+            ),
+            'ExplainQuery': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainQuery,
+                    request_deserializer=marigram_dot_v1_dot_queries__pb2.ExplainQueryRequest.FromString,
+                    response_serializer=marigram_dot_v1_dot_queries__pb2.ExplainQueryResponse.SerializeToString,
             ),
             'StreamQuery': grpc.unary_stream_rpc_method_handler(
                     servicer.StreamQuery,
@@ -164,6 +182,33 @@ class QueryService:
             '/marigram.v1.QueryService/Query',
             marigram_dot_v1_dot_queries__pb2.QueryRequest.SerializeToString,
             marigram_dot_v1_dot_queries__pb2.QueryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainQuery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/marigram.v1.QueryService/ExplainQuery',
+            marigram_dot_v1_dot_queries__pb2.ExplainQueryRequest.SerializeToString,
+            marigram_dot_v1_dot_queries__pb2.ExplainQueryResponse.FromString,
             options,
             channel_credentials,
             insecure,

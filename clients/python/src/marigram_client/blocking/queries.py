@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from marigram_client import answers
+from marigram_client import answers, plans
 from marigram_client._pb.marigram.v1 import queries_pb2 as pb
 from marigram_client.blocking.calls import Calls
 from marigram_client.errors import LimitExceeded
@@ -14,6 +14,7 @@ from marigram_client.filters import Condition
 from marigram_client.groups import Group
 from marigram_client.measures import Measure
 from marigram_client.orders import Order
+from marigram_client.plans import QueryPlan
 from marigram_client.queries import Budget, Fill, Period, Where, extended, specification
 from marigram_client.windows import Window
 
@@ -109,6 +110,52 @@ class Queries:
         )  # fmt: skip
         return self._answered(spec, stream_answer, timeout)
 
+    def explain(
+        self,
+        stream: str | Mapping[str, Any],
+        *,
+        measures: Sequence[Measure] = (),
+        range: "Range | None" = None,  # noqa: A002
+        where: Where | Sequence[Where] | None = None,
+        window: Window | None = None,
+        group_by: str | Group | Sequence[str | Group] = (),
+        fill: Fill | None = None,
+        compare: Period | None = None,
+        having: Condition | Sequence[Condition] = (),
+        order_by: Order | Sequence[Order] = (),
+        top_groups: int | None = None,
+        other: bool = False,
+        limit: int | None = None,
+        budget: Budget | None = None,
+        plan_only: bool = False,
+        timeout: timedelta | None = None,
+    ) -> QueryPlan:
+        """How a query is answered: what was understood, what was pruned, which rollups were read or why not, and the
+        time of each step. The query is run, and its answer thrown away.
+
+        >>> plan = client.explain("cpu", measures=[count(), mean("value")], where="host = a")
+        >>> look = plan.looks[0]
+        >>> look.filter, look.entities, look.rows_matched, plan.answer_rows
+        ('host = a', 1, 2, 1)
+        >>> [state.keeps for measure in plan.measures for state in measure.states]
+        ['count', 'sum']
+
+        Args:
+            plan_only: plan it and do not run it: nothing is decoded, and what only running tells is 0.
+            timeout: retries included, instead of 60 s.
+        The others are those of ``query``.
+        Raises:
+            NotFound: there is no such stream.
+            InvalidArgument: a column is unknown, or a part of the query breaks a rule.
+            Unsupported: a part of the query is not served; ``field`` names it.
+            LimitExceeded: the budget was used up.
+        """
+        spec = specification(
+            stream, measures, range=range, where=where, window=window, group_by=group_by, fill=fill, compare=compare,
+            having=having, order_by=order_by, top_groups=top_groups, other=other, limit=limit, budget=budget,
+        )  # fmt: skip
+        return self._explained(spec, plan_only, timeout)
+
     def query_of(self, stream: str) -> "Query":
         """A query that is made call by call, and asked with ``run``.
 
@@ -117,6 +164,10 @@ class Queries:
         [{'host': 'a', 'count': 1, 'mean_value': 2.0}, {'host': 'b', 'count': 2, 'mean_value': 3.5}]
         """
         return Query(pb.QuerySpec(stream=stream), self)
+
+    def _explained(self, spec: pb.QuerySpec, plan_only: bool, timeout: timedelta | None) -> QueryPlan:
+        request = pb.ExplainQueryRequest(spec=spec, plan_only=plan_only)
+        return plans.read(self._calls.unary(request, pb.ExplainQueryResponse, timeout))
 
     def _answered(self, spec: pb.QuerySpec, stream_answer: Framing, timeout: timedelta | None) -> "pa.Table":
         if stream_answer is not True:
@@ -211,6 +262,14 @@ class Query:
         [{'count': 4}]
         """
         return self._client._answered(self.spec, stream_answer, timeout)
+
+    def explain(self, *, plan_only: bool = False, timeout: timedelta | None = None) -> QueryPlan:
+        """How it is answered, as ``Client.explain`` tells it.
+
+        >>> (client.query_of("cpu").measure(count()).explain(plan_only=True)).executed
+        False
+        """
+        return self._client._explained(self.spec, plan_only, timeout)
 
     def _with(self, **more: Any) -> Self:
         return replace(self, spec=extended(self.spec, **more))

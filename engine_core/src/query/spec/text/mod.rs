@@ -5,8 +5,10 @@
 mod scanner;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use scanner::{Scanner, Value};
+pub(in crate::query) use write::written;
 
 use super::at_most;
 use super::filters::{ColumnTest, FilterSpec, MAX_LIST, MAX_SET, Spot, Test};

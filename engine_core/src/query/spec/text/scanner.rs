@@ -195,6 +195,6 @@ impl<'a> Scanner<'a> {
     }
 }
 
-fn is_in_word(found: char) -> bool {
+pub(super) fn is_in_word(found: char) -> bool {
     !found.is_whitespace() && !matches!(found, '(' | ')' | ',' | '"' | '\'' | '=' | '!' | '<' | '>' | ':')
 }

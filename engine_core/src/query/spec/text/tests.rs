@@ -40,7 +40,7 @@ fn pattern_shown(pattern: &Pattern) -> String {
     match pattern {
         Pattern::Prefix(text) => format!("{text}…"),
         Pattern::Contains(part) => format!("…{}…", String::from_utf8_lossy(part.needle())),
-        Pattern::Regex(_) => "regex".to_owned(),
+        Pattern::Regex(..) => "regex".to_owned(),
     }
 }
 
@@ -262,5 +262,31 @@ proptest! {
             let character: usize = character.unwrap().parse().unwrap();
             prop_assert!((1..=text.chars().count() + 1).contains(&character), "{}", error);
         }
+    }
+}
+
+#[test]
+fn what_is_written_reads_back_as_the_same() {
+    for (text, again) in [
+        ("a=1", "a = 1"),
+        ("a = 1 AND b = 2 OR c = 3", "a = 1 AND (b = 2 OR c = 3)"),
+        ("(a = 1 AND b = 2) OR c = 3", "(a = 1 AND b = 2) OR c = 3"),
+        ("-a = 1 b < 2", "(NOT a = 1) AND b < 2"),
+        ("NOT (a >= -1.5 OR b != x)", "NOT (a >= -1.5 OR b != x)"),
+        ("a = null AND b != null AND c:*", "a = null AND b != null AND c != null"),
+        ("in(a, 1, 'x', y)", "in(a, 1, \"x\", y)"),
+        ("prefix(a, 'b*')", "prefix(a, \"b\\*\")"),
+        ("a = 'b*' c = '*b*'", "prefix(a, \"b\") AND contains(c, \"b\")"),
+        (r#"matches(a, 'say "(x|\"y)')"#, r#"matches(a, "say \"(x|\"y)")"#),
+        (
+            "'a b' = 'AND' OR 'NOT' : 'q\"'",
+            "\"a b\" = \"AND\" OR \"NOT\" : \"q\\\"\"",
+        ),
+        ("a < 'x*'", "a < \"x\\*\""),
+    ] {
+        let filter = parsed(text).unwrap().unwrap();
+        assert_eq!(written(&filter), again, "{text}");
+        assert_eq!(tree(again), shown(&filter), "{text}");
+        assert_eq!(written(&parsed(again).unwrap().unwrap()), again, "{text}");
     }
 }

@@ -22,6 +22,7 @@ class QueryService:
     def register(self, methods: Methods) -> None:
         """Says what is served."""
         methods.unary(f"{SERVICE}/Query", self.Query, seconds=self._query_seconds)
+        methods.unary(f"{SERVICE}/ExplainQuery", self.ExplainQuery, seconds=self._query_seconds)
         methods.stream_out(f"{SERVICE}/StreamQuery", self.StreamQuery, seconds=self._export_seconds)
         methods.unary(f"{SERVICE}/ListEvents", self.ListEvents, seconds=self._query_seconds)
         methods.unary(f"{SERVICE}/GetEvent", self.GetEvent, seconds=self._query_seconds)
@@ -31,6 +32,12 @@ class QueryService:
         """An encoded `QueryRequest`; answers an encoded `QueryResponse`."""
         call = self._admitted()
         return await self._engine.query(call.caller.namespace_id, request, self._time_to_compute(call))
+
+    async def ExplainQuery(self, request: bytes) -> bytes:
+        """An encoded `ExplainQueryRequest`; answers an encoded `ExplainQueryResponse`. The query is bounded as for
+        Query."""
+        call = self._admitted()
+        return await self._engine.explain_query(call.caller.namespace_id, request, self._time_to_compute(call))
 
     async def StreamQuery(self, request: bytes) -> AsyncGenerator[bytes, None]:
         """An encoded `StreamQueryRequest`; answers encoded frames. Computing is bounded as for Query, sending is

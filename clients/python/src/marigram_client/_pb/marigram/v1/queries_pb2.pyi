@@ -517,6 +517,162 @@ TIER_CACHE: Tier.ValueType  # 5
 """An earlier answer."""
 Global___Tier: _TypeAlias = Tier  # noqa: Y015
 
+class _GroupLayout:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _GroupLayoutEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GroupLayout.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    GROUP_LAYOUT_UNSPECIFIED: _GroupLayout.ValueType  # 0
+    """Not said."""
+    GROUP_LAYOUT_SINGLE: _GroupLayout.ValueType  # 1
+    """There is one group."""
+    GROUP_LAYOUT_DENSE: _GroupLayout.ValueType  # 2
+    """In an array with a place for each combination of window and values."""
+    GROUP_LAYOUT_HASHED: _GroupLayout.ValueType  # 3
+    """In a hash table."""
+
+class GroupLayout(_GroupLayout, metaclass=_GroupLayoutEnumTypeWrapper):
+    """How groups are kept while lanes run."""
+
+GROUP_LAYOUT_UNSPECIFIED: GroupLayout.ValueType  # 0
+"""Not said."""
+GROUP_LAYOUT_SINGLE: GroupLayout.ValueType  # 1
+"""There is one group."""
+GROUP_LAYOUT_DENSE: GroupLayout.ValueType  # 2
+"""In an array with a place for each combination of window and values."""
+GROUP_LAYOUT_HASHED: GroupLayout.ValueType  # 3
+"""In a hash table."""
+Global___GroupLayout: _TypeAlias = GroupLayout  # noqa: Y015
+
+class _RollupReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RollupReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RollupReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ROLLUP_REASON_UNSPECIFIED: _RollupReason.ValueType  # 0
+    """Not said."""
+    ROLLUP_REASON_HINT: _RollupReason.ValueType  # 1
+    """The query asks for none where rows are there."""
+    ROLLUP_REASON_MEASURE_FILTER: _RollupReason.ValueType  # 2
+    """A measure has a filter of its own; rollups do not tell apart which rows it takes."""
+    ROLLUP_REASON_WINDOW_KIND: _RollupReason.ValueType  # 3
+    """Sessions and sliding windows depend on the times of rows."""
+    ROLLUP_REASON_WINDOW_WIDTH: _RollupReason.ValueType  # 4
+    """Windows of the query cut those of the rollup."""
+    ROLLUP_REASON_MADE_KEY: _RollupReason.ValueType  # 5
+    """A key is made of a column's values."""
+    ROLLUP_REASON_KEY: _RollupReason.ValueType  # 6
+    """A key is not among those of the rollup."""
+    ROLLUP_REASON_FILTER: _RollupReason.ValueType  # 7
+    """The filter is of a column that is not among the keys of the rollup."""
+    ROLLUP_REASON_STATE: _RollupReason.ValueType  # 8
+    """A measure is read from a state that rollups do not have."""
+    ROLLUP_REASON_ENDS: _RollupReason.ValueType  # 9
+    """The ends of entities' rows tell as much and are fewer."""
+    ROLLUP_REASON_NOT_THERE: _RollupReason.ValueType  # 10
+    """No part in the range has it: rows were not sealed since it was declared, or it was dropped."""
+    ROLLUP_REASON_LARGE: _RollupReason.ValueType  # 11
+    """It has more than a group for four rows, so that rows are read as fast."""
+    ROLLUP_REASON_RANGE: _RollupReason.ValueType  # 12
+    """None of its windows lies whole in what is left of the range."""
+    ROLLUP_REASON_COARSER: _RollupReason.ValueType  # 13
+    """A coarser rollup stands for all."""
+    ROLLUP_REASON_ENTITY: _RollupReason.ValueType  # 14
+    """It has no rows of the entities that the filter leaves."""
+
+class RollupReason(_RollupReason, metaclass=_RollupReasonEnumTypeWrapper):
+    """Why rollups are not read."""
+
+ROLLUP_REASON_UNSPECIFIED: RollupReason.ValueType  # 0
+"""Not said."""
+ROLLUP_REASON_HINT: RollupReason.ValueType  # 1
+"""The query asks for none where rows are there."""
+ROLLUP_REASON_MEASURE_FILTER: RollupReason.ValueType  # 2
+"""A measure has a filter of its own; rollups do not tell apart which rows it takes."""
+ROLLUP_REASON_WINDOW_KIND: RollupReason.ValueType  # 3
+"""Sessions and sliding windows depend on the times of rows."""
+ROLLUP_REASON_WINDOW_WIDTH: RollupReason.ValueType  # 4
+"""Windows of the query cut those of the rollup."""
+ROLLUP_REASON_MADE_KEY: RollupReason.ValueType  # 5
+"""A key is made of a column's values."""
+ROLLUP_REASON_KEY: RollupReason.ValueType  # 6
+"""A key is not among those of the rollup."""
+ROLLUP_REASON_FILTER: RollupReason.ValueType  # 7
+"""The filter is of a column that is not among the keys of the rollup."""
+ROLLUP_REASON_STATE: RollupReason.ValueType  # 8
+"""A measure is read from a state that rollups do not have."""
+ROLLUP_REASON_ENDS: RollupReason.ValueType  # 9
+"""The ends of entities' rows tell as much and are fewer."""
+ROLLUP_REASON_NOT_THERE: RollupReason.ValueType  # 10
+"""No part in the range has it: rows were not sealed since it was declared, or it was dropped."""
+ROLLUP_REASON_LARGE: RollupReason.ValueType  # 11
+"""It has more than a group for four rows, so that rows are read as fast."""
+ROLLUP_REASON_RANGE: RollupReason.ValueType  # 12
+"""None of its windows lies whole in what is left of the range."""
+ROLLUP_REASON_COARSER: RollupReason.ValueType  # 13
+"""A coarser rollup stands for all."""
+ROLLUP_REASON_ENTITY: RollupReason.ValueType  # 14
+"""It has no rows of the entities that the filter leaves."""
+Global___RollupReason: _TypeAlias = RollupReason  # noqa: Y015
+
+class _QueryStepKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _QueryStepKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_QueryStepKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    QUERY_STEP_KIND_UNSPECIFIED: _QueryStepKind.ValueType  # 0
+    """Not said."""
+    QUERY_STEP_KIND_WAIT: _QueryStepKind.ValueType  # 1
+    """Waiting for a place to run in, and reading the request."""
+    QUERY_STEP_KIND_ENTITIES: _QueryStepKind.ValueType  # 2
+    """Which entities the filter leaves, asked of dictionaries."""
+    QUERY_STEP_KIND_PRUNE: _QueryStepKind.ValueType  # 3
+    """Which parts, rollups and blocks are read."""
+    QUERY_STEP_KIND_PLAN: _QueryStepKind.ValueType  # 4
+    """Conditions asked of dictionaries, keys, states; lanes cut."""
+    QUERY_STEP_KIND_SCAN: _QueryStepKind.ValueType  # 5
+    """Lanes: reading, filtering, grouping, accumulating. Merging the first while others run lies in its elapsed time."""
+    QUERY_STEP_KIND_MERGE: _QueryStepKind.ValueType  # 6
+    """Lanes merged; elapsed from the end of the last one, busy with what was merged while others ran."""
+    QUERY_STEP_KIND_REGROUP: _QueryStepKind.ValueType  # 7
+    """Panes made into windows, and the groups that come first kept."""
+    QUERY_STEP_KIND_FINISH: _QueryStepKind.ValueType  # 8
+    """States finished into columns, filled, compared."""
+    QUERY_STEP_KIND_ORDER: _QueryStepKind.ValueType  # 9
+    """Rows kept, ordered and cut."""
+    QUERY_STEP_KIND_ENCODE: _QueryStepKind.ValueType  # 10
+    """Encoded as Arrow."""
+
+class QueryStepKind(_QueryStepKind, metaclass=_QueryStepKindEnumTypeWrapper):
+    """A step of a query."""
+
+QUERY_STEP_KIND_UNSPECIFIED: QueryStepKind.ValueType  # 0
+"""Not said."""
+QUERY_STEP_KIND_WAIT: QueryStepKind.ValueType  # 1
+"""Waiting for a place to run in, and reading the request."""
+QUERY_STEP_KIND_ENTITIES: QueryStepKind.ValueType  # 2
+"""Which entities the filter leaves, asked of dictionaries."""
+QUERY_STEP_KIND_PRUNE: QueryStepKind.ValueType  # 3
+"""Which parts, rollups and blocks are read."""
+QUERY_STEP_KIND_PLAN: QueryStepKind.ValueType  # 4
+"""Conditions asked of dictionaries, keys, states; lanes cut."""
+QUERY_STEP_KIND_SCAN: QueryStepKind.ValueType  # 5
+"""Lanes: reading, filtering, grouping, accumulating. Merging the first while others run lies in its elapsed time."""
+QUERY_STEP_KIND_MERGE: QueryStepKind.ValueType  # 6
+"""Lanes merged; elapsed from the end of the last one, busy with what was merged while others ran."""
+QUERY_STEP_KIND_REGROUP: QueryStepKind.ValueType  # 7
+"""Panes made into windows, and the groups that come first kept."""
+QUERY_STEP_KIND_FINISH: QueryStepKind.ValueType  # 8
+"""States finished into columns, filled, compared."""
+QUERY_STEP_KIND_ORDER: QueryStepKind.ValueType  # 9
+"""Rows kept, ordered and cut."""
+QUERY_STEP_KIND_ENCODE: QueryStepKind.ValueType  # 10
+"""Encoded as Arrow."""
+Global___QueryStepKind: _TypeAlias = QueryStepKind  # noqa: Y015
+
 class _EventOrder:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -1592,6 +1748,574 @@ class StreamQueryResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StreamQueryResponse: _TypeAlias = StreamQueryResponse  # noqa: Y015
+
+@_typing.final
+class ExplainQueryRequest(_message.Message):
+    """Asks how a query is answered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEC_FIELD_NUMBER: _builtins.int
+    PLAN_ONLY_FIELD_NUMBER: _builtins.int
+    plan_only: _builtins.bool
+    """True: it is planned and not run, so that nothing is decoded and no step after PLAN is there."""
+    @_builtins.property
+    def spec(self) -> Global___QuerySpec:
+        """The query."""
+
+    def __init__(
+        self,
+        *,
+        spec: Global___QuerySpec | None = ...,
+        plan_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan_only", b"plan_only", "spec", b"spec"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainQueryRequest: _TypeAlias = ExplainQueryRequest  # noqa: Y015
+
+@_typing.final
+class ExplainQueryResponse(_message.Message):
+    """How a query is answered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FIELD_NUMBER: _builtins.int
+    PROVENANCE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def plan(self) -> Global___QueryPlan:
+        """The plan, and what came of it."""
+
+    @_builtins.property
+    def provenance(self) -> Global___Provenance:
+        """That of the answer; absent with plan_only."""
+
+    def __init__(
+        self,
+        *,
+        plan: Global___QueryPlan | None = ...,
+        provenance: Global___Provenance | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "provenance", b"provenance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "provenance", b"provenance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainQueryResponse: _TypeAlias = ExplainQueryResponse  # noqa: Y015
+
+@_typing.final
+class QueryPlan(_message.Message):
+    """A plan over one commit, and what came of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STREAM_FIELD_NUMBER: _builtins.int
+    COMMIT_FIELD_NUMBER: _builtins.int
+    EXECUTED_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
+    MEASURES_FIELD_NUMBER: _builtins.int
+    LOOKS_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    ANSWER_ROWS_FIELD_NUMBER: _builtins.int
+    ANSWER_BYTES_FIELD_NUMBER: _builtins.int
+    WORKERS_FIELD_NUMBER: _builtins.int
+    stream: _builtins.str
+    """Stream id."""
+    commit: _builtins.int
+    """Commit it is over."""
+    executed: _builtins.bool
+    """Whether it was run. If not, what only running tells is 0."""
+    answer_rows: _builtins.int
+    """Rows of the answer."""
+    answer_bytes: _builtins.int
+    """Bytes of the answer, encoded."""
+    workers: _builtins.int
+    """Threads that lanes may run on."""
+    @_builtins.property
+    def window(self) -> Global___Window:
+        """Windows as asked for; absent: none."""
+
+    @_builtins.property
+    def keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedKey]:
+        """What groups are told apart by, in order."""
+
+    @_builtins.property
+    def measures(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedMeasure]:
+        """What is computed, in order, and the states that it is read from."""
+
+    @_builtins.property
+    def looks(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueryLook]:
+        """The range asked for, and behind it, of a comparison, the range of the earlier period."""
+
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueryStep]:
+        """Steps in order, those of both looks together. What explaining itself takes is in none of them."""
+
+    def __init__(
+        self,
+        *,
+        stream: _builtins.str = ...,
+        commit: _builtins.int = ...,
+        executed: _builtins.bool = ...,
+        window: Global___Window | None = ...,
+        keys: _abc.Iterable[Global___PlannedKey] | None = ...,
+        measures: _abc.Iterable[Global___PlannedMeasure] | None = ...,
+        looks: _abc.Iterable[Global___QueryLook] | None = ...,
+        steps: _abc.Iterable[Global___QueryStep] | None = ...,
+        answer_rows: _builtins.int = ...,
+        answer_bytes: _builtins.int = ...,
+        workers: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_bytes", b"answer_bytes", "answer_rows", b"answer_rows", "commit", b"commit", "executed", b"executed", "keys", b"keys", "looks", b"looks", "measures", b"measures", "steps", b"steps", "stream", b"stream", "window", b"window", "workers", b"workers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryPlan: _TypeAlias = QueryPlan  # noqa: Y015
+
+@_typing.final
+class PlannedKey(_message.Message):
+    """A key of groups as it was understood."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    COLUMN_FIELD_NUMBER: _builtins.int
+    MADE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name in the answer."""
+    column: _builtins.str
+    """The column it is of, or is made of."""
+    made: _builtins.bool
+    """Whether it is made of the column's values: a part of time, a bin or a capture."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        column: _builtins.str = ...,
+        made: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "made", b"made", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlannedKey: _TypeAlias = PlannedKey  # noqa: Y015
+
+@_typing.final
+class PlannedMeasure(_message.Message):
+    """A measure as it was understood."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name in the answer."""
+    filter: _builtins.str
+    """Its own filter as text; empty: none."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedState]:
+        """States that it is read from; measures that name the same one share it. None: it is of other measures."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        filter: _builtins.str = ...,
+        states: _abc.Iterable[Global___PlannedState] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "name", b"name", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlannedMeasure: _TypeAlias = PlannedMeasure  # noqa: Y015
+
+@_typing.final
+class PlannedState(_message.Message):
+    """A state that is kept for each group, and merges."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEEPS_FIELD_NUMBER: _builtins.int
+    COLUMN_FIELD_NUMBER: _builtins.int
+    SECOND_COLUMN_FIELD_NUMBER: _builtins.int
+    keeps: _builtins.str
+    """What it keeps: `count`, `sum` (and count), `min`, `max`, `first`, `last`, or the name of a sketch or another state."""
+    column: _builtins.str
+    """Of which column; empty: of rows."""
+    second_column: _builtins.str
+    """Of which second column; empty: of none."""
+    def __init__(
+        self,
+        *,
+        keeps: _builtins.str = ...,
+        column: _builtins.str = ...,
+        second_column: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "keeps", b"keeps", "second_column", b"second_column"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlannedState: _TypeAlias = PlannedState  # noqa: Y015
+
+@_typing.final
+class QueryLook(_message.Message):
+    """A look at one range of event time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RANGE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    WINDOWS_FIELD_NUMBER: _builtins.int
+    PANE_FIELD_NUMBER: _builtins.int
+    LAYOUT_FIELD_NUMBER: _builtins.int
+    PLACES_FIELD_NUMBER: _builtins.int
+    PARTITIONS_FIELD_NUMBER: _builtins.int
+    LANES_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    READS_ENDS_FIELD_NUMBER: _builtins.int
+    READS_AGGREGATES_FIELD_NUMBER: _builtins.int
+    ENTITIES_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    BATCHES_FIELD_NUMBER: _builtins.int
+    BLOCKS_FIELD_NUMBER: _builtins.int
+    ROLLUPS_FIELD_NUMBER: _builtins.int
+    ROWS_SCANNED_FIELD_NUMBER: _builtins.int
+    ROWS_MATCHED_FIELD_NUMBER: _builtins.int
+    ROWS_DECODED_FIELD_NUMBER: _builtins.int
+    VALUES_DECODED_FIELD_NUMBER: _builtins.int
+    AGGREGATES_READ_FIELD_NUMBER: _builtins.int
+    ROWS_UNAVAILABLE_FIELD_NUMBER: _builtins.int
+    filter: _builtins.str
+    """Rows to take, as text that reads back as the same filter; empty: all. What no text can say, lists of nothing, is TRUE or FALSE."""
+    windows: _builtins.int
+    """Windows, or the panes that they are made of, from the first that may have rows to the last; 1 without windows."""
+    layout: Global___GroupLayout.ValueType
+    """How groups are kept."""
+    places: _builtins.int
+    """Places of the array, of DENSE."""
+    partitions: _builtins.int
+    """Partitions of keys that lanes are merged by, several at once; 1: none."""
+    lanes: _builtins.int
+    """Pieces of work, taken by whichever thread is free."""
+    groups: _builtins.int
+    """Groups over all windows once all is merged."""
+    reads_ends: _builtins.bool
+    """Whether first and last are taken from the ends of entities' rows, in place of all rows."""
+    reads_aggregates: _builtins.bool
+    """Whether aggregates of entities' rows in a window, which parts keep, are taken in place of rows where they fit."""
+    entities: _builtins.int
+    """Entities that the filter leaves; absent: it may leave rows of any, so that nothing is pruned by entity."""
+    rows_scanned: _builtins.int
+    """Rows in the range that were looked at or stood for, before the filter: `rows_scanned` of provenance."""
+    rows_matched: _builtins.int
+    """Rows that passed the filter."""
+    rows_decoded: _builtins.int
+    """Rows of the blocks that were decoded."""
+    values_decoded: _builtins.int
+    """Values of them that were decoded, over all columns."""
+    aggregates_read: _builtins.int
+    """Aggregates of entities' rows in a window that were taken in place of rows."""
+    rows_unavailable: _builtins.int
+    """Rows of the range that are gone and that nothing stands for."""
+    @_builtins.property
+    def range(self) -> _common_pb2.TimeRange:
+        """The range."""
+
+    @_builtins.property
+    def pane(self) -> _duration_pb2.Duration:
+        """How long the panes are that hopping, sliding and session windows are made of, 1 ns being an instant; absent: none are needed."""
+
+    @_builtins.property
+    def parts(self) -> Global___PartCounts:
+        """Sealed parts."""
+
+    @_builtins.property
+    def batches(self) -> Global___PartCounts:
+        """Batches of the tail, which are not sealed yet."""
+
+    @_builtins.property
+    def blocks(self) -> Global___BlockCounts:
+        """Blocks of 1,024 rows of parts and batches."""
+
+    @_builtins.property
+    def rollups(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedRollup]:
+        """Rollups: those of the stream's definition and those that parts have."""
+
+    def __init__(
+        self,
+        *,
+        range: _common_pb2.TimeRange | None = ...,
+        filter: _builtins.str = ...,
+        windows: _builtins.int = ...,
+        pane: _duration_pb2.Duration | None = ...,
+        layout: Global___GroupLayout.ValueType = ...,
+        places: _builtins.int = ...,
+        partitions: _builtins.int = ...,
+        lanes: _builtins.int = ...,
+        groups: _builtins.int = ...,
+        reads_ends: _builtins.bool = ...,
+        reads_aggregates: _builtins.bool = ...,
+        entities: _builtins.int | None = ...,
+        parts: Global___PartCounts | None = ...,
+        batches: Global___PartCounts | None = ...,
+        blocks: Global___BlockCounts | None = ...,
+        rollups: _abc.Iterable[Global___PlannedRollup] | None = ...,
+        rows_scanned: _builtins.int = ...,
+        rows_matched: _builtins.int = ...,
+        rows_decoded: _builtins.int = ...,
+        values_decoded: _builtins.int = ...,
+        aggregates_read: _builtins.int = ...,
+        rows_unavailable: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_entities", b"_entities", "batches", b"batches", "blocks", b"blocks", "entities", b"entities", "pane", b"pane", "parts", b"parts", "range", b"range"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_entities", b"_entities", "aggregates_read", b"aggregates_read", "batches", b"batches", "blocks", b"blocks", "entities", b"entities", "filter", b"filter", "groups", b"groups", "lanes", b"lanes", "layout", b"layout", "pane", b"pane", "partitions", b"partitions", "parts", b"parts", "places", b"places", "range", b"range", "reads_aggregates", b"reads_aggregates", "reads_ends", b"reads_ends", "rollups", b"rollups", "rows_decoded", b"rows_decoded", "rows_matched", b"rows_matched", "rows_scanned", b"rows_scanned", "rows_unavailable", b"rows_unavailable", "values_decoded", b"values_decoded", "windows", b"windows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__entities: _TypeAlias = _typing.Literal["entities"]  # noqa: Y015
+    _WhichOneofArgType__entities: _TypeAlias = _typing.Literal["_entities", b"_entities"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__entities) -> _WhichOneofReturnType__entities | None: ...
+
+Global___QueryLook: _TypeAlias = QueryLook  # noqa: Y015
+
+@_typing.final
+class PartCounts(_message.Message):
+    """What became of parts, or of batches. `total` is the sum of the others but `gone`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOTAL_FIELD_NUMBER: _builtins.int
+    PRUNED_BY_TIME_FIELD_NUMBER: _builtins.int
+    PRUNED_BY_ENTITY_FIELD_NUMBER: _builtins.int
+    PRUNED_BY_FILTER_FIELD_NUMBER: _builtins.int
+    REPLACED_FIELD_NUMBER: _builtins.int
+    READ_FIELD_NUMBER: _builtins.int
+    GONE_FIELD_NUMBER: _builtins.int
+    total: _builtins.int
+    """All there are."""
+    pruned_by_time: _builtins.int
+    """Those without rows in the range."""
+    pruned_by_entity: _builtins.int
+    """Those in it without rows of entities that the filter leaves."""
+    pruned_by_filter: _builtins.int
+    """Those of which statistics or filters of texts say, block by block, that no row passes; known once the query was run."""
+    replaced: _builtins.int
+    """Those that rollups stand for whole."""
+    read: _builtins.int
+    """Those whose rows are looked at, some perhaps beside rollups that stand for others."""
+    gone: _builtins.int
+    """Parts in the range whose rows retention has dropped and of which rollups are left."""
+    def __init__(
+        self,
+        *,
+        total: _builtins.int = ...,
+        pruned_by_time: _builtins.int = ...,
+        pruned_by_entity: _builtins.int = ...,
+        pruned_by_filter: _builtins.int = ...,
+        replaced: _builtins.int = ...,
+        read: _builtins.int = ...,
+        gone: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gone", b"gone", "pruned_by_entity", b"pruned_by_entity", "pruned_by_filter", b"pruned_by_filter", "pruned_by_time", b"pruned_by_time", "read", b"read", "replaced", b"replaced", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PartCounts: _TypeAlias = PartCounts  # noqa: Y015
+
+@_typing.final
+class BlockCounts(_message.Message):
+    """What became of blocks, each counted once. `total` is the sum of the others but `planned`, which comes to the last four once the query
+    was run.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOTAL_FIELD_NUMBER: _builtins.int
+    PRUNED_BY_TIME_FIELD_NUMBER: _builtins.int
+    PRUNED_BY_ENTITY_FIELD_NUMBER: _builtins.int
+    REPLACED_FIELD_NUMBER: _builtins.int
+    PLANNED_FIELD_NUMBER: _builtins.int
+    PRUNED_BY_FILTER_FIELD_NUMBER: _builtins.int
+    SPARED_FIELD_NUMBER: _builtins.int
+    KNOWN_FIELD_NUMBER: _builtins.int
+    DECODED_FIELD_NUMBER: _builtins.int
+    total: _builtins.int
+    """All there are."""
+    pruned_by_time: _builtins.int
+    """Those without rows in the range."""
+    pruned_by_entity: _builtins.int
+    """Those in it without rows of entities that the filter leaves."""
+    replaced: _builtins.int
+    """Those of parts in the range in whose place rollups are read."""
+    planned: _builtins.int
+    """Those that are left to run over."""
+    pruned_by_filter: _builtins.int
+    """Those of which statistics or filters of texts say that no row passes."""
+    spared: _builtins.int
+    """Those that nobody came to, as aggregates or ends of entities' rows told all of their rows."""
+    known: _builtins.int
+    """Those that footers or the encoded form told all of, without anything being decoded."""
+    decoded: _builtins.int
+    """Those of which at least one column was decoded."""
+    def __init__(
+        self,
+        *,
+        total: _builtins.int = ...,
+        pruned_by_time: _builtins.int = ...,
+        pruned_by_entity: _builtins.int = ...,
+        replaced: _builtins.int = ...,
+        planned: _builtins.int = ...,
+        pruned_by_filter: _builtins.int = ...,
+        spared: _builtins.int = ...,
+        known: _builtins.int = ...,
+        decoded: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decoded", b"decoded", "known", b"known", "planned", b"planned", "pruned_by_entity", b"pruned_by_entity", "pruned_by_filter", b"pruned_by_filter", "pruned_by_time", b"pruned_by_time", "replaced", b"replaced", "spared", b"spared", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BlockCounts: _TypeAlias = BlockCounts  # noqa: Y015
+
+@_typing.final
+class PlannedRollup(_message.Message):
+    """A rollup, and what became of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WIDTH_FIELD_NUMBER: _builtins.int
+    GROUP_BY_FIELD_NUMBER: _builtins.int
+    SKETCHES_FIELD_NUMBER: _builtins.int
+    PARTS_WITH_FIELD_NUMBER: _builtins.int
+    PARTS_USED_FIELD_NUMBER: _builtins.int
+    GROUPS_READ_FIELD_NUMBER: _builtins.int
+    ROWS_REPLACED_FIELD_NUMBER: _builtins.int
+    REFUSALS_FIELD_NUMBER: _builtins.int
+    sketches: _builtins.bool
+    """Whether it has the exponential histogram of each column of numbers."""
+    parts_with: _builtins.int
+    """Parts in the range, rows gone or not, that have it."""
+    parts_used: _builtins.int
+    """Those of them of which it is read."""
+    groups_read: _builtins.int
+    """Its groups that were taken."""
+    rows_replaced: _builtins.int
+    """Rows that these stand for."""
+    @_builtins.property
+    def width(self) -> _duration_pb2.Duration:
+        """Length of its windows."""
+
+    @_builtins.property
+    def group_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it tells apart, by name."""
+
+    @_builtins.property
+    def refusals(self) -> _containers.RepeatedCompositeFieldContainer[Global___RollupRefusal]:
+        """Why it is not read, or not of some parts."""
+
+    def __init__(
+        self,
+        *,
+        width: _duration_pb2.Duration | None = ...,
+        group_by: _abc.Iterable[_builtins.str] | None = ...,
+        sketches: _builtins.bool = ...,
+        parts_with: _builtins.int = ...,
+        parts_used: _builtins.int = ...,
+        groups_read: _builtins.int = ...,
+        rows_replaced: _builtins.int = ...,
+        refusals: _abc.Iterable[Global___RollupRefusal] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["width", b"width"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["group_by", b"group_by", "groups_read", b"groups_read", "parts_used", b"parts_used", "parts_with", b"parts_with", "refusals", b"refusals", "rows_replaced", b"rows_replaced", "sketches", b"sketches", "width", b"width"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlannedRollup: _TypeAlias = PlannedRollup  # noqa: Y015
+
+@_typing.final
+class RollupRefusal(_message.Message):
+    """One reason why a rollup is not read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    reason: Global___RollupReason.ValueType
+    """The reason."""
+    subject: _builtins.str
+    """The measure, key or column that it is about; empty: none."""
+    parts: _builtins.int
+    """Parts that it holds for; 0: it holds whatever the part."""
+    message: _builtins.str
+    """The same in words."""
+    def __init__(
+        self,
+        *,
+        reason: Global___RollupReason.ValueType = ...,
+        subject: _builtins.str = ...,
+        parts: _builtins.int = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "parts", b"parts", "reason", b"reason", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollupRefusal: _TypeAlias = RollupRefusal  # noqa: Y015
+
+@_typing.final
+class QueryStep(_message.Message):
+    """The time of a step."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    ELAPSED_FIELD_NUMBER: _builtins.int
+    BUSY_FIELD_NUMBER: _builtins.int
+    kind: Global___QueryStepKind.ValueType
+    """Which."""
+    @_builtins.property
+    def elapsed(self) -> _duration_pb2.Duration:
+        """By the clock."""
+
+    @_builtins.property
+    def busy(self) -> _duration_pb2.Duration:
+        """Of all threads together; absent where one runs the step."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___QueryStepKind.ValueType = ...,
+        elapsed: _duration_pb2.Duration | None = ...,
+        busy: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["busy", b"busy", "elapsed", b"elapsed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy", b"busy", "elapsed", b"elapsed", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryStep: _TypeAlias = QueryStep  # noqa: Y015
 
 @_typing.final
 class ListEventsRequest(_message.Message):

@@ -38,6 +38,10 @@ class QueryServiceStub:
     def __new__(cls, channel: _aio.Channel) -> QueryServiceAsyncStub: ...
     Query: _grpc.UnaryUnaryMultiCallable[_queries_pb2.QueryRequest, _queries_pb2.QueryResponse]
     """Answers a query in one message of at most 3 MiB; a larger answer is RESULT_TOO_LARGE and wants StreamQuery."""
+    ExplainQuery: _grpc.UnaryUnaryMultiCallable[_queries_pb2.ExplainQueryRequest, _queries_pb2.ExplainQueryResponse]
+    """Tells how a query is answered: what was understood, what was pruned, which rollups were read or why not, and the time of each
+    step. The query is run, and its answer counted and thrown away, unless only the plan is asked for.
+    """
     StreamQuery: _grpc.UnaryStreamMultiCallable[_queries_pb2.StreamQueryRequest, _queries_pb2.StreamQueryResponse]
     """Answers a query in frames of at most 1 MiB, the provenance in the last."""
     ListEvents: _grpc.UnaryUnaryMultiCallable[_queries_pb2.ListEventsRequest, _queries_pb2.ListEventsResponse]
@@ -57,6 +61,10 @@ class QueryServiceAsyncStub(QueryServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Query: _aio.UnaryUnaryMultiCallable[_queries_pb2.QueryRequest, _queries_pb2.QueryResponse]  # type: ignore[assignment]
     """Answers a query in one message of at most 3 MiB; a larger answer is RESULT_TOO_LARGE and wants StreamQuery."""
+    ExplainQuery: _aio.UnaryUnaryMultiCallable[_queries_pb2.ExplainQueryRequest, _queries_pb2.ExplainQueryResponse]  # type: ignore[assignment]
+    """Tells how a query is answered: what was understood, what was pruned, which rollups were read or why not, and the time of each
+    step. The query is run, and its answer counted and thrown away, unless only the plan is asked for.
+    """
     StreamQuery: _aio.UnaryStreamMultiCallable[_queries_pb2.StreamQueryRequest, _queries_pb2.StreamQueryResponse]  # type: ignore[assignment]
     """Answers a query in frames of at most 1 MiB, the provenance in the last."""
     ListEvents: _aio.UnaryUnaryMultiCallable[_queries_pb2.ListEventsRequest, _queries_pb2.ListEventsResponse]  # type: ignore[assignment]
@@ -79,6 +87,16 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_queries_pb2.QueryResponse, _abc.Awaitable[_queries_pb2.QueryResponse]]:
         """Answers a query in one message of at most 3 MiB; a larger answer is RESULT_TOO_LARGE and wants StreamQuery."""
+
+    @_abc_1.abstractmethod
+    def ExplainQuery(
+        self,
+        request: _queries_pb2.ExplainQueryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queries_pb2.ExplainQueryResponse, _abc.Awaitable[_queries_pb2.ExplainQueryResponse]]:
+        """Tells how a query is answered: what was understood, what was pruned, which rollups were read or why not, and the time of each
+        step. The query is run, and its answer counted and thrown away, unless only the plan is asked for.
+        """
 
     @_abc_1.abstractmethod
     def StreamQuery(
