@@ -47,7 +47,7 @@ pub(super) struct Past {
     /// When the rows were sealed, on the clock's monotonic scale.
     pub(super) sealed_ns: i64,
     /// What its batches take.
-    pub(super) _taken: Taken,
+    pub(super) _room: Taken,
 }
 
 /// The error of a commit that nothing is kept of; `served`: the commits that can be served, ascending.

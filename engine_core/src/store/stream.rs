@@ -392,13 +392,13 @@ impl Stream {
         let bytes = stored.tail.drop_below(next);
         let commits = from..stored.changed_through;
         if !commits.is_empty()
-            && let Some((_taken, sealed_ns)) = keep(bytes)
+            && let Some((room, sealed_ns)) = keep(bytes)
         {
             stored.past.push(Past {
                 view,
                 commits,
                 sealed_ns,
-                _taken,
+                _room: room,
             });
         }
         bytes

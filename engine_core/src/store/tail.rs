@@ -139,7 +139,10 @@ impl Stored {
             }),
             None => {
                 let served = self.past.iter().map(|past| past.commits.clone());
-                Err(past::not_kept(commit, served.chain([self.changed_through..u64::MAX])))
+                Err(past::not_kept(
+                    commit,
+                    served.chain(std::iter::once(self.changed_through..u64::MAX)),
+                ))
             }
         }
     }

@@ -1936,6 +1936,7 @@ pub enum RollupReason {
     Range = 12,
     Coarser = 13,
     Entity = 14,
+    Order = 15,
 }
 impl RollupReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1959,6 +1960,7 @@ impl RollupReason {
             Self::Range => "ROLLUP_REASON_RANGE",
             Self::Coarser => "ROLLUP_REASON_COARSER",
             Self::Entity => "ROLLUP_REASON_ENTITY",
+            Self::Order => "ROLLUP_REASON_ORDER",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1979,6 +1981,7 @@ impl RollupReason {
             "ROLLUP_REASON_RANGE" => Some(Self::Range),
             "ROLLUP_REASON_COARSER" => Some(Self::Coarser),
             "ROLLUP_REASON_ENTITY" => Some(Self::Entity),
+            "ROLLUP_REASON_ORDER" => Some(Self::Order),
             _ => None,
         }
     }

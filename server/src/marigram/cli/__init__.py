@@ -14,6 +14,7 @@ from marigram.cli import backup, failures, groups
 from marigram.cli.options import (
     EXIT_CODES,
     Address,
+    AsOf,
     Columns,
     Compare,
     FileFormat,

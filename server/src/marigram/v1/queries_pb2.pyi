@@ -581,6 +581,8 @@ class _RollupReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RollupRe
     """A coarser rollup stands for all."""
     ROLLUP_REASON_ENTITY: _RollupReason.ValueType  # 14
     """It has no rows of the entities that the filter leaves."""
+    ROLLUP_REASON_ORDER: _RollupReason.ValueType  # 15
+    """First or last values are asked for, and its keys part rows of one entity and instant, whose order it then does not know."""
 
 class RollupReason(_RollupReason, metaclass=_RollupReasonEnumTypeWrapper):
     """Why rollups are not read."""
@@ -615,6 +617,8 @@ ROLLUP_REASON_COARSER: RollupReason.ValueType  # 13
 """A coarser rollup stands for all."""
 ROLLUP_REASON_ENTITY: RollupReason.ValueType  # 14
 """It has no rows of the entities that the filter leaves."""
+ROLLUP_REASON_ORDER: RollupReason.ValueType  # 15
+"""First or last values are asked for, and its keys part rows of one entity and instant, whose order it then does not know."""
 Global___RollupReason: _TypeAlias = RollupReason  # noqa: Y015
 
 class _QueryStepKind:

@@ -126,6 +126,7 @@ class Queries:
         top_groups: int | None = None,
         other: bool = False,
         limit: int | None = None,
+        as_of: int | None = None,
         budget: Budget | None = None,
         plan_only: bool = False,
         timeout: timedelta | None = None,
@@ -148,11 +149,13 @@ class Queries:
             NotFound: there is no such stream.
             InvalidArgument: a column is unknown, or a part of the query breaks a rule.
             Unsupported: a part of the query is not served; ``field`` names it.
+            OutOfRange: the commit of ``as_of`` is not there yet, or not kept any more; the nearest that are are named.
             LimitExceeded: the budget was used up.
         """
         spec = specification(
             stream, measures, range=range, where=where, window=window, group_by=group_by, fill=fill, compare=compare,
-            having=having, order_by=order_by, top_groups=top_groups, other=other, limit=limit, budget=budget,
+            having=having, order_by=order_by, top_groups=top_groups, other=other, limit=limit, as_of=as_of,
+            budget=budget,
         )  # fmt: skip
         return self._explained(spec, plan_only, timeout)
 
