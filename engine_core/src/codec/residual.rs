@@ -297,7 +297,7 @@ impl Residuals<'_> {
         self.packed.narrow(0, &mut codes);
         codes[..first].fill(0);
         self.apart.each().for_each(|(place, _)| codes[place] = 0);
-        total(&codes, ends, totals);
+        total(&codes, greatest, ends, totals);
         let apart = self.apart.each().map(|(_, code)| code.unsigned_abs());
         Some(apart.fold(greatest, u64::max))
     }

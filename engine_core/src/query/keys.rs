@@ -67,6 +67,8 @@ pub(super) struct Keying<'a> {
     plan: &'a Plan,
     /// Rows of each entity of the part being read, if its order tells groups.
     entities: Option<Arc<Runs>>,
+    /// Place among these of the entity of the block's first row.
+    place: usize,
     /// Whether the block being read goes by these: of few entities.
     is_by_runs: bool,
     is_by_entity: bool,
@@ -88,6 +90,7 @@ impl<'a> Keying<'a> {
         Self {
             plan,
             entities: None,
+            place: 0,
             is_by_runs: false,
             is_by_entity: plan.keys.iter().all(|key| plan.columns[key.column].stored == ENTITY),
             last: None,
@@ -103,6 +106,7 @@ impl<'a> Keying<'a> {
 
     /// Turns to other rows.
     pub(super) fn turn_to(&mut self, source: &Rows) -> Result<()> {
+        self.place = 0;
         self.entities = match source {
             Rows::Part(part, _) if self.is_by_entity && !self.parts.is_empty() => Some(part.runs()?),
             _ => None,
@@ -114,8 +118,14 @@ impl<'a> Keying<'a> {
     /// since it does not go by runs.
     pub(super) fn reads_keys(&mut self, reader: &Reader<'_>) -> bool {
         let rows = block_range(reader);
-        let entities = self.entities.as_ref();
-        self.is_by_runs = entities.is_some_and(|runs| runs.entities(&rows) * FEW_ROWS <= rows.len());
+        self.is_by_runs = self.entities.as_ref().is_some_and(|runs| {
+            // Blocks come in order, those of a lane also without others between them.
+            let is_earlier = self.place > 0 && runs.rows_at(self.place).start <= rows.start;
+            let earlier = if is_earlier { self.place } else { 0 };
+            self.place = runs.place_from(earlier, rows.start);
+            let entities = runs.place_from(self.place, rows.end - 1) - self.place + 1;
+            entities * FEW_ROWS <= rows.len()
+        });
         !self.is_by_runs
     }
 
@@ -236,7 +246,7 @@ impl<'a> Keying<'a> {
         let rows = block_range(reader);
         let first = rows.start;
         let mut start = 0;
-        for (code, run) in entities.within(rows) {
+        for (code, run) in entities.within_from(self.place, rows) {
             let end = (run.end - first) as usize;
             let end = taken
                 .kept
@@ -386,19 +396,36 @@ fn block_range(reader: &Reader<'_>) -> Range<u32> {
     first..first + reader.rows() as u32
 }
 
-/// How many of so many ascending times lie before an end: probably as many as the last time.
+/// How many of so many ascending times lie before an end: probably as many as the last time, or else as rows that come at one pace.
 fn rows_before(end: i64, rows: usize, guess: usize, time: impl Fn(usize) -> i64) -> usize {
-    let is_right = (1..=rows).contains(&guess) && time(guess - 1) < end && (guess == rows || time(guess) >= end);
-    if is_right {
+    let is_before = |row| time(row) < end;
+    if (1..=rows).contains(&guess) && is_before(guess - 1) && (guess == rows || !is_before(guess)) {
         return guess;
     }
-    let (mut before, mut behind) = (0, rows);
+    let Some(last) = rows.checked_sub(1) else { return 0 };
+    let (first_ns, last_ns) = (i128::from(time(0)), i128::from(time(last)));
+    let end_ns = i128::from(end);
+    if end_ns <= first_ns {
+        return 0;
+    }
+    if last_ns < end_ns {
+        return rows;
+    }
+    // The row sought lies in (0, last], which is left ever smaller: first by steps away from where it should be.
+    let (mut before, mut behind) = (1, last);
+    let paced = (end_ns - first_ns) * last as i128 / (last_ns - first_ns);
+    let (mut middle, mut step) = ((paced as usize).clamp(1, last), 1);
     while before < behind {
-        let middle = usize::midpoint(before, behind);
-        if time(middle) < end {
+        if is_before(middle) {
             before = middle + 1;
+            middle += step;
         } else {
             behind = middle;
+            middle = middle.saturating_sub(step);
+        }
+        step *= 2;
+        if middle < before || middle >= behind {
+            middle = usize::midpoint(before, behind);
         }
     }
     before
@@ -485,5 +512,40 @@ fn key_part(reader: &Reader<'_>, key: &PlannedKey, out: &mut [u64], mut null_wor
             }
             _ => out[row] = 2,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn rows_before_an_end_are_those_that_counting_finds(
+            mut times in prop::collection::vec(prop_oneof![0i64..2_000, Just(i64::MIN), Just(i64::MAX)], 0..300),
+            is_paced: bool,
+            guess in 0usize..300,
+            end in prop_oneof![-1i64..2_001, Just(i64::MIN), Just(i64::MAX)],
+        ) {
+            if is_paced {
+                times = (0..times.len() as i64).map(|row| row * 10).collect();
+            }
+            times.sort_unstable();
+            let found = rows_before(end, times.len(), guess, |row| times[row]);
+            prop_assert_eq!(found, times.partition_point(|&time| time < end));
+        }
+    }
+
+    #[test]
+    fn of_rows_at_one_pace_few_times_are_looked_at() {
+        let looks = std::cell::Cell::new(0);
+        let time = |row: usize| {
+            looks.set(looks.get() + 1);
+            row as i64 * 10
+        };
+        assert_eq!(rows_before(4_321, 1_024, 360, time), 433);
+        assert!(looks.get() <= 6, "{} looks", looks.get());
     }
 }

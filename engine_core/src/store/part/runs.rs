@@ -67,15 +67,25 @@ impl Runs {
         self.starts.partition_point(|&start| start <= row).saturating_sub(1)
     }
 
-    /// How many entities these rows are of; there must be one.
-    pub fn entities(&self, rows: &Range<u32>) -> usize {
-        self.place_of(rows.end - 1) - self.place_of(rows.start) + 1
+    /// Place of the entity of a row at or behind that of an earlier one, which is probably near.
+    pub fn place_from(&self, earlier: usize, row: u32) -> usize {
+        let (mut place, mut step) = (earlier, 1);
+        while self.starts.get(place + step).is_some_and(|&start| start <= row) {
+            place += step;
+            step *= 2;
+        }
+        let behind = self.starts.len().min(place + step);
+        place + self.starts[place..behind].partition_point(|&start| start <= row) - 1
     }
 
     /// Entities of these rows and, of the rows, those of each, in order.
     pub fn within(&self, rows: Range<u32>) -> impl Iterator<Item = (u32, Range<u32>)> {
-        let first = self.place_of(rows.start);
-        let runs = self.codes[first..].iter().zip(self.starts[first..].windows(2));
+        self.within_from(self.place_of(rows.start), rows)
+    }
+
+    /// As [`Self::within`], where the place of the first row's entity is known.
+    pub fn within_from(&self, place: usize, rows: Range<u32>) -> impl Iterator<Item = (u32, Range<u32>)> {
+        let runs = self.codes[place..].iter().zip(self.starts[place..].windows(2));
         let cut = move |(&code, run): (&u32, &[u32])| (code, run[0].max(rows.start)..run[1].min(rows.end));
         runs.map(cut).take_while(|(_, rows)| !rows.is_empty())
     }
@@ -136,6 +146,10 @@ mod tests {
                     seen = run.end as usize;
                 }
                 prop_assert_eq!(seen, rows.end.max(rows.start));
+            }
+            for (earlier, row) in [(0, 0), (0, codes.len() - 1), (codes.len() / 3, codes.len() / 2)] {
+                let place = runs.place_from(runs.place_of(earlier as u32), row as u32);
+                prop_assert_eq!(place, runs.place_of(row as u32));
             }
         }
     }
