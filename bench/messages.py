@@ -70,7 +70,8 @@ def measure(kind: "queries_pb2.MeasureKind.ValueType", name: str, column: str = 
 
 
 def query(spec: queries_pb2.QuerySpec) -> bytes:
-    """A request for an answer in Arrow."""
+    """A request for an answer in Arrow, computed anew each time."""
+    spec.hints.no_cache = True
     return queries_pb2.QueryRequest(spec=spec, format=queries_pb2.ANSWER_FORMAT_ARROW).SerializeToString()
 
 

@@ -7,6 +7,7 @@ pub mod engine;
 pub mod error;
 pub mod group;
 pub mod ingest;
+pub mod lru;
 pub mod query;
 pub mod scan;
 pub mod sketch;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Low to high; a module may use those of its own rank and of lower ranks.
 const LAYERS: &[&[&str]] = &[
     &["error"],
-    &["time"],
+    &["time", "lru"],
     &["column", "codec"],
     &["window", "aggregate", "sketch", "group", "behavior", "anomaly"],
     &["wire"],

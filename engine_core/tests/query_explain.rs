@@ -233,6 +233,7 @@ fn counting_whole_blocks_decodes_nothing() {
         hints: Some(v1::QueryHints {
             no_footers: true,
             no_rollups: true,
+            no_cache: false,
         }),
         ..spec(vec![measure(Max, "i")])
     };
@@ -486,6 +487,7 @@ fn rollups_are_told_with_what_they_stand_for_or_why_not() {
                 asked.hints = Some(v1::QueryHints {
                     no_footers: false,
                     no_rollups: true,
+                    no_cache: false,
                 });
             },
             RollupReason::Hint,

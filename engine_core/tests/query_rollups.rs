@@ -181,14 +181,17 @@ fn ask(stream: &Arc<Stream>, asked: &v1::QuerySpec, hints: v1::QueryHints) -> An
 const RAW: v1::QueryHints = v1::QueryHints {
     no_footers: true,
     no_rollups: true,
+    no_cache: false,
 };
 const NODES: v1::QueryHints = v1::QueryHints {
     no_footers: false,
     no_rollups: true,
+    no_cache: false,
 };
 const ROLLUPS: v1::QueryHints = v1::QueryHints {
     no_footers: false,
     no_rollups: false,
+    no_cache: false,
 };
 
 fn calendar(unit: v1::CalendarUnit, zone: &str) -> Option<v1::Window> {

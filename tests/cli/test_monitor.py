@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from marigram.cli import monitor
-from marigram_client.admin import Ledger, MapStatus, SealingStatus, ServerStatus, StreamStatus
+from marigram_client.admin import Ledger, MapStatus, ResultCacheStatus, SealingStatus, ServerStatus, StreamStatus
 from marigram_client.aio import Client
 from marigram_client.errors import Overloaded
 from tests.cli.running import DEADLINE_S, Served, command, run
@@ -45,6 +45,7 @@ STATUS = ServerStatus(
     sealing=SealingStatus(10, 1_536, timedelta(seconds=5), 0, 0, 0, 0, 0, "", 0),
     dictionary_bytes=1_024,
     maps=MapStatus(1 << 36, 1 << 20, 2, 3 << 10),
+    result_cache=ResultCacheStatus(2, 1 << 20, 64 << 20, 3, 5),
 )
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from marigram_client import (
     Budget,
+    Hints,
     InvalidArgument,
     LimitExceeded,
     ascending,
@@ -70,8 +71,10 @@ def test_a_query_is_asked_as_it_was_said() -> None:
         limit=5,
         as_of=7,
         budget=Budget(max_rows=100),
+        hints=Hints(no_rollups=True, no_cache=True),
     )
     expected = pb.QuerySpec(stream="cpu", limit=5, as_of=7, budget=pb.Budget(max_rows=100))
+    expected.hints.MergeFrom(pb.QueryHints(no_rollups=True, no_cache=True))
     expected.range.start_ns = 1_356_998_400 * 10**9
     expected.filter.all.filters.add().compare.MergeFrom(
         pb.Comparator(column="host", operator=pb.COMPARISON_OPERATOR_EQUAL, value=common_pb2.Value(text="a"))

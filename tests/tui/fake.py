@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from marigram_client import measures
-from marigram_client.admin import Ledger, MapStatus, SealingStatus, ServerStatus, StreamStatus
+from marigram_client.admin import Ledger, MapStatus, ResultCacheStatus, SealingStatus, ServerStatus, StreamStatus
 from marigram_tui import formats
 from marigram_tui.app import MarigramApp
 from marigram_tui.explore import found, kinds
@@ -231,6 +231,7 @@ def status(second: int = 0, **changed: object) -> ServerStatus:
         ),
         dictionary_bytes=8_400_000,
         maps=MapStatus(68_719_476_736, 951_000_000, 41, 402_000_000),
+        result_cache=ResultCacheStatus(12, 3_100_000, 67_108_864, 40, 60),
     )
     return replace(usual, **changed)  # type: ignore[arg-type]
 

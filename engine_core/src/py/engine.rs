@@ -81,6 +81,7 @@ fn options(given: &Bound<'_, PyMapping>) -> PyResult<EngineOptions> {
             "query_workers" => options.query_workers = value.extract()?,
             "max_query_rows" => options.limits.max_rows = value.extract()?,
             "max_query_groups" => options.limits.max_groups = value.extract()?,
+            "result_cache_bytes" => options.limits.cache_bytes = value.extract()?,
             "max_query_bytes" => options.limits.max_result_bytes = value.extract()?,
             _ => {
                 let message = format!("{key:?} is no option of the engine");
@@ -346,7 +347,7 @@ impl PyEngine {
     fn status<'py>(&self, py: Python<'py>, namespace: u32) -> PyResult<Bound<'py, PyDict>> {
         let store = &self.engine.store;
         let found = py.detach(|| store.status());
-        status::to_dict(py, store, &found, self.engine.queries.running(), NamespaceId(namespace))
+        status::to_dict(py, store, &found, &self.engine.queries, NamespaceId(namespace))
     }
 
     fn storage<'py>(&self, py: Python<'py>, namespace: u32, name: &str) -> PyResult<Bound<'py, PyDict>> {

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use super::streams;
+use crate::query::Queries;
 use crate::store::{Ledger, NamespaceId, Store, StoreStatus};
 
 /// Streams that are listed at most.
@@ -14,7 +15,7 @@ pub(super) fn to_dict<'py>(
     py: Python<'py>,
     store: &Store,
     status: &StoreStatus,
-    (running, waiting): (u32, u32),
+    queries: &Queries,
     namespace: NamespaceId,
 ) -> PyResult<Bound<'py, PyDict>> {
     let now = store.clock().now();
@@ -57,6 +58,7 @@ pub(super) fn to_dict<'py>(
     dict.set_item("bytes_per_second", status.bytes_per_second)?;
     dict.set_item("disk_bytes", status.disk_bytes)?;
     dict.set_item("disk_free_bytes", status.free_bytes)?;
+    let (running, waiting) = queries.running();
     dict.set_item("queries_running", running)?;
     dict.set_item("queries_waiting", waiting)?;
     let (found, maps) = (&status.maps, PyDict::new(py));
@@ -65,6 +67,13 @@ pub(super) fn to_dict<'py>(
     maps.set_item("parts", found.parts)?;
     maps.set_item("part_bytes", found.part_bytes)?;
     dict.set_item("maps", maps)?;
+    let (found, cache) = (queries.cache_figures(), PyDict::new(py));
+    cache.set_item("answers", found.answers)?;
+    cache.set_item("bytes", found.bytes)?;
+    cache.set_item("limit_bytes", found.limit_bytes)?;
+    cache.set_item("hits", found.hits)?;
+    cache.set_item("misses", found.misses)?;
+    dict.set_item("result_cache", cache)?;
     let (sealing, figures) = (&status.sealing, PyDict::new(py));
     figures.set_item("lag_rows", sealing.lag_rows)?;
     figures.set_item("lag_bytes", sealing.lag_bytes)?;

@@ -26,7 +26,6 @@ use crate::column::NULL_CODE;
 use crate::error::{Error, Kind, Result};
 use crate::group::{Grouper, Shape};
 use crate::scan::Type;
-use crate::time::TimeRange;
 use crate::wire::v1;
 
 /// An answer: its columns, and how it was made.
@@ -38,16 +37,6 @@ pub struct Answer {
     pub groups: usize,
     /// How it was made.
     pub provenance: v1::Provenance,
-}
-
-/// What provenance takes from outside the states.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Facts<'a> {
-    pub(super) commit: u64,
-    pub(super) watermark_ns: Option<i64>,
-    pub(super) schema_version: u64,
-    pub(super) range: TimeRange,
-    pub(super) context: &'a Context,
 }
 
 /// Columns of all rows, in no order.
@@ -168,13 +157,14 @@ fn likely_first(plan: &Plan, starts: &Starts, measures: &[Output], groups: Vec<u
     order::likely_first(&leading, groups, most)
 }
 
-/// Builds the answer from all lanes merged, beside that of an earlier period.
+/// Builds the answer from all lanes merged, beside that of an earlier period. When it is of is for the caller to say.
 pub(super) fn build(
     seen: &Seen,
     before: Option<&Seen>,
     spec: &Spec,
     limits: &QueryLimits,
-    facts: &Facts<'_>,
+    schema_version: u64,
+    context: &Context,
 ) -> Result<Answer> {
     let (plan, merged) = (seen.plan(), &seen.merged);
     let windows = seen.starts.windows();
@@ -190,7 +180,7 @@ pub(super) fn build(
         let made = compare::provenance(&table.measures, &earlier.measures);
         table.measures.extend(made);
     }
-    facts.context.lap(Step::Finish);
+    context.lap(Step::Finish);
     let having = spec.having.as_ref();
     let having = having.map(|having| Having::new(having, &table.outputs)).transpose()?;
     let rows = table.order(plan, having.as_ref(), spec.limit);
@@ -225,7 +215,7 @@ pub(super) fn build(
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
     let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
         .map_err(|error| encoding(&error))?;
-    facts.context.lap(Step::Order);
+    context.lap(Step::Order);
     let seen = || std::iter::once(seen).chain(before);
     let nodes: u64 = seen().map(|seen| seen.merged.counts.nodes).sum();
     let rolled: u64 = seen().map(|seen| seen.merged.counts.rolled).sum();
@@ -240,17 +230,14 @@ pub(super) fn build(
         batch,
         groups: table.all,
         provenance: v1::Provenance {
-            commit: facts.commit,
-            watermark_ns: facts.watermark_ns,
-            definition_version: facts.schema_version,
+            definition_version: schema_version,
             tier: tier as i32,
             rows_scanned: seen().map(Seen::rows_scanned).sum(),
             rows_matched: seen().map(|seen| seen.merged.counts.matched).sum(),
             nan_skipped: seen().map(nan_skipped).sum(),
-            complete: facts.range.end != i64::MAX && facts.watermark_ns.is_some_and(|mark| mark >= facts.range.end),
             measures: measures.clone(),
-            elapsed: None,
             rows_unavailable: seen().map(|seen| seen.plan().scan.rows_unavailable).sum(),
+            ..v1::Provenance::default()
         },
     })
 }

@@ -1,6 +1,7 @@
 //! Queries: a checked specification, a plan over one snapshot, lanes run and merged, columns out with their provenance.
 
 pub mod answer;
+pub mod cache;
 mod call;
 mod compare;
 mod ends;
@@ -34,6 +35,7 @@ mod tickets;
 mod top;
 
 pub use answer::Answer;
+pub use cache::{CacheFigures, ResultCache};
 pub use run::{Context, QueryLimits, run};
 pub use slots::{Queries, QueryHandle, QueryMethod, Streams};
 pub use spec::Spec;

@@ -165,7 +165,7 @@ fn step_of(output: &Output, least: u64, rows: &[u32], words: &[u64]) -> u64 {
         .filter(|(_, row)| output.is_valid(**row as usize))
     {
         let mut rest = word - least;
-        if step == 0 || rest % step > 0 {
+        if step == 0 || !rest.is_multiple_of(step) {
             while rest > 0 {
                 (step, rest) = (rest, step % rest);
             }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::answer::{self, Answer};
+use super::cache::{self, ResultCache, RowsSeen};
 use super::compare::Shift;
 use super::ends::Newest;
 use super::entities::entities;
@@ -38,6 +39,8 @@ pub struct QueryLimits {
     pub unary_bytes: usize,
     /// Bytes of a frame of a streamed answer.
     pub frame_bytes: usize,
+    /// Bytes of earlier answers that are kept over all queries; 0: none are.
+    pub cache_bytes: usize,
 }
 
 impl Default for QueryLimits {
@@ -48,6 +51,7 @@ impl Default for QueryLimits {
             max_result_bytes: 1 << 30,
             unary_bytes: 3 << 20,
             frame_bytes: 1 << 20,
+            cache_bytes: 64 << 20,
         }
     }
 }
@@ -84,6 +88,8 @@ pub struct Context {
     pub started_ns: Option<i64>,
     /// Told how the query is answered; none: nobody asks.
     pub watch: Option<Arc<Watch>>,
+    /// Earlier answers; none: each is computed.
+    pub cache: Option<Arc<ResultCache>>,
 }
 
 impl std::fmt::Debug for Context {
@@ -106,6 +112,7 @@ impl Context {
             snapshot: None,
             started_ns: None,
             watch: None,
+            cache: None,
         }
     }
 
@@ -120,7 +127,6 @@ impl Context {
 /// Answers a query over the stream's rows as they are now.
 pub fn run(stream: &Arc<Stream>, spec: &Spec, context: &Context) -> Result<Answer> {
     let started_ns = context.started_ns.unwrap_or_else(|| context.clock.monotonic_ns());
-    let limits = context.limits.within(&spec.budget);
     context.lap(Step::Wait);
     // The watermark first: rows that moved it are in the snapshot, so that what it calls complete is there. Then rows, then
     // schema and dictionaries: these know everything the rows name.
@@ -139,6 +145,7 @@ pub fn run(stream: &Arc<Stream>, spec: &Spec, context: &Context) -> Result<Answe
         return Err(stream_deleted(&stream.name));
     }
     let schema = stream.schema();
+    let limits = context.limits.within(&spec.budget);
     let view = View {
         stream,
         snapshot: &snapshot,
@@ -146,27 +153,13 @@ pub fn run(stream: &Arc<Stream>, spec: &Spec, context: &Context) -> Result<Answe
         context,
         limits: &limits,
     };
-    let now = view.look(spec, limits.max_rows)?;
-    let shift = spec
-        .compare
-        .map(|period| Shift::new(period, spec.range, spec.window.as_ref()));
-    let before = shift.transpose()?.map(|shift| {
-        // Both together are within the budget.
-        let left = limits.max_rows.saturating_sub(now.rows_scanned());
-        let earlier = shift.spec(spec, now.starts.windows(), &now.work.control, limits.max_groups)?;
-        view.look(&earlier, left)
-    });
-    let before = before.transpose()?;
-    let facts = answer::Facts {
-        commit: snapshot.commit,
-        watermark_ns,
-        schema_version: schema.version,
-        range: spec.range,
-        context,
-    };
-    let mut answer = answer::build(&now, before.as_ref(), spec, &limits, &facts)?;
+    let mut answer = view.earlier_or_new(spec)?;
     let elapsed_ns = context.clock.monotonic_ns().saturating_sub(started_ns).max(0);
-    answer.provenance.elapsed = Some(prost_types::Duration {
+    let made = &mut answer.provenance;
+    made.commit = snapshot.commit;
+    made.watermark_ns = watermark_ns;
+    made.complete = spec.range.end != i64::MAX && watermark_ns.is_some_and(|mark| mark >= spec.range.end);
+    made.elapsed = Some(prost_types::Duration {
         seconds: elapsed_ns / crate::time::SECOND_NS,
         nanos: (elapsed_ns % crate::time::SECOND_NS) as i32,
     });
@@ -183,6 +176,47 @@ struct View<'a> {
 }
 
 impl View<'_> {
+    /// An answer that is kept, if it is of the same rows, or else one that is computed, and kept.
+    fn earlier_or_new(&self, spec: &Spec) -> Result<Answer> {
+        let Some(cache) = self.context.cache.as_ref().filter(|_| !spec.hints.no_cache) else {
+            return self.answer(spec);
+        };
+        let rows = || RowsSeen::of(self.snapshot, self.schema.version, spec);
+        let now = || self.context.clock.monotonic_ns();
+        if let Some((mut answer, made_ns)) = cache.find(self.stream, spec, rows) {
+            let age_ns = now().saturating_sub(made_ns).max(0);
+            answer.provenance = cache::again(answer.provenance, age_ns);
+            return Ok(answer);
+        }
+        let made_ns = now();
+        let answer = self.answer(spec)?;
+        cache.keep(self.stream, spec, &answer, rows, made_ns);
+        Ok(answer)
+    }
+
+    /// Computes an answer.
+    fn answer(&self, spec: &Spec) -> Result<Answer> {
+        let now = self.look(spec, self.limits.max_rows)?;
+        let shift = spec
+            .compare
+            .map(|period| Shift::new(period, spec.range, spec.window.as_ref()));
+        let before = shift.transpose()?.map(|shift| {
+            // Both together are within the budget.
+            let left = self.limits.max_rows.saturating_sub(now.rows_scanned());
+            let earlier = shift.spec(spec, now.starts.windows(), &now.work.control, self.limits.max_groups)?;
+            self.look(&earlier, left)
+        });
+        let before = before.transpose()?;
+        answer::build(
+            &now,
+            before.as_ref(),
+            spec,
+            self.limits,
+            self.schema.version,
+            self.context,
+        )
+    }
+
     /// Groups and states of one range, of so many rows at most.
     fn look(&self, spec: &Spec, max_rows: u64) -> Result<Seen> {
         let mut control = Control::new(

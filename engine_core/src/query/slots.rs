@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 
+use super::cache::{CacheFigures, ResultCache};
 use super::call::Call;
 use super::run::{Context, QueryLimits, panicked};
 use crate::error::{Error, Kind, Result};
@@ -133,6 +134,7 @@ struct Shared {
     streams: Arc<dyn Streams>,
     limits: QueryLimits,
     pool: Arc<Pool>,
+    cache: Option<Arc<ResultCache>>,
     state: Mutex<State>,
     changed: Condvar,
     next_id: AtomicU64,
@@ -357,6 +359,7 @@ impl Shared {
             snapshot: None,
             started_ns: Some(task.started_ns),
             watch: None,
+            cache: self.cache.clone(),
         };
         call.answer(&context)
     }
@@ -369,6 +372,7 @@ impl Queries {
             streams,
             limits,
             pool: Arc::new(Pool::new(workers)),
+            cache: (limits.cache_bytes > 0).then(|| Arc::new(ResultCache::new(limits.cache_bytes))),
             state: Mutex::default(),
             changed: Condvar::new(),
             next_id: AtomicU64::new(1),
@@ -451,6 +455,15 @@ impl Queries {
     /// Queries that wait for a slot now.
     pub fn waiting(&self) -> usize {
         self.shared.lock().waiting()
+    }
+
+    /// What is kept of earlier answers.
+    pub fn cache_figures(&self) -> CacheFigures {
+        self.shared
+            .cache
+            .as_ref()
+            .map(|cache| cache.figures())
+            .unwrap_or_default()
     }
 
     /// Refuses what comes and what waits, and returns when what runs has been answered.

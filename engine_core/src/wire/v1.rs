@@ -332,6 +332,8 @@ pub struct ServerStatus {
     pub dictionary_bytes: u64,
     #[prost(message, optional, tag = "22")]
     pub maps: ::core::option::Option<MapStatus>,
+    #[prost(message, optional, tag = "23")]
+    pub result_cache: ::core::option::Option<ResultCacheStatus>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MapStatus {
@@ -343,6 +345,19 @@ pub struct MapStatus {
     pub parts: u64,
     #[prost(uint64, tag = "4")]
     pub part_bytes: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResultCacheStatus {
+    #[prost(uint64, tag = "1")]
+    pub answers: u64,
+    #[prost(uint64, tag = "2")]
+    pub bytes: u64,
+    #[prost(uint64, tag = "3")]
+    pub limit_bytes: u64,
+    #[prost(uint64, tag = "4")]
+    pub hits: u64,
+    #[prost(uint64, tag = "5")]
+    pub misses: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SealingStatus {
@@ -857,6 +872,8 @@ pub struct QueryHints {
     pub no_footers: bool,
     #[prost(bool, tag = "2")]
     pub no_rollups: bool,
+    #[prost(bool, tag = "3")]
+    pub no_cache: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Filter {
@@ -1067,6 +1084,10 @@ pub struct Provenance {
     pub elapsed: ::core::option::Option<::prost_types::Duration>,
     #[prost(uint64, tag = "11")]
     pub rows_unavailable: u64,
+    #[prost(message, optional, tag = "12")]
+    pub cache_age: ::core::option::Option<::prost_types::Duration>,
+    #[prost(enumeration = "Tier", tag = "13")]
+    pub cached_tier: i32,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct MeasureProvenance {

@@ -73,6 +73,12 @@ class Settings(BaseSettings):
     max_query_rows: int = Field(0, ge=0, description="rows a query may scan; 0: as the engine has it")
     max_query_groups: int = Field(0, ge=0, description="groups a query may make; 0: as the engine has it")
     max_query_bytes: int = Field(0, ge=0, description="bytes of an answer; 0: as the engine has it")
+    result_cache_bytes: int = Field(
+        64 * MIB,
+        ge=0,
+        le=2**40,
+        description="memory for answers, given again while rows are the same; 0: none",
+    )
     check_after_crash: bool = Field(
         True, description="after an unclean stop, have another process read the log before the store is opened"
     )
@@ -125,6 +131,7 @@ class Settings(BaseSettings):
             "quarantine_limit_bytes": self.quarantine_limit_bytes,
             "seals": self.sealing,
             "scrub_bytes_per_second": self.scrub_bytes_per_second,
+            "result_cache_bytes": self.result_cache_bytes,
             "allow_network_filesystem": self.allow_network_filesystem,
         }
 

@@ -4,6 +4,7 @@ import math
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
@@ -75,6 +76,11 @@ def size(value: float) -> str:
         if abs(value) >= scale * 0.9995:
             return f"{_digits(value / scale)} {sign}"
     return f"{value:.0f} B"
+
+
+def source(made: Any) -> str:
+    """Where the numbers of an answer come from: ``rollup``, or ``rollup 12.0 s ago`` of one that was kept."""
+    return made.tier if made.cache_age is None else f"{made.cached_tier} {duration(made.cache_age.total_seconds())} ago"
 
 
 def duration(seconds: float) -> str:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from marigram_tui import formats
 from marigram_tui.questions import ENTITY, ROWS, Answer, Column, Line, Question, Schema
 
 if TYPE_CHECKING:
@@ -283,7 +284,7 @@ def _answer(table: "pa.Table", question: Question) -> Answer:
         made.rows_matched,
         made.commit,
         made.elapsed,
-        made.tier,
+        formats.source(made),
         made.watermark_ns,
         max((measure.relative_error for measure in made.measures if not measure.exact), default=0.0),
         question,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Namespace,
         NewApiKey,
         NewBackup,
+        ResultCacheStatus,
         SealingStatus,
         ServerStatus,
         StreamStatus,
@@ -100,7 +101,7 @@ if TYPE_CHECKING:
         QueryStep,
         RollupRefusal,
     )
-    from marigram_client.queries import Budget
+    from marigram_client.queries import Budget, Hints
     from marigram_client.streams import (
         Column,
         DeletedStream,
@@ -137,6 +138,7 @@ __all__ = [
     "Fenced",
     "FoundEvent",
     "Group",
+    "Hints",
     "Internal",
     "InvalidArgument",
     "Ledger",
@@ -163,6 +165,7 @@ __all__ = [
     "QueryStep",
     "RecodedParts",
     "Rejection",
+    "ResultCacheStatus",
     "Retention",
     "Rollup",
     "RollupRefusal",
@@ -231,8 +234,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "admin": "ApiKey Backup CodecStorage ColumnStorage Ledger MapStatus Namespace NewApiKey NewBackup SealingStatus "
-    "ServerStatus StreamStatus StreamStorage Verified",
+    "admin": "ApiKey Backup CodecStorage ColumnStorage Ledger MapStatus Namespace NewApiKey NewBackup "
+    "ResultCacheStatus SealingStatus ServerStatus StreamStatus StreamStorage Verified",
     "answers": "Provenance provenance",
     "blocking": "Client",
     "delivery": "Rejection Totals",
@@ -255,7 +258,7 @@ _HOMES = {
     "outcomes": "EventResult RowError TrackResult WriteResult",
     "plans": "BlockCounts PartCounts PlannedKey PlannedMeasure PlannedRollup PlannedState QueryLook QueryPlan "
     "QueryStep RollupRefusal",
-    "queries": "Budget",
+    "queries": "Budget Hints",
     "streams": "Column DeletedStream RecodedParts Retention Rollup SealedRows Stream StreamStats",
     "windows": "Window calendar hopping session sliding tumbling whole",
 }

@@ -72,6 +72,19 @@ class MapStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ResultCacheStatus:
+    """Earlier answers, which are given again while their rows are the same: how many, their bytes and the most of these
+    (0: none are kept), and since the server began the queries that were answered so, and those of 65,536 rows or more
+    that had to be computed."""
+
+    answers: int
+    bytes: int
+    limit_bytes: int
+    hits: int
+    misses: int
+
+
+@dataclass(frozen=True, slots=True)
 class SealingStatus:
     """What is sealed, of all namespaces, and what waits to be; ``lag`` since when the oldest of it is there.
     ``failure_reason`` is empty unless the last seal that was due failed."""
@@ -127,6 +140,7 @@ class ServerStatus:
     sealing: SealingStatus
     dictionary_bytes: int
     maps: MapStatus
+    result_cache: ResultCacheStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +305,13 @@ def read_status(message: pb.ServerStatus) -> ServerStatus:
             hot_bytes=message.maps.hot_bytes,
             parts=message.maps.parts,
             part_bytes=message.maps.part_bytes,
+        ),
+        result_cache=ResultCacheStatus(
+            answers=message.result_cache.answers,
+            bytes=message.result_cache.bytes,
+            limit_bytes=message.result_cache.limit_bytes,
+            hits=message.result_cache.hits,
+            misses=message.result_cache.misses,
         ),
     )
 

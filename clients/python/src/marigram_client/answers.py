@@ -29,7 +29,10 @@ class MeasureProvenance:
 @dataclass(frozen=True, slots=True)
 class Provenance:
     """How an answer was made. ``watermark_ns`` is in Unix nanoseconds, None for a stream without rows; ``complete``
-    says that the watermark had passed the end of the range, so that no more rows are expected in it."""
+    says that the watermark had passed the end of the range, so that no more rows are expected in it.
+
+    An answer of tier ``cache`` was computed ``cache_age`` ago, from ``cached_tier``, of the same rows as there are now;
+    what was scanned, matched and skipped is as it was then. Else these are None and ``unspecified``."""
 
     commit: int
     watermark_ns: int | None
@@ -42,6 +45,8 @@ class Provenance:
     complete: bool
     measures: tuple[MeasureProvenance, ...]
     elapsed: timedelta
+    cache_age: timedelta | None
+    cached_tier: str
 
 
 def provenance(table: "pa.Table") -> Provenance:
@@ -52,7 +57,8 @@ def provenance(table: "pa.Table") -> Provenance:
     """
     fields: dict[str, Any] = json.loads((table.schema.metadata or {})[_KEY])
     fields["measures"] = tuple(MeasureProvenance(**measure) for measure in fields["measures"])
-    fields["elapsed"] = timedelta(seconds=fields["elapsed"])
+    for name in ("elapsed", "cache_age"):
+        fields[name] = None if fields[name] is None else timedelta(seconds=fields[name])
     return Provenance(**fields)
 
 
@@ -63,7 +69,9 @@ def table(frames: Sequence[bytes], how: pb.Provenance) -> "pa.Table":
     whole = frames[0] if len(frames) == 1 else b"".join(frames)
     with pa.ipc.open_stream(pa.py_buffer(whole)) as reader:
         read = reader.read_all()
-    fields = asdict(made(how)) | {"elapsed": how.elapsed.ToTimedelta().total_seconds()}
+    said = made(how)
+    age = None if said.cache_age is None else said.cache_age.total_seconds()
+    fields = asdict(said) | {"elapsed": said.elapsed.total_seconds(), "cache_age": age}
     return read.replace_schema_metadata({**(read.schema.metadata or {}), _KEY: json.dumps(fields).encode()})
 
 
@@ -81,4 +89,6 @@ def made(message: pb.Provenance) -> Provenance:
         complete=message.complete,
         measures=tuple(MeasureProvenance(m.name, m.exact, m.relative_error, m.rank_error) for m in message.measures),
         elapsed=message.elapsed.ToTimedelta(),
+        cache_age=message.cache_age.ToTimedelta() if message.HasField("cache_age") else None,
+        cached_tier=kinds.word(pb.Tier, "TIER_", message.cached_tier),
     )

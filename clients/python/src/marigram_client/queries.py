@@ -50,6 +50,21 @@ class Budget:
     max_bytes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """How to go about a query, to measure what its parts are worth; the answer is the same.
+
+    Attributes:
+        no_footers: read the rows, not what is kept beside them of sums, extremes and texts.
+        no_rollups: read no rollups where rows are still there.
+        no_cache: compute the answer, also where an earlier one of the same rows is kept, and do not keep it.
+    """
+
+    no_footers: bool = False
+    no_rollups: bool = False
+    no_cache: bool = False
+
+
 def specification(stream: str | Mapping[str, Any], measures: Sequence[Measure] = (), **parts: Any) -> pb.QuerySpec:
     """The query as the contract has it, of the parts that ``extended`` names.
 
@@ -82,6 +97,7 @@ def extended(
     limit: int | None = None,
     as_of: int | None = None,
     budget: Budget | None = None,
+    hints: Hints | None = None,
 ) -> pb.QuerySpec:
     """The query with more to it: measures, groups and orders are added to those it has, rows that it takes must meet
     these conditions too, and what there is one of replaces what was there."""
@@ -116,6 +132,10 @@ def extended(
     if budget is not None:
         spec.budget.CopyFrom(
             pb.Budget(max_rows=budget.max_rows, max_groups=budget.max_groups, max_bytes=budget.max_bytes)
+        )
+    if hints is not None:
+        spec.hints.CopyFrom(
+            pb.QueryHints(no_footers=hints.no_footers, no_rollups=hints.no_rollups, no_cache=hints.no_cache)
         )
     return spec
 

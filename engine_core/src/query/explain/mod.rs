@@ -183,6 +183,7 @@ impl Explaining {
         let watch = Arc::new(Watch::new(Arc::clone(&context.clock), self.plan_only, started_ns));
         let watched = Context {
             watch: Some(Arc::clone(&watch)),
+            cache: None,
             ..context.clone()
         };
         let answer = run(stream, &self.spec, &watched)?;

@@ -10,6 +10,8 @@ mod windows;
 
 use std::sync::Arc;
 
+use prost::Message;
+
 pub use keys::{KeySpec, Made};
 pub use measures::MeasureSpec;
 use measures::Measures;
@@ -68,6 +70,8 @@ pub struct Spec {
     pub as_of: Option<u64>,
     /// Rows to scan, groups, bytes; 0: the server's limit.
     pub budget: v1::Budget,
+    /// As it was said, which tells it from other queries.
+    pub message: Arc<[u8]>,
     /// How to go about it.
     pub hints: v1::QueryHints,
 }
@@ -75,6 +79,7 @@ pub struct Spec {
 impl Spec {
     /// Checks a message.
     pub fn new(message: v1::QuerySpec) -> Result<Self> {
+        let said = message.encode_to_vec().into();
         // Destructured without `..`, so that a field added to the contract is not forgotten here.
         let v1::QuerySpec {
             stream,
@@ -162,6 +167,7 @@ impl Spec {
             as_of: (as_of > 0).then_some(as_of),
             budget: budget.unwrap_or_default(),
             hints: hints.unwrap_or_default(),
+            message: said,
         })
     }
 }

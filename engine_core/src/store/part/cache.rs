@@ -1,7 +1,6 @@
 //! What queries need of parts besides blocks, decoded and kept while a budget of memory lasts: the least recently used goes first.
 //! Beside it stands what is mapped of parts.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::aggregates::{Ends, Level, Nodes, TimeEnds};
@@ -10,6 +9,7 @@ use super::maps::Maps;
 use super::runs::Runs;
 use crate::column::ColumnId;
 use crate::error::Result;
+use crate::lru::Lru;
 
 /// What is kept, of which opened part and column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,24 +49,10 @@ impl Kept {
     }
 }
 
-#[derive(Debug)]
-struct Slot {
-    kept: Kept,
-    used: u64,
-}
-
-#[derive(Debug, Default)]
-struct Slots {
-    all: HashMap<(u64, What), Slot>,
-    bytes: usize,
-    clock: u64,
-}
-
 /// Decoded values of all parts.
 #[derive(Debug)]
 pub(in crate::store) struct Cache {
-    budget: usize,
-    slots: Mutex<Slots>,
+    slots: Mutex<Lru<(u64, What), Kept>>,
     /// Files that are mapped meanwhile.
     pub(in crate::store) maps: Arc<Maps>,
 }
@@ -75,74 +61,34 @@ impl Cache {
     /// Of at most so many bytes; what is in use stays with whoever uses it.
     pub(in crate::store) fn new(budget: usize) -> Self {
         Self {
-            budget,
-            slots: Mutex::default(),
+            slots: Mutex::new(Lru::new(budget)),
             maps: Arc::default(),
         }
     }
 
-    fn slots(&self) -> MutexGuard<'_, Slots> {
+    fn slots(&self) -> MutexGuard<'_, Lru<(u64, What), Kept>> {
         // Whoever panicked under the lock left sums and slots that agree: nothing between the changes can.
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bytes kept.
     pub(in crate::store) fn bytes(&self) -> usize {
-        self.slots().bytes
+        self.slots().bytes()
     }
 
     /// A value of an opened part, loaded if it is not kept.
     pub(super) fn get(&self, opened: u64, what: What, load: impl FnOnce() -> Result<Kept>) -> Result<Kept> {
-        {
-            let mut slots = self.slots();
-            slots.clock += 1;
-            let clock = slots.clock;
-            if let Some(slot) = slots.all.get_mut(&(opened, what)) {
-                slot.used = clock;
-                return Ok(slot.kept.clone());
-            }
+        if let Some(kept) = self.slots().get(&(opened, what)) {
+            return Ok(kept.clone());
         }
         let kept = load()?;
-        let mut slots = self.slots();
-        slots.clock += 1;
-        let slot = Slot {
-            kept: kept.clone(),
-            used: slots.clock,
-        };
-        slots.bytes += kept.bytes();
-        if let Some(other) = slots.all.insert((opened, what), slot) {
-            slots.bytes -= other.kept.bytes();
-        }
-        if slots.bytes > self.budget {
-            slots.shrink(self.budget / 8 * 7);
-        }
+        self.slots().insert((opened, what), kept.clone(), kept.bytes());
         Ok(kept)
     }
 
     /// Forgets a part that is closed.
     pub(super) fn forget(&self, opened: u64) {
-        let slots = &mut *self.slots();
-        slots.all.retain(|key, slot| {
-            if key.0 == opened {
-                slots.bytes -= slot.kept.bytes();
-            }
-            key.0 != opened
-        });
-    }
-}
-
-impl Slots {
-    fn shrink(&mut self, to: usize) {
-        let mut order: Vec<(u64, (u64, What))> = self.all.iter().map(|(&key, slot)| (slot.used, key)).collect();
-        order.sort_unstable_by_key(|&(used, _)| used);
-        for (_, key) in order {
-            if self.bytes <= to {
-                break;
-            }
-            if let Some(slot) = self.all.remove(&key) {
-                self.bytes -= slot.kept.bytes();
-            }
-        }
+        self.slots().retain(|key| key.0 != opened);
     }
 }
 

@@ -28,6 +28,8 @@ async def run(
 def _made(rows: int, made: Provenance) -> str:
     took = f"{made.elapsed.total_seconds() * 1e3:.1f} ms"
     parts = [f"{figures.counted(rows, 'row')} from {made.rows_scanned:,} in {took}", f"commit {made.commit}"]
+    if made.cache_age is not None:
+        parts.append(f"as computed {made.cache_age.total_seconds():.1f} s ago")
     parts += [_bound(measure) for measure in made.measures if not measure.exact]
     if made.nan_skipped:
         parts.append(f"{made.nan_skipped:,} NaN left out")

@@ -6,7 +6,7 @@ from datetime import timedelta
 from marigram.cli import figures, output
 from marigram.cli.options import Shape
 from marigram.cli.plain import plain
-from marigram_client.admin import MapStatus, SealingStatus, ServerStatus
+from marigram_client.admin import MapStatus, ResultCacheStatus, SealingStatus, ServerStatus
 from marigram_client.aio import Client
 from marigram_client.errors import FailedPrecondition
 
@@ -99,6 +99,7 @@ def _figures(status: ServerStatus) -> list[tuple[str, str]]:
         ("queries", f"{status.queries_running} running, {status.queries_waiting} waiting"),
         ("memory", f"{figures.size(status.resident_bytes)}, dictionaries {figures.size(status.dictionary_bytes)}"),
         ("mapped", _maps(status.maps)),
+        ("result cache", _cache(status.result_cache)),
         ("disk", f"{figures.size(status.disk_bytes)}, {figures.size(status.disk_free_bytes)} free"),
         ("rows received", f"{ledger.received:,}"),
         ("rows stored", f"{ledger.stored:,}, {ledger.late:,} of them late"),
@@ -111,6 +112,15 @@ def _maps(maps: MapStatus) -> str:
     """Files in the server's address space."""
     hot = f"{figures.size(maps.hot_bytes)} of {figures.size(maps.hot_limit_bytes)}"
     return f"hot environment {hot}, {figures.counted(maps.parts, 'part')} {figures.size(maps.part_bytes)}"
+
+
+def _cache(cache: ResultCacheStatus) -> str:
+    """Earlier answers, and how often they helped."""
+    if not cache.limit_bytes:
+        return "off"
+    taken = f"{figures.size(cache.bytes)} of {figures.size(cache.limit_bytes)}"
+    helped = f"{cache.hits:,} of {cache.hits + cache.misses:,} queries answered from it"
+    return f"{figures.counted(cache.answers, 'answer')}, {taken}; {helped}"
 
 
 def _lag(sealing: SealingStatus) -> str:

@@ -32,7 +32,8 @@ class Engine:
     def __init__(self, path: str, options: Mapping[str, Any]) -> None:
         """Opens or makes the directory. Options, all optional: map_size, tail_limit_bytes, quarantine_limit_bytes,
         reserve_bytes, min_free_bytes, max_writers, allow_network_filesystem, seals, scrub_bytes_per_second,
-        footer_bytes, ingest_threads, query_workers, max_query_rows, max_query_groups, max_query_bytes, seed (ints but
+        footer_bytes, ingest_threads, query_workers, max_query_rows, max_query_groups, max_query_bytes,
+        result_cache_bytes, seed (ints but
         for the flags)."""
 
     def close(self) -> None:
@@ -120,8 +121,9 @@ class Engine:
         commits, commit_p50_ns, commit_p99_ns, rows_per_second, bytes_per_second, disk_bytes, disk_free_bytes,
         queries_running, queries_waiting, ledger {received, stored, rejected [(reason, rows)], duplicate, late} of the
         namespace, sealing {lag_rows, lag_bytes, lag_ns, parts, sealed_rows, sealed_bytes, seals, footer_bytes,
-        failure_reason, damaged_parts}, maps {hot_limit_bytes, hot_bytes, parts, part_bytes}, streams [{name, rows,
-        entities, watermark_ns | None, rows_per_second, sealed_rows, parts, sealed_bytes}] (the first 1,000 by name)."""
+        failure_reason, damaged_parts}, maps {hot_limit_bytes, hot_bytes, parts, part_bytes}, result_cache
+        {answers, bytes, limit_bytes, hits, misses}, streams [{name, rows, entities, watermark_ns | None,
+        rows_per_second, sealed_rows, parts, sealed_bytes}] (the first 1,000 by name)."""
 
     def storage(self, namespace: int, name: str) -> dict[str, Any]:
         """What a stream takes on the disk: name, parts, sealed_rows, sealed_bytes, lag_rows, lag_bytes, lag_ns, columns

@@ -180,6 +180,17 @@ class Maps:
 
 
 @dataclass(frozen=True, slots=True)
+class ResultCache:
+    """Earlier answers that are kept, and how often they helped."""
+
+    answers: int
+    bytes: int
+    limit_bytes: int
+    hits: int
+    misses: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sealed:
     """What sealing came to."""
 
@@ -317,12 +328,14 @@ class Status:
     ledger: Ledger
     sealing: Sealing
     maps: Maps
+    result_cache: ResultCache
     streams: tuple[StreamFigures, ...]
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> "Status":
         """From the core's dict."""
-        plain = {name: found[name] for name in cls.__slots__ if name not in ("ledger", "sealing", "maps", "streams")}
+        parts = ("ledger", "sealing", "maps", "result_cache", "streams")
+        plain = {name: found[name] for name in cls.__slots__ if name not in parts}
         streams = tuple(
             StreamFigures(**{name: stream[name] for name in StreamFigures.__slots__}) for stream in found["streams"]
         )
@@ -331,5 +344,6 @@ class Status:
             ledger=Ledger.of(found["ledger"]),
             sealing=Sealing(**found["sealing"]),
             maps=Maps(**found["maps"]),
+            result_cache=ResultCache(**found["result_cache"]),
             streams=streams,
         )

@@ -498,7 +498,7 @@ class _TierEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Tier.ValueType],
     TIER_SKETCH: _Tier.ValueType  # 4
     """Stored sketches."""
     TIER_CACHE: _Tier.ValueType  # 5
-    """An earlier answer."""
+    """An earlier answer of the same rows."""
 
 class Tier(_Tier, metaclass=_TierEnumTypeWrapper):
     """Where the numbers come from."""
@@ -514,7 +514,7 @@ TIER_ROLLUP: Tier.ValueType  # 3
 TIER_SKETCH: Tier.ValueType  # 4
 """Stored sketches."""
 TIER_CACHE: Tier.ValueType  # 5
-"""An earlier answer."""
+"""An earlier answer of the same rows."""
 Global___Tier: _TypeAlias = Tier  # noqa: Y015
 
 class _GroupLayout:
@@ -835,21 +835,25 @@ class QueryHints(_message.Message):
 
     NO_FOOTERS_FIELD_NUMBER: _builtins.int
     NO_ROLLUPS_FIELD_NUMBER: _builtins.int
+    NO_CACHE_FIELD_NUMBER: _builtins.int
     no_footers: _builtins.bool
     """Read sums, least and greatest values from the rows, not from what is kept beside them, and all blocks that filters of texts
     would spare: to measure the rows' own speed.
     """
     no_rollups: _builtins.bool
     """Read no rollups where rows are still there: to measure the speed of what else there is."""
+    no_cache: _builtins.bool
+    """Compute the answer, also where an earlier one of the same rows is kept, and do not keep it: to measure."""
     def __init__(
         self,
         *,
         no_footers: _builtins.bool = ...,
         no_rollups: _builtins.bool = ...,
+        no_cache: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["no_footers", b"no_footers", "no_rollups", b"no_rollups"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["no_cache", b"no_cache", "no_footers", b"no_footers", "no_rollups", b"no_rollups"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1488,6 +1492,8 @@ class Provenance(_message.Message):
     MEASURES_FIELD_NUMBER: _builtins.int
     ELAPSED_FIELD_NUMBER: _builtins.int
     ROWS_UNAVAILABLE_FIELD_NUMBER: _builtins.int
+    CACHE_AGE_FIELD_NUMBER: _builtins.int
+    CACHED_TIER_FIELD_NUMBER: _builtins.int
     commit: _builtins.int
     """Commit the answer is as of."""
     watermark_ns: _builtins.int
@@ -1508,6 +1514,8 @@ class Provenance(_message.Message):
     """Rows of the range that retention has dropped and that no rollup could stand for in this query; of a window of a rollup that the
     range cuts, all rows.
     """
+    cached_tier: Global___Tier.ValueType
+    """Where the numbers of an answer of TIER_CACHE come from; else not said."""
     @_builtins.property
     def measures(self) -> _containers.RepeatedCompositeFieldContainer[Global___MeasureProvenance]:
         """One a measure, in order; then one for each M_before, and one for each M_change, of a comparison."""
@@ -1515,6 +1523,12 @@ class Provenance(_message.Message):
     @_builtins.property
     def elapsed(self) -> _duration_pb2.Duration:
         """Time from request to answer inside the engine."""
+
+    @_builtins.property
+    def cache_age(self) -> _duration_pb2.Duration:
+        """How long ago the answer was computed, where the tier is TIER_CACHE; it is that of the same rows, and rows_scanned, rows_matched and
+        nan_skipped are as they were then.
+        """
 
     def __init__(
         self,
@@ -1530,10 +1544,12 @@ class Provenance(_message.Message):
         measures: _abc.Iterable[Global___MeasureProvenance] | None = ...,
         elapsed: _duration_pb2.Duration | None = ...,
         rows_unavailable: _builtins.int = ...,
+        cache_age: _duration_pb2.Duration | None = ...,
+        cached_tier: Global___Tier.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_watermark_ns", b"_watermark_ns", "elapsed", b"elapsed", "watermark_ns", b"watermark_ns"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_watermark_ns", b"_watermark_ns", "cache_age", b"cache_age", "elapsed", b"elapsed", "watermark_ns", b"watermark_ns"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_watermark_ns", b"_watermark_ns", "commit", b"commit", "complete", b"complete", "definition_version", b"definition_version", "elapsed", b"elapsed", "measures", b"measures", "nan_skipped", b"nan_skipped", "rows_matched", b"rows_matched", "rows_scanned", b"rows_scanned", "rows_unavailable", b"rows_unavailable", "tier", b"tier", "watermark_ns", b"watermark_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_watermark_ns", b"_watermark_ns", "cache_age", b"cache_age", "cached_tier", b"cached_tier", "commit", b"commit", "complete", b"complete", "definition_version", b"definition_version", "elapsed", b"elapsed", "measures", b"measures", "nan_skipped", b"nan_skipped", "rows_matched", b"rows_matched", "rows_scanned", b"rows_scanned", "rows_unavailable", b"rows_unavailable", "tier", b"tier", "watermark_ns", b"watermark_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__watermark_ns: _TypeAlias = _typing.Literal["watermark_ns"]  # noqa: Y015
     _WhichOneofArgType__watermark_ns: _TypeAlias = _typing.Literal["_watermark_ns", b"_watermark_ns"]  # noqa: Y015

@@ -93,7 +93,7 @@ def made(provenance: Any) -> Made:
     worst = max(errors, default=0.0)
     known = not errors or 0.0 < worst < float("inf")
     return Made(
-        provenance.tier,
+        formats.source(provenance),
         provenance.rows_scanned,
         provenance.commit,
         worst if known else None,

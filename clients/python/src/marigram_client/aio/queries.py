@@ -15,7 +15,7 @@ from marigram_client.groups import Group
 from marigram_client.measures import Measure
 from marigram_client.orders import Order
 from marigram_client.plans import QueryPlan
-from marigram_client.queries import Budget, Fill, Period, Where, extended, specification
+from marigram_client.queries import Budget, Fill, Hints, Period, Where, extended, specification
 from marigram_client.windows import Window
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Queries:
         limit: int | None = None,
         as_of: int | None = None,
         budget: Budget | None = None,
+        hints: Hints | None = None,
         stream_answer: Framing = "auto",
         timeout: timedelta | None = None,
     ) -> "pa.Table":
@@ -90,6 +91,7 @@ class Queries:
             as_of: answer of the rows as they were at this commit, which ``provenance(table).commit`` of an answer or an
                 acknowledgement named; None and 0 are the newest.
             budget: what the query may cost.
+            hints: how to go about it; the answer is the same.
             stream_answer: True asks for an answer in frames, False for one message (at most 3 MiB), ``"auto"`` for one
                 message and, if it is too large, for frames.
             timeout: retries included, instead of 60 s.
@@ -106,7 +108,7 @@ class Queries:
         spec = specification(
             stream, measures, range=range, where=where, window=window, group_by=group_by, fill=fill, compare=compare,
             having=having, order_by=order_by, top_groups=top_groups, other=other, limit=limit, as_of=as_of,
-            budget=budget,
+            budget=budget, hints=hints,
         )  # fmt: skip
         return await self._answered(spec, stream_answer, timeout)
 
@@ -128,6 +130,7 @@ class Queries:
         limit: int | None = None,
         as_of: int | None = None,
         budget: Budget | None = None,
+        hints: Hints | None = None,
         plan_only: bool = False,
         timeout: timedelta | None = None,
     ) -> QueryPlan:
@@ -155,7 +158,7 @@ class Queries:
         spec = specification(
             stream, measures, range=range, where=where, window=window, group_by=group_by, fill=fill, compare=compare,
             having=having, order_by=order_by, top_groups=top_groups, other=other, limit=limit, as_of=as_of,
-            budget=budget,
+            budget=budget, hints=hints,
         )  # fmt: skip
         return await self._explained(spec, plan_only, timeout)
 
@@ -192,8 +195,8 @@ class Query:
     """A query of one client. Each call gives a new one and leaves the old as it was, so that several can begin alike.
 
     What there can be several of is added to what was said before, and all conditions must hold; ``range``, ``window``,
-    ``fill``, ``compare``, ``top``, ``limit``, ``as_of`` and ``budget`` replace what was said before. Arguments are
-    those of ``Client.query``.
+    ``fill``, ``compare``, ``top``, ``limit``, ``as_of``, ``budget`` and ``hints`` replace what was said before.
+    Arguments are those of ``Client.query``.
 
     >>> hosts = client.query_of("cpu").by("host").order_by(descending("host"))
     >>> (await hosts.measure(max_("value")).limit(1).run()).to_pylist()
@@ -257,6 +260,10 @@ class Query:
     def budget(self, budget: Budget) -> Self:
         """Cost at most that."""
         return self._with(budget=budget)
+
+    def hints(self, hints: Hints) -> Self:
+        """Go about it so."""
+        return self._with(hints=hints)
 
     async def run(self, *, stream_answer: Framing = "auto", timeout: timedelta | None = None) -> "pa.Table":
         """The answer, as ``Client.query`` gives it.

@@ -75,6 +75,13 @@ class Figures:
                 parts=found.maps.parts,
                 part_bytes=found.maps.part_bytes,
             ),
+            result_cache=admin_pb2.ResultCacheStatus(
+                answers=found.result_cache.answers,
+                bytes=found.result_cache.bytes,
+                limit_bytes=found.result_cache.limit_bytes,
+                hits=found.result_cache.hits,
+                misses=found.result_cache.misses,
+            ),
         )
 
 

@@ -607,6 +607,7 @@ class ServerStatus(_message.Message):
     SEALING_FIELD_NUMBER: _builtins.int
     DICTIONARY_BYTES_FIELD_NUMBER: _builtins.int
     MAPS_FIELD_NUMBER: _builtins.int
+    RESULT_CACHE_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of the server, such as `0.1.0`."""
     accepting_writes: _builtins.bool
@@ -669,6 +670,10 @@ class ServerStatus(_message.Message):
     def maps(self) -> Global___MapStatus:
         """Files that are mapped into the process's memory."""
 
+    @_builtins.property
+    def result_cache(self) -> Global___ResultCacheStatus:
+        """Earlier answers that are kept."""
+
     def __init__(
         self,
         *,
@@ -694,10 +699,11 @@ class ServerStatus(_message.Message):
         sealing: Global___SealingStatus | None = ...,
         dictionary_bytes: _builtins.int = ...,
         maps: Global___MapStatus | None = ...,
+        result_cache: Global___ResultCacheStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["commit_latency", b"commit_latency", "ledger", b"ledger", "maps", b"maps", "now", b"now", "rate", b"rate", "sealing", b"sealing", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["commit_latency", b"commit_latency", "ledger", b"ledger", "maps", b"maps", "now", b"now", "rate", b"rate", "result_cache", b"result_cache", "sealing", b"sealing", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepting_writes", b"accepting_writes", "commit_latency", b"commit_latency", "commits", b"commits", "dictionary_bytes", b"dictionary_bytes", "disk_bytes", b"disk_bytes", "disk_free_bytes", b"disk_free_bytes", "ledger", b"ledger", "maps", b"maps", "now", b"now", "queries_running", b"queries_running", "queries_waiting", b"queries_waiting", "queue_bytes", b"queue_bytes", "rate", b"rate", "refusal_reason", b"refusal_reason", "resident_bytes", b"resident_bytes", "sealing", b"sealing", "start_time", b"start_time", "streams", b"streams", "tail_bytes", b"tail_bytes", "tail_limit_bytes", b"tail_limit_bytes", "tail_rows", b"tail_rows", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepting_writes", b"accepting_writes", "commit_latency", b"commit_latency", "commits", b"commits", "dictionary_bytes", b"dictionary_bytes", "disk_bytes", b"disk_bytes", "disk_free_bytes", b"disk_free_bytes", "ledger", b"ledger", "maps", b"maps", "now", b"now", "queries_running", b"queries_running", "queries_waiting", b"queries_waiting", "queue_bytes", b"queue_bytes", "rate", b"rate", "refusal_reason", b"refusal_reason", "resident_bytes", b"resident_bytes", "result_cache", b"result_cache", "sealing", b"sealing", "start_time", b"start_time", "streams", b"streams", "tail_bytes", b"tail_bytes", "tail_limit_bytes", b"tail_limit_bytes", "tail_rows", b"tail_rows", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -738,6 +744,44 @@ class MapStatus(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MapStatus: _TypeAlias = MapStatus  # noqa: Y015
+
+@_typing.final
+class ResultCacheStatus(_message.Message):
+    """Earlier answers, which are given again while their rows are the same."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    LIMIT_BYTES_FIELD_NUMBER: _builtins.int
+    HITS_FIELD_NUMBER: _builtins.int
+    MISSES_FIELD_NUMBER: _builtins.int
+    answers: _builtins.int
+    """Answers that are kept."""
+    bytes: _builtins.int
+    """Bytes of these."""
+    limit_bytes: _builtins.int
+    """Bytes that they may take; 0: none are kept."""
+    hits: _builtins.int
+    """Queries that were answered from it since the server began."""
+    misses: _builtins.int
+    """Queries of 65,536 rows or more that were computed, as no answer of the same rows was kept."""
+    def __init__(
+        self,
+        *,
+        answers: _builtins.int = ...,
+        bytes: _builtins.int = ...,
+        limit_bytes: _builtins.int = ...,
+        hits: _builtins.int = ...,
+        misses: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "bytes", b"bytes", "hits", b"hits", "limit_bytes", b"limit_bytes", "misses", b"misses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResultCacheStatus: _TypeAlias = ResultCacheStatus  # noqa: Y015
 
 @_typing.final
 class SealingStatus(_message.Message):
