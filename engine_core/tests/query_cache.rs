@@ -6,7 +6,8 @@ mod store_support;
 use std::sync::Arc;
 
 use marigram_core::column::rollup::RollupSpec;
-use marigram_core::query::{Answer, CacheFigures, Context, ResultCache, Spec, run};
+use marigram_core::error::Result;
+use marigram_core::query::{Answer, CacheFigures, Context, QueryLimits, ResultCache, Spec, run};
 use marigram_core::store::Stream;
 use marigram_core::time::{Clock, ManualClock, SECOND_NS};
 use marigram_core::wire::v1;
@@ -46,13 +47,18 @@ impl Asker {
         self.bed.write(&self.stream, &times);
     }
 
-    fn try_ask(&self, asked: &v1::QuerySpec) -> marigram_core::error::Result<Answer> {
+    fn try_ask(&self, asked: &v1::QuerySpec) -> Result<Answer> {
+        self.ask_within(asked, QueryLimits::default())
+    }
+
+    fn ask_within(&self, asked: &v1::QuerySpec, limits: QueryLimits) -> Result<Answer> {
         let query = v1::QuerySpec {
             stream: self.stream.name.clone(),
             ..asked.clone()
         };
         let context = Context {
             cache: Some(Arc::clone(&self.cache)),
+            limits,
             ..Context::new(Arc::clone(&self.clock) as Arc<dyn Clock>)
         };
         run(&self.stream, &Spec::new(query).unwrap(), &context)
@@ -185,6 +191,13 @@ fn other_questions_have_other_answers() {
         assert_eq!(asker.try_ask(&tight).unwrap_err().reason(), "QUERY_ROWS_EXCEEDED");
     }
     assert!(asker.is_kept(&asked));
+    // A caller's limits may be others than the message's, as those of the explorer are.
+    let limits = QueryLimits {
+        max_groups: 3,
+        ..QueryLimits::default()
+    };
+    let refused = asker.ask_within(&asked, limits).unwrap_err();
+    assert_eq!(refused.reason(), "QUERY_GROUPS_EXCEEDED");
 }
 
 #[test]

@@ -26,6 +26,7 @@ use crate::column::NULL_CODE;
 use crate::error::{Error, Kind, Result};
 use crate::group::{Grouper, Shape};
 use crate::scan::Type;
+use crate::time::SECOND_NS;
 use crate::wire::v1;
 
 /// An answer: its columns, and how it was made.
@@ -37,6 +38,15 @@ pub struct Answer {
     pub groups: usize,
     /// How it was made.
     pub provenance: v1::Provenance,
+}
+
+/// A length of time in nanoseconds; one below zero, of a clock that was set, is none.
+pub(super) fn duration(ns: i64) -> prost_types::Duration {
+    let ns = ns.max(0);
+    prost_types::Duration {
+        seconds: ns / SECOND_NS,
+        nanos: (ns % SECOND_NS) as i32,
+    }
 }
 
 /// Columns of all rows, in no order.

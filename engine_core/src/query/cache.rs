@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prost::Message;
 
-use super::answer::Answer;
+use super::answer::{Answer, duration};
+use super::run::QueryLimits;
 use super::spec::Spec;
 use crate::lru::Lru;
 use crate::store::{NamespaceId, Snapshot, Stream};
-use crate::time::{SECOND_NS, TimeRange};
+use crate::time::TimeRange;
 use crate::wire::v1;
 
 /// Answers of fewer rows are as quickly made again.
@@ -35,27 +36,55 @@ pub struct CacheFigures {
 /// Answers of all streams.
 #[derive(Debug)]
 pub struct ResultCache {
-    answers: Mutex<Lru<Key, Kept>>,
+    answers: Mutex<Lru<Key, Arc<Kept>>>,
     budget: usize,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
-/// A question: of a stream, and as its message says it.
+/// A question: of a stream, as its message says it, within limits that might have refused it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key(NamespaceId, u32, Arc<[u8]>);
+pub(super) struct Key {
+    namespace: NamespaceId,
+    stream: u32,
+    message: Arc<[u8]>,
+    /// Rows, groups and bytes.
+    limits: [u64; 3],
+}
 
 impl Key {
-    fn of(stream: &Stream, spec: &Spec) -> Self {
-        Self(stream.namespace, stream.id, Arc::clone(&spec.message))
+    pub(super) fn of(stream: &Stream, spec: &Spec, limits: &QueryLimits) -> Self {
+        Self {
+            namespace: stream.namespace,
+            stream: stream.id,
+            message: Arc::clone(&spec.message),
+            limits: [limits.max_rows, limits.max_groups, limits.max_result_bytes],
+        }
     }
 }
 
+/// An answer that is kept; its commit and watermark are those of when it was made.
 #[derive(Debug)]
-struct Kept {
-    answer: Answer,
+pub(super) struct Kept {
+    pub(super) answer: Answer,
     rows: RowsSeen,
     made_ns: i64,
+}
+
+impl Kept {
+    /// The answer as it is given again, with what of its provenance is of now and not of the rows still to be said.
+    pub(super) fn again(&self, now_ns: i64) -> Answer {
+        let made = &self.answer.provenance;
+        Answer {
+            provenance: v1::Provenance {
+                tier: v1::Tier::Cache.into(),
+                cached_tier: made.tier,
+                cache_age: Some(duration(now_ns.saturating_sub(self.made_ns))),
+                ..made.clone()
+            },
+            ..self.answer.clone()
+        }
+    }
 }
 
 /// The rows that an answer is made of: parts, rollups and values of L0 never change, so that the numbers of those that have rows in the
@@ -117,7 +146,7 @@ impl ResultCache {
         }
     }
 
-    fn answers(&self) -> MutexGuard<'_, Lru<Key, Kept>> {
+    fn answers(&self) -> MutexGuard<'_, Lru<Key, Arc<Kept>>> {
         // Nothing that may panic runs between changes of one lock.
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -134,59 +163,35 @@ impl ResultCache {
         }
     }
 
-    /// An earlier answer of the same rows, and when it was made; its commit and watermark are those of then.
-    pub(super) fn find(&self, stream: &Stream, spec: &Spec, rows: impl FnOnce() -> RowsSeen) -> Option<(Answer, i64)> {
-        let key = Key::of(stream, spec);
-        let mut answers = self.answers();
-        let found = answers.get(&key)?;
-        let (answer, seen, made_ns) = (found.answer.clone(), found.rows.clone(), found.made_ns);
-        drop(answers);
-        if seen != rows() {
-            return None;
-        }
+    /// An earlier answer to the question, of the same rows.
+    pub(super) fn find(&self, key: &Key, rows: impl FnOnce() -> RowsSeen) -> Option<Arc<Kept>> {
+        let found = self.answers().get(key).cloned();
+        let kept = found.filter(|kept| kept.rows == rows())?;
         self.hits.fetch_add(1, Ordering::Relaxed);
-        Some((answer, made_ns))
+        Some(kept)
     }
 
-    /// Keeps an answer that took a while to make and is not large, in the place of the last of its question.
-    pub(super) fn keep(
-        &self,
-        stream: &Stream,
-        spec: &Spec,
-        answer: &Answer,
-        rows: impl FnOnce() -> RowsSeen,
-        made_ns: i64,
-    ) {
+    /// Keeps an answer that took a while to make and is not large, in the place of the last to its question.
+    pub(super) fn keep(&self, key: Key, answer: &Answer, rows: impl FnOnce() -> RowsSeen, made_ns: i64) {
         if answer.provenance.rows_scanned < LEAST_ROWS {
             return;
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
-        let rows = rows();
-        let key = Key::of(stream, spec);
+        let kept = Kept {
+            answer: answer.clone(),
+            rows: rows(),
+            made_ns,
+        };
         let bytes = answer.batch.get_array_memory_size()
             + answer.provenance.encoded_len()
-            + rows.bytes()
-            + key.2.len()
-            + size_of::<Kept>();
+            + kept.rows.bytes()
+            + key.message.len()
+            + size_of::<(Key, Kept)>();
         let mut answers = self.answers();
         if bytes > self.budget / MOST_SHARE {
             answers.remove(&key);
-            return;
+        } else {
+            answers.insert(key, Arc::new(kept), bytes);
         }
-        let answer = answer.clone();
-        answers.insert(key, Kept { answer, rows, made_ns }, bytes);
-    }
-}
-
-/// What of an earlier answer's provenance is said anew.
-pub(super) fn again(earlier: v1::Provenance, age_ns: i64) -> v1::Provenance {
-    v1::Provenance {
-        tier: v1::Tier::Cache.into(),
-        cached_tier: earlier.tier,
-        cache_age: Some(prost_types::Duration {
-            seconds: age_ns / SECOND_NS,
-            nanos: (age_ns % SECOND_NS) as i32,
-        }),
-        ..earlier
     }
 }

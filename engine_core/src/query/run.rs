@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::answer::{self, Answer};
-use super::cache::{self, ResultCache, RowsSeen};
+use super::cache::{Key, ResultCache, RowsSeen};
 use super::compare::Shift;
 use super::ends::Newest;
 use super::entities::entities;
@@ -154,15 +154,12 @@ pub fn run(stream: &Arc<Stream>, spec: &Spec, context: &Context) -> Result<Answe
         limits: &limits,
     };
     let mut answer = view.earlier_or_new(spec)?;
-    let elapsed_ns = context.clock.monotonic_ns().saturating_sub(started_ns).max(0);
+    let elapsed_ns = context.clock.monotonic_ns().saturating_sub(started_ns);
     let made = &mut answer.provenance;
     made.commit = snapshot.commit;
     made.watermark_ns = watermark_ns;
     made.complete = spec.range.end != i64::MAX && watermark_ns.is_some_and(|mark| mark >= spec.range.end);
-    made.elapsed = Some(prost_types::Duration {
-        seconds: elapsed_ns / crate::time::SECOND_NS,
-        nanos: (elapsed_ns % crate::time::SECOND_NS) as i32,
-    });
+    made.elapsed = Some(answer::duration(elapsed_ns));
     Ok(answer)
 }
 
@@ -182,15 +179,15 @@ impl View<'_> {
             return self.answer(spec);
         };
         let rows = || RowsSeen::of(self.snapshot, self.schema.version, spec);
-        let now = || self.context.clock.monotonic_ns();
-        if let Some((mut answer, made_ns)) = cache.find(self.stream, spec, rows) {
-            let age_ns = now().saturating_sub(made_ns).max(0);
-            answer.provenance = cache::again(answer.provenance, age_ns);
-            return Ok(answer);
+        let (key, now_ns) = (
+            Key::of(self.stream, spec, self.limits),
+            self.context.clock.monotonic_ns(),
+        );
+        if let Some(kept) = cache.find(&key, rows) {
+            return Ok(kept.again(now_ns));
         }
-        let made_ns = now();
         let answer = self.answer(spec)?;
-        cache.keep(self.stream, spec, &answer, rows, made_ns);
+        cache.keep(key, &answer, rows, now_ns);
         Ok(answer)
     }
 

@@ -1,10 +1,11 @@
 //! What was understood of a query, and what a look at one range came to.
 
 use super::counts::{self, Counted};
-use super::{duration, refusals, text_of};
+use super::{refusals, text_of};
 use crate::column::Schema;
 use crate::error::Result;
 use crate::group::Shape;
+use crate::query::answer::duration;
 use crate::query::plan::{After, Plan};
 use crate::query::run::Seen;
 use crate::query::spec::{KeySpec, Spec};

@@ -7,6 +7,7 @@ mod refusals;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::answer::duration;
 use super::plan::Plan;
 use super::run::{Context, Seen, run};
 use super::spec::{Spec, written};
@@ -150,15 +151,6 @@ impl Watch {
         };
         let known = if self.plan_only { Step::Plan } else { Step::Encode };
         Step::ALL[..=known as usize].iter().map(step).collect()
-    }
-}
-
-/// A length of time in nanoseconds, not below zero.
-fn duration(ns: i64) -> prost_types::Duration {
-    let ns = ns.max(0);
-    prost_types::Duration {
-        seconds: ns / crate::time::SECOND_NS,
-        nanos: (ns % crate::time::SECOND_NS) as i32,
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::duration;
 use crate::column::Schema;
 use crate::column::rollup::Tier;
+use crate::query::answer::duration;
 use crate::query::plan::Plan;
 use crate::query::rollups::{self, Refused};
 use crate::query::spec::{Spec, WindowSpec};
