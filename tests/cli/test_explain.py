@@ -94,3 +94,10 @@ def test_what_is_refused_is_told_as_of_a_query(loaded: str) -> None:
     assert shown.exit_code == 2
     assert "UNKNOWN_COLUMN" in shown.stderr
     assert run("explain", "nowhere").exit_code == 5
+
+
+@pytest.mark.parametrize("command", ["query", "explain"])
+def test_a_commit_that_is_not_there_yet_is_a_fault_of_the_command_line(loaded: str, command: str) -> None:
+    refused = run(command, loaded, "--as-of", "999999")
+    assert (refused.exit_code, "COMMIT_NOT_REACHED" in refused.stderr) == (2, True)
+    assert run(command, loaded, "--as-of", "0").exit_code == 0

@@ -18,6 +18,7 @@ FAILED, WRONG, AWAY, DENIED, MISSING, QUARANTINED, INTERRUPTED, UNREAD = 1, 2, 3
 _CODES = {
     "InvalidArgument": WRONG,
     "Unsupported": WRONG,
+    "OutOfRange": WRONG,
     "Overloaded": AWAY,
     "DeadlineExceeded": AWAY,
     "Unauthenticated": DENIED,
